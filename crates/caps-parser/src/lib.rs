@@ -1,0 +1,1 @@
+//! Capabilities of any QEMU, read from help texts and QMP replies.

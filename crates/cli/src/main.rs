@@ -1,0 +1,2 @@
+//! Runs libvirt domain XML on QEMU without libvirt.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Measures domx against reference suites and keeps the ratchet.
+fn main() {}

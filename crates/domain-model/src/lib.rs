@@ -1,0 +1,1 @@
+//! libvirt's domain XML as a typed, lossless Rust model with positions.

@@ -1,0 +1,1 @@
+//! Starts, probes and supervises QEMU processes; swappable in tests.
