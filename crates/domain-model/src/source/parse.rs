@@ -1,0 +1,237 @@
+//! From text to tree: quick-xml's events, with limits.
+
+use std::borrow::Cow;
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use super::{
+    Document, MAX_ATTRIBUTES, MAX_BYTES, MAX_DEPTH, NodeKind, Position, RawAttribute, RawNode, position_in,
+};
+
+/// The text is not XML, or more than is read here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{document}:{position}: {message}")]
+pub struct SyntaxError {
+    /// What messages call the document.
+    pub document: String,
+    /// What is wrong.
+    pub message: String,
+    /// Where, in bytes.
+    pub offset: usize,
+    /// Where, as line and column.
+    pub position: Position,
+}
+
+pub(super) fn parse(name: String, text: String) -> Result<Document, SyntaxError> {
+    let mut builder = Builder { text: &text, nodes: Vec::new(), attributes: Vec::new(), open: Vec::new() };
+    match builder.run() {
+        Ok(()) => {
+            let Builder { nodes, attributes, .. } = builder;
+            Ok(Document { name, text, nodes, attributes })
+        }
+        Err((offset, message)) => {
+            Err(SyntaxError { document: name, message, offset, position: position_in(&text, offset) })
+        }
+    }
+}
+
+type Failure = (usize, String);
+
+struct Builder<'t> {
+    text: &'t str,
+    nodes: Vec<RawNode>,
+    attributes: Vec<RawAttribute>,
+    open: Vec<u32>,
+}
+
+impl Builder<'_> {
+    fn run(&mut self) -> Result<(), Failure> {
+        if self.text.len() > MAX_BYTES {
+            let (size, limit) = (self.text.len() >> 20, MAX_BYTES >> 20);
+            return Err((0, format!("the text has {size} MiB; more than {limit} MiB are not read")));
+        }
+        if let Some(offset) = self.text.bytes().position(|byte| byte == 0) {
+            return Err((offset, "a NUL byte is not allowed in XML".to_owned()));
+        }
+        let mut reader = Reader::from_str(self.text);
+        let config = reader.config_mut();
+        config.check_comments = true;
+        config.expand_empty_elements = false;
+        loop {
+            let start = to_usize(reader.buffer_position());
+            let event = match reader.read_event() {
+                Ok(event) => event,
+                Err(error) => return Err((to_usize(reader.error_position()), error.to_string())),
+            };
+            let end = to_usize(reader.buffer_position());
+            match event {
+                Event::Start(tag) => self.start(&tag, start, end, false)?,
+                Event::Empty(tag) => self.start(&tag, start, end, true)?,
+                Event::End(_) => self.end(end),
+                Event::Text(_) => self.text(start, end)?,
+                Event::GeneralRef(_) => self.reference(start, end)?,
+                Event::CData(_) => self.leaf(NodeKind::CData, start, end, 9, 3)?,
+                Event::Comment(_) => self.leaf(NodeKind::Comment, start, end, 4, 3)?,
+                Event::PI(_) => self.leaf(NodeKind::Instruction, start, end, 2, 2)?,
+                Event::Decl(declaration) => {
+                    let encoding = match declaration.encoding() {
+                        Some(Ok(encoding)) => encoding,
+                        _ => continue,
+                    };
+                    if !["utf-8", "us-ascii"].contains(&encoding.to_ascii_lowercase().as_str()) {
+                        return Err((start, format!("encoding `{encoding}` is not read; only UTF-8 is")));
+                    }
+                }
+                Event::DocType(_) => {
+                    return Err((start, "a DOCTYPE is not allowed in a domain".to_owned()));
+                }
+                Event::Eof => break,
+            }
+        }
+        if let Some(node) = self.open.last().and_then(|open| self.nodes.get(*open as usize)) {
+            let name = self.slice(node.inner.clone());
+            return Err((node.span.start as usize, format!("element `<{name}>` is never closed")));
+        }
+        if self.nodes.is_empty() {
+            return Err((self.text.len(), "there is no element in the text".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn slice(&self, span: super::Span) -> &str {
+        self.text.get(span.start as usize..span.end as usize).unwrap_or("")
+    }
+
+    /// The range of a string that is a part of the text.
+    fn range_of(&self, part: &str) -> super::Span {
+        let start = (part.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
+        let start = if start <= self.text.len() { start } else { 0 };
+        to_u32(start)..to_u32(start + part.len())
+    }
+
+    fn start(&mut self, tag: &BytesStart<'_>, start: usize, end: usize, empty: bool) -> Result<(), Failure> {
+        let parent = match self.open.last() {
+            Some(parent) => *parent,
+            None if self.nodes.is_empty() => 0,
+            None => return Err((start, "there is a second root element".to_owned())),
+        };
+        if self.open.len() >= MAX_DEPTH {
+            return Err((start, format!("elements are nested more than {MAX_DEPTH} deep")));
+        }
+        let name = tag.name();
+        let inner = self.range_of(name.as_ref());
+        let first = to_u32(self.attributes.len());
+        // quick-xml compares each attribute with all before it; that is done below, within a limit.
+        let mut attributes = tag.attributes();
+        attributes.with_checks(false);
+        for attribute in attributes {
+            let attribute = attribute.map_err(|error| (start, error.to_string()))?;
+            let name = self.range_of(attribute.key.as_ref());
+            let value = match &attribute.value {
+                Cow::Borrowed(value) => self.range_of(value),
+                Cow::Owned(_) => return Err((start, "an attribute cannot be placed".to_owned())),
+            };
+            self.check_entities(value.clone())?;
+            if self.slice(value.clone()).contains('<') {
+                return Err((value.start as usize, "`<` is not allowed in an attribute".to_owned()));
+            }
+            let own = self.attributes.get(first as usize..).unwrap_or_default();
+            if own.len() >= MAX_ATTRIBUTES {
+                let message = format!("an element has more than {MAX_ATTRIBUTES} attributes");
+                return Err((name.start as usize, message));
+            }
+            if own.iter().any(|other| self.slice(other.name.clone()) == self.slice(name.clone())) {
+                let message = format!("attribute `{}` is given twice", self.slice(name.clone()));
+                return Err((name.start as usize, message));
+            }
+            self.attributes.push(RawAttribute { name, value });
+        }
+        let id = to_u32(self.nodes.len());
+        self.nodes.push(RawNode {
+            kind: NodeKind::Element,
+            span: to_u32(start)..to_u32(end),
+            inner,
+            attributes: first..to_u32(self.attributes.len()),
+            parent,
+            end: id + 1,
+        });
+        if !empty {
+            self.open.push(id);
+        }
+        Ok(())
+    }
+
+    /// quick-xml has checked that the names match.
+    fn end(&mut self, end: usize) {
+        let after = to_u32(self.nodes.len());
+        if let Some(node) = self.open.pop().and_then(|open| self.nodes.get_mut(open as usize)) {
+            node.span.end = to_u32(end);
+            node.end = after;
+        }
+    }
+
+    fn text(&mut self, start: usize, end: usize) -> Result<(), Failure> {
+        let text = self.text.get(start..end).unwrap_or("");
+        if let Some(offset) = text.find("]]>") {
+            return Err((start + offset, "`]]>` is not allowed in text".to_owned()));
+        }
+        let blank = text.trim_matches([' ', '\t', '\r', '\n', '\u{feff}']).is_empty();
+        if self.open.is_empty() {
+            return if blank { Ok(()) } else { Err((start, "text outside the root element".to_owned())) };
+        }
+        self.leaf(NodeKind::Text, start, end, 0, 0)
+    }
+
+    fn reference(&mut self, start: usize, end: usize) -> Result<(), Failure> {
+        if self.open.is_empty() {
+            return Err((start, "text outside the root element".to_owned()));
+        }
+        self.check_entities(to_u32(start)..to_u32(end))?;
+        self.leaf(NodeKind::Text, start, end, 0, 0)
+    }
+
+    fn leaf(
+        &mut self,
+        kind: NodeKind,
+        start: usize,
+        end: usize,
+        before: usize,
+        after: usize,
+    ) -> Result<(), Failure> {
+        // Comments and instructions outside the root have no place in the tree.
+        let Some(parent) = self.open.last().copied() else {
+            return Ok(());
+        };
+        let id = to_u32(self.nodes.len());
+        self.nodes.push(RawNode {
+            kind,
+            span: to_u32(start)..to_u32(end),
+            inner: to_u32(start + before)..to_u32(end.saturating_sub(after)),
+            attributes: 0..0,
+            parent,
+            end: id + 1,
+        });
+        Ok(())
+    }
+
+    /// Only XML's own entities and character references exist, since there is no DOCTYPE.
+    fn check_entities(&self, span: super::Span) -> Result<(), Failure> {
+        let text = self.slice(span.clone());
+        if text.as_bytes().contains(&b'&')
+            && let Err(error) = quick_xml::escape::unescape(text)
+        {
+            return Err((span.start as usize, error.to_string()));
+        }
+        Ok(())
+    }
+}
+
+fn to_usize(position: u64) -> usize {
+    usize::try_from(position).unwrap_or(usize::MAX)
+}
+
+/// Offsets fit, because texts are at most [`MAX_BYTES`] long.
+fn to_u32(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,122 @@
+//! One description of each element; reading and writing both follow it.
+//!
+//! A family of elements is a struct and one function, [`Element::describe`], which names each attribute and
+//! child once, in the order libvirt writes them. [`Reader`] follows it to fill the struct and [`Writer`] to
+//! print it.
+//!
+//! ```
+//! use domain_model::xml::{Element, Meta, Xml};
+//!
+//! #[derive(Debug, Clone, Default, PartialEq)]
+//! struct Rate { bytes: u64, period: Option<u64>, meta: Meta }
+//!
+//! impl Element for Rate {
+//!     fn meta(&mut self) -> &mut Meta { &mut self.meta }
+//!     fn describe<X: Xml>(&mut self, xml: &mut X) {
+//!         xml.required("bytes", &mut self.bytes);
+//!         xml.attribute("period", &mut self.period);
+//!     }
+//! }
+//!
+//! let document = domain_model::Document::parse("rate", "<rate bytes='1024'/>")?;
+//! let (rate, problems) = domain_model::xml::read::<Rate>(document.root());
+//! assert_eq!((rate.bytes, problems.len()), (1024, 0));
+//! assert_eq!(domain_model::xml::write("rate", &rate), "<rate bytes='1024'/>\n");
+//! # Ok::<(), domain_model::SyntaxError>(())
+//! ```
+
+mod meta;
+mod reader;
+pub mod text;
+mod writer;
+
+pub use meta::{Anchor, Extra, Meta};
+pub use reader::{Reader, read};
+pub use text::{Text, TextError, words};
+pub use writer::{Writer, write};
+
+use crate::{Diagnostic, Origin};
+
+/// A struct that is one XML element.
+pub trait Element: Default + Clone {
+    /// Where the element was written and what it holds beyond the model.
+    fn meta(&mut self) -> &mut Meta;
+
+    /// Names every attribute and child, in the order in which they are written.
+    fn describe<X: Xml>(&mut self, xml: &mut X);
+}
+
+/// An enum whose variant is picked by one attribute, such as the `type` of `<interface>`.
+pub trait Tagged: Sized {
+    /// Every word the attribute may have.
+    const TAGS: &'static [&'static str];
+
+    /// The word of this variant.
+    fn tag(&self) -> &'static str;
+
+    /// The variant of a word, with nothing filled in.
+    fn from_tag(tag: &str) -> Option<Self>;
+}
+
+/// A namespace of elements and attributes that libvirt's XML knows, by the prefix that the model uses for it.
+pub(crate) fn namespace_uri(prefix: &str) -> Option<&'static str> {
+    match prefix {
+        "qemu" => Some("http://libvirt.org/schemas/domain/qemu/1.0"),
+        _ => None,
+    }
+}
+
+/// What [`Element::describe`] talks to: a reader or a writer.
+///
+/// Names may have the prefix `qemu:`; it stands for the namespace, whatever prefix the document uses.
+pub trait Xml {
+    /// Whether values are being filled in; the opposite is that they are being printed.
+    const READS: bool;
+
+    /// An attribute that may be missing.
+    fn attribute<T: Text>(&mut self, name: &'static str, value: &mut Option<T>);
+
+    /// An attribute that has to be there.
+    fn required<T: Text>(&mut self, name: &'static str, value: &mut T);
+
+    /// An attribute that is always written, and keeps its value if it is missing when read.
+    fn defaulted<T: Text>(&mut self, name: &'static str, value: &mut T);
+
+    /// The attribute that picks the variant of an enum. If it is missing, the value stays what it is.
+    fn tag<T: Tagged>(&mut self, name: &'static str, value: &mut T);
+
+    /// The text of the element.
+    fn text<T: Text>(&mut self, value: &mut Option<T>);
+
+    /// A child element that may be missing.
+    fn child<E: Element>(&mut self, name: &'static str, value: &mut Option<E>);
+
+    /// Any number of child elements of one name.
+    fn children<E: Element>(&mut self, name: &'static str, values: &mut Vec<E>);
+
+    /// A child element that has no struct of its own; it is written if something in it is.
+    fn nested(&mut self, name: &'static str, body: impl FnOnce(&mut Self));
+
+    /// A child element that says something by being there, such as `<readonly/>`.
+    fn present(&mut self, name: &'static str, value: &mut bool);
+
+    /// A child element that is text alone, such as `<name>`.
+    fn value<T: Text>(&mut self, name: &'static str, value: &mut Option<T>) {
+        self.nested(name, |xml| xml.text(value));
+    }
+
+    /// Any number of child elements that are text alone.
+    fn values<T: Text>(&mut self, name: &'static str, values: &mut Vec<T>);
+
+    /// Everything inside the element as it was written.
+    fn verbatim(&mut self, value: &mut Option<String>);
+
+    /// Declares a namespace whose elements this element may hold; written if `used`.
+    fn namespace(&mut self, prefix: &'static str, used: bool);
+
+    /// The origin of an attribute or child of this element, while reading.
+    fn at(&self, path: &'static str) -> Origin;
+
+    /// Reports a problem, while reading.
+    fn report(&mut self, diagnostic: Diagnostic);
+}

@@ -1,0 +1,435 @@
+//! Fills structs from a document; what nobody asks for is reported and kept.
+
+use std::borrow::Cow;
+
+use super::{Anchor, Element, Extra, Meta, Tagged, Text, TextError, Xml, namespace_uri};
+use crate::source::NodeKind;
+use crate::{Code, Diagnostic, Node, NodeId, Origin};
+
+/// Reads an element, with every problem there is.
+pub fn read<E: Element>(node: Node<'_>) -> (E, Vec<Diagnostic>) {
+    let mut reader = Reader::new(node);
+    let mut value = E::default();
+    reader.element(node, &mut value, Vec::new());
+    reader.diagnostics.sort_by_key(|diagnostic| match node.document().span(diagnostic.origin) {
+        Some(span) => span.start,
+        None => usize::MAX,
+    });
+    (value, reader.diagnostics)
+}
+
+/// An [`Xml`] that reads.
+#[derive(Debug)]
+pub struct Reader<'d> {
+    node: Node<'d>,
+    /// The element whose [`Meta`] keeps what is found in `node`, and the way from there.
+    owner: NodeId,
+    path: Vec<&'static str>,
+    extras: Vec<Extra>,
+    seen_nodes: Vec<bool>,
+    seen_attributes: Vec<bool>,
+    /// Names asked for in the element that is being read, to suggest one for a misspelt name.
+    asked: Vec<Asked>,
+    /// Children of this element were read, by the name of each; anchors for comments.
+    read_children: Vec<(NodeId, &'static str)>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Asked {
+    Attribute(&'static str),
+    Child(&'static str),
+}
+
+impl<'d> Reader<'d> {
+    fn new(node: Node<'d>) -> Self {
+        Reader {
+            node,
+            owner: node.id(),
+            path: Vec::new(),
+            extras: Vec::new(),
+            seen_nodes: vec![false; node.document().node_count()],
+            seen_attributes: vec![false; node.document().attribute_count()],
+            asked: Vec::new(),
+            read_children: Vec::new(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// Reads `node` into `value`, which keeps the comments in `lead`.
+    fn element<E: Element>(&mut self, node: Node<'d>, value: &mut E, lead: Vec<Extra>) {
+        let outer_owner = std::mem::replace(&mut self.owner, node.id());
+        let outer_path = std::mem::take(&mut self.path);
+        let outer_extras = std::mem::replace(&mut self.extras, lead);
+        *value.meta() = Meta::from_origin(Origin::Written { node: node.id(), path: "" });
+        self.inside(node, |reader| value.describe(reader));
+        value.meta().push_extras(std::mem::replace(&mut self.extras, outer_extras));
+        self.owner = outer_owner;
+        self.path = outer_path;
+    }
+
+    /// Runs `body` on `node`, then collects what `body` did not ask for.
+    fn inside(&mut self, node: Node<'d>, body: impl FnOnce(&mut Self)) {
+        let outer_node = std::mem::replace(&mut self.node, node);
+        let outer_asked = std::mem::take(&mut self.asked);
+        let outer_children = std::mem::take(&mut self.read_children);
+        body(self);
+        self.collect_unknown();
+        self.node = outer_node;
+        self.asked = outer_asked;
+        self.read_children = outer_children;
+    }
+
+    fn is_named(&self, node: Node<'d>, name: &str) -> bool {
+        let (prefix, local) = split_name(name);
+        let (own_prefix, own_local) = split_name(node.name());
+        local == own_local
+            && match namespace_uri(prefix) {
+                Some(uri) => !own_prefix.is_empty() && node.namespace(own_prefix).as_deref() == Some(uri),
+                None => own_prefix == prefix,
+            }
+    }
+
+    fn next_child(&mut self, name: &'static str) -> Option<Node<'d>> {
+        self.asked.push(Asked::Child(name));
+        self.unseen_child(name)
+    }
+
+    fn unseen_child(&mut self, name: &'static str) -> Option<Node<'d>> {
+        let found = self.node.children().find(|child| {
+            child.is_element()
+                && !self.seen_nodes.get(child.id().0 as usize).copied().unwrap_or(true)
+                && self.is_named(*child, name)
+        })?;
+        self.mark(found);
+        self.read_children.push((found.id(), name));
+        Some(found)
+    }
+
+    fn mark(&mut self, node: Node<'d>) {
+        if let Some(seen) = self.seen_nodes.get_mut(node.id().0 as usize) {
+            *seen = true;
+        }
+    }
+
+    fn take_attribute(&mut self, name: &'static str) -> Option<Cow<'d, str>> {
+        self.asked.push(Asked::Attribute(name));
+        let index = self.node.attribute_indices().find(|index| self.node.attribute_name_at(*index) == name)?;
+        if let Some(seen) = self.seen_attributes.get_mut(index) {
+            *seen = true;
+        }
+        Some(self.node.attribute_value_at(index))
+    }
+
+    fn parse_attribute<T: Text>(&mut self, name: &'static str) -> Option<T> {
+        let text = self.take_attribute(name)?;
+        match T::parse(&text) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let place = format!("attribute `{name}` of `<{}>`", self.node.name());
+                let origin = self.attribute_origin(name);
+                self.report_value(&text, &place, &error, origin);
+                None
+            }
+        }
+    }
+
+    fn attribute_origin(&self, name: &'static str) -> Origin {
+        let index = self.node.attribute_indices().find(|index| self.node.attribute_name_at(*index) == name);
+        text_origin(match index {
+            Some(index) => self.node.attribute_span_at(index),
+            None => self.node.tag_span(),
+        })
+    }
+
+    fn report_value(&mut self, text: &str, place: &str, error: &TextError, origin: Origin) {
+        let mut diagnostic =
+            Diagnostic::error(Code::BadValue, origin, format!("bad value `{text}` for {place}: {error}"));
+        if let Some(word) = nearest(text, error.words.iter().copied()) {
+            diagnostic = diagnostic.help(format!("did you mean `{word}`?"));
+        }
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn report_missing_attribute(&mut self, name: &str) {
+        let origin = text_origin(self.node.tag_span());
+        let message = format!("`<{}>` needs the attribute `{name}`", self.node.name());
+        self.diagnostics.push(Diagnostic::error(Code::MissingAttribute, origin, message));
+    }
+
+    fn collect_unknown(&mut self) {
+        let node = self.node;
+        for index in node.attribute_indices() {
+            if self.seen_attributes.get(index).copied().unwrap_or(true) {
+                continue;
+            }
+            let name = node.attribute_name_at(index);
+            let span = node.attribute_span_at(index);
+            let source = node.document().text().get(span.clone()).unwrap_or("").to_owned();
+            self.keep(Anchor::Attribute, source);
+            if name == "xmlns" || name.starts_with("xmlns:") || name.contains(':') {
+                continue;
+            }
+            let mut diagnostic = Diagnostic::warning(
+                Code::UnknownAttribute,
+                text_origin(span),
+                format!("unknown attribute `{name}` of `<{}>`", node.name()),
+            );
+            let known = self.asked.iter().filter_map(|asked| match asked {
+                Asked::Attribute(name) => Some(*name),
+                Asked::Child(_) => None,
+            });
+            if let Some(word) = nearest(name, known) {
+                diagnostic = diagnostic.help(format!("did you mean `{word}`?"));
+            }
+            self.diagnostics.push(diagnostic);
+        }
+        // An unknown child or comment is written in front of the next known one, which keeps its place as
+        // long as that one is there.
+        let mut waiting: Vec<String> = Vec::new();
+        for child in node.children() {
+            let read = self.read_children.iter().find(|(id, _)| *id == child.id()).map(|(_, name)| *name);
+            if let Some(name) = read {
+                for source in waiting.drain(..) {
+                    self.keep(Anchor::Before(name), source);
+                }
+                continue;
+            }
+            if self.seen_nodes.get(child.id().0 as usize).copied().unwrap_or(true) {
+                continue;
+            }
+            match child.kind() {
+                NodeKind::Text | NodeKind::CData => continue,
+                NodeKind::Comment | NodeKind::Instruction => {}
+                NodeKind::Element => self.report_unknown_child(child),
+            }
+            waiting.push(child.source().to_owned());
+        }
+        for source in waiting {
+            self.keep(Anchor::End, source);
+        }
+    }
+
+    fn report_unknown_child(&mut self, child: Node<'d>) {
+        let (prefix, _) = split_name(child.name());
+        if !prefix.is_empty() && namespace_uri(prefix).is_none() {
+            return;
+        }
+        let known = self.asked.iter().filter_map(|asked| match asked {
+            Asked::Child(name) => Some(*name),
+            Asked::Attribute(_) => None,
+        });
+        let (child_name, parent) = (child.name(), self.node.name());
+        let origin = text_origin(child.tag_span());
+        let diagnostic = if known.clone().any(|name| self.is_named(child, name)) {
+            let message = format!("`<{child_name}>` occurs again in `<{parent}>`; this one is ignored");
+            Diagnostic::warning(Code::RepeatedElement, origin, message)
+        } else {
+            let message = format!("unknown element `<{child_name}>` in `<{parent}>`");
+            let diagnostic = Diagnostic::warning(Code::UnknownElement, origin, message);
+            match nearest(child_name, known) {
+                Some(word) => diagnostic.help(format!("did you mean `<{word}>`?")),
+                None => diagnostic,
+            }
+        };
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn keep(&mut self, anchor: Anchor, source: String) {
+        self.extras.push(Extra { path: self.path.clone(), anchor, source });
+    }
+
+    /// The comments directly in front of a node, which go with it.
+    fn take_lead(&mut self, node: Node<'d>) -> Vec<Extra> {
+        let mut lead: Vec<Node<'d>> = Vec::new();
+        for child in self.node.children() {
+            if child.id() == node.id() {
+                break;
+            }
+            match child.kind() {
+                NodeKind::Comment => lead.push(child),
+                NodeKind::Text if child.source().trim().is_empty() => {}
+                _ => lead.clear(),
+            }
+        }
+        lead.into_iter()
+            .map(|comment| {
+                self.mark(comment);
+                Extra { path: Vec::new(), anchor: Anchor::Lead, source: comment.source().to_owned() }
+            })
+            .collect()
+    }
+}
+
+impl Xml for Reader<'_> {
+    const READS: bool = true;
+
+    fn attribute<T: Text>(&mut self, name: &'static str, value: &mut Option<T>) {
+        if let Some(parsed) = self.parse_attribute(name) {
+            *value = Some(parsed);
+        }
+    }
+
+    fn required<T: Text>(&mut self, name: &'static str, value: &mut T) {
+        let written = self.node.attribute_indices().any(|index| self.node.attribute_name_at(index) == name);
+        match self.parse_attribute(name) {
+            Some(parsed) => *value = parsed,
+            None if written => {}
+            None => self.report_missing_attribute(name),
+        }
+    }
+
+    fn defaulted<T: Text>(&mut self, name: &'static str, value: &mut T) {
+        if let Some(parsed) = self.parse_attribute(name) {
+            *value = parsed;
+        }
+    }
+
+    fn tag<T: Tagged>(&mut self, name: &'static str, value: &mut T) {
+        let Some(text) = self.take_attribute(name) else { return };
+        match T::from_tag(&text) {
+            Some(variant) => *value = variant,
+            None => {
+                let place = format!("attribute `{name}` of `<{}>`", self.node.name());
+                let origin = self.attribute_origin(name);
+                self.report_value(&text, &place, &TextError::words(T::TAGS), origin);
+            }
+        }
+    }
+
+    fn text<T: Text>(&mut self, value: &mut Option<T>) {
+        let text = self.node.text();
+        match T::parse(&text) {
+            Ok(parsed) => *value = Some(parsed),
+            Err(error) => {
+                let place = format!("`<{}>`", self.node.name());
+                let origin = text_origin(self.node.tag_span());
+                self.report_value(text.trim(), &place, &error, origin);
+            }
+        }
+    }
+
+    fn child<E: Element>(&mut self, name: &'static str, value: &mut Option<E>) {
+        if let Some(node) = self.next_child(name) {
+            let lead = self.take_lead(node);
+            self.element(node, value.insert(E::default()), lead);
+        }
+    }
+
+    fn children<E: Element>(&mut self, name: &'static str, values: &mut Vec<E>) {
+        self.asked.push(Asked::Child(name));
+        let node = self.node;
+        let mut lead: Vec<Extra> = Vec::new();
+        for child in node.children() {
+            let seen = self.seen_nodes.get(child.id().0 as usize).copied().unwrap_or(true);
+            if seen {
+                lead.clear();
+                continue;
+            }
+            match child.kind() {
+                NodeKind::Comment => {
+                    lead.push(Extra {
+                        path: Vec::new(),
+                        anchor: Anchor::Lead,
+                        source: child.source().to_owned(),
+                    });
+                    continue;
+                }
+                NodeKind::Element if self.is_named(child, name) => {}
+                NodeKind::Text if child.source().trim().is_empty() => continue,
+                _ => {
+                    lead.clear();
+                    continue;
+                }
+            }
+            if !lead.is_empty() {
+                self.take_lead(child);
+            }
+            self.mark(child);
+            self.read_children.push((child.id(), name));
+            let mut value = E::default();
+            self.element(child, &mut value, std::mem::take(&mut lead));
+            values.push(value);
+        }
+    }
+
+    fn nested(&mut self, name: &'static str, body: impl FnOnce(&mut Self)) {
+        if let Some(node) = self.next_child(name) {
+            self.path.push(name);
+            self.inside(node, body);
+            self.path.pop();
+        }
+    }
+
+    fn present(&mut self, name: &'static str, value: &mut bool) {
+        self.nested(name, |_| *value = true);
+    }
+
+    fn values<T: Text>(&mut self, name: &'static str, values: &mut Vec<T>) {
+        self.asked.push(Asked::Child(name));
+        while let Some(node) = self.unseen_child(name) {
+            let mut value = None;
+            self.path.push(name);
+            self.inside(node, |xml| xml.text(&mut value));
+            self.path.pop();
+            values.extend(value);
+        }
+    }
+
+    fn verbatim(&mut self, value: &mut Option<String>) {
+        let mut span: Option<std::ops::Range<usize>> = None;
+        for child in self.node.children() {
+            let own = child.span();
+            span = Some(span.map_or(own.clone(), |span| span.start..own.end));
+            self.mark(child);
+        }
+        *value = Some(
+            span.and_then(|span| self.node.document().text().get(span)).unwrap_or("").to_owned(),
+        );
+    }
+
+    fn namespace(&mut self, prefix: &'static str, _: bool) {
+        let Some(uri) = namespace_uri(prefix) else { return };
+        for index in self.node.attribute_indices() {
+            if self.node.attribute_name_at(index).starts_with("xmlns:")
+                && self.node.attribute_value_at(index) == uri
+                && let Some(seen) = self.seen_attributes.get_mut(index)
+            {
+                *seen = true;
+            }
+        }
+    }
+
+    fn at(&self, path: &'static str) -> Origin {
+        if self.path.is_empty() {
+            Origin::Written { node: self.owner, path }
+        } else {
+            Origin::Written { node: self.node.id(), path }
+        }
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+}
+
+fn split_name(name: &str) -> (&str, &str) {
+    name.split_once(':').unwrap_or(("", name))
+}
+
+fn text_origin(span: std::ops::Range<usize>) -> Origin {
+    let clamp = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+    Origin::Text { start: clamp(span.start), end: clamp(span.end) }
+}
+
+/// The known word that a typing error would most likely have been.
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > 64 {
+        return None;
+    }
+    known
+        .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance * 3 <= candidate.len().max(word.len()).max(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,315 @@
+//! Prints structs as libvirt does: two blanks a level, single quotes.
+
+use super::{Anchor, Element, Extra, Tagged, Text, Xml, namespace_uri};
+use crate::{Diagnostic, Origin};
+
+/// Writes an element and everything in it.
+pub fn write<E: Element>(name: &'static str, value: &E) -> String {
+    let mut writer = Writer::default();
+    writer.element(name, &mut value.clone());
+    writer.out
+}
+
+/// An [`Xml`] that prints.
+#[derive(Debug, Default)]
+pub struct Writer {
+    out: String,
+    /// The elements that are open, innermost last.
+    open: Vec<Open>,
+    /// What the enclosing elements keep beyond the model, innermost last.
+    extras: Vec<Kept>,
+}
+
+#[derive(Debug)]
+struct Open {
+    name: &'static str,
+    /// Where the name ends in the output.
+    name_end: usize,
+    /// Where further attributes go.
+    attributes_end: usize,
+    content: Content,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    None,
+    Text,
+    Children,
+}
+
+#[derive(Debug)]
+struct Kept {
+    /// How many elements are open where the paths of the extras start.
+    depth: usize,
+    extras: Vec<Option<Extra>>,
+}
+
+impl Writer {
+    fn element<E: Element>(&mut self, name: &'static str, value: &mut E) {
+        let extras = value.meta().extras().to_vec();
+        self.child_starts(name);
+        for extra in extras.iter().filter(|extra| extra.anchor == Anchor::Lead) {
+            self.write_extra(&extra.source);
+        }
+        self.open_tag(name);
+        let keeps = !extras.is_empty();
+        if keeps {
+            self.extras.push(Kept { depth: self.open.len(), extras: extras.into_iter().map(Some).collect() });
+        }
+        value.describe(self);
+        self.close_tag();
+        if keeps {
+            self.extras.pop();
+        }
+    }
+
+    /// Makes room for a child of the innermost element, which is `name` unless it is beyond the model.
+    fn child_starts(&mut self, name: &'static str) {
+        self.open_content();
+        self.write_extras(Anchor::Before(name));
+    }
+
+    fn open_content(&mut self) {
+        if let Some(open) = self.open.last_mut()
+            && open.content == Content::None
+        {
+            open.content = Content::Children;
+            self.out.push_str(">\n");
+        }
+    }
+
+    fn open_tag(&mut self, name: &'static str) {
+        self.indent();
+        self.out.push('<');
+        self.out.push_str(name);
+        let name_end = self.out.len();
+        self.open.push(Open { name, name_end, attributes_end: name_end, content: Content::None });
+    }
+
+    fn close_tag(&mut self) {
+        if self.has_extras() {
+            let attributes = self.take_extras(Anchor::Attribute);
+            if let Some(open) = self.open.last_mut() {
+                let at = open.attributes_end;
+                let text: String = attributes.iter().map(|source| format!(" {source}")).collect();
+                open.attributes_end += text.len();
+                self.out.insert_str(at, &text);
+            }
+            // Anchors that were not written are as good as the end.
+            for source in self.take_rest() {
+                self.open_content();
+                self.write_extra(&source);
+            }
+        }
+        let Some(open) = self.open.pop() else { return };
+        match open.content {
+            Content::None => self.out.push_str("/>\n"),
+            Content::Text => {
+                self.out.push_str("</");
+                self.out.push_str(open.name);
+                self.out.push_str(">\n");
+            }
+            Content::Children => {
+                self.indent();
+                self.out.push_str("</");
+                self.out.push_str(open.name);
+                self.out.push_str(">\n");
+            }
+        }
+    }
+
+    fn indent(&mut self) {
+        for _ in 0..self.open.len() {
+            self.out.push_str("  ");
+        }
+    }
+
+    fn write_attribute(&mut self, name: &str, value: &str) {
+        self.out.push(' ');
+        self.out.push_str(name);
+        self.out.push_str("='");
+        escape_into(&mut self.out, value, true);
+        self.out.push('\'');
+        if let Some(open) = self.open.last_mut() {
+            open.attributes_end = self.out.len();
+        }
+    }
+
+    fn write_extra(&mut self, source: &str) {
+        self.indent();
+        self.out.push_str(source);
+        self.out.push('\n');
+    }
+
+    fn has_extras(&self) -> bool {
+        self.extras.iter().any(|kept| kept.extras.iter().any(Option::is_some))
+    }
+
+    fn take_extras(&mut self, anchor: Anchor) -> Vec<String> {
+        self.take_matching(|extra| extra.anchor == anchor)
+    }
+
+    fn take_rest(&mut self) -> Vec<String> {
+        self.take_matching(|extra| extra.anchor != Anchor::Lead)
+    }
+
+    /// Takes the extras that belong to the innermost open element.
+    fn take_matching(&mut self, wanted: impl Fn(&Extra) -> bool) -> Vec<String> {
+        let Writer { extras, open, .. } = self;
+        let Some(kept) = extras.last_mut() else { return Vec::new() };
+        let path = open.get(kept.depth..).unwrap_or_default();
+        let mut taken = Vec::new();
+        for slot in &mut kept.extras {
+            let here = slot.as_ref().is_some_and(|extra| {
+                wanted(extra) && extra.path.iter().eq(path.iter().map(|open| &open.name))
+            });
+            if here && let Some(extra) = slot.take() {
+                taken.push(extra.source);
+            }
+        }
+        taken
+    }
+
+    fn write_extras(&mut self, anchor: Anchor) {
+        if self.has_extras() {
+            for source in self.take_extras(anchor) {
+                self.write_extra(&source);
+            }
+        }
+    }
+
+    /// Whether the innermost element keeps something beyond the model.
+    fn keeps_something(&self) -> bool {
+        self.extras.last().is_some_and(|kept| {
+            let path = self.open.get(kept.depth..).unwrap_or_default();
+            kept.extras.iter().flatten().any(|extra| {
+                extra.anchor != Anchor::Lead
+                    && extra.path.len() >= path.len()
+                    && extra.path.iter().zip(path).all(|(name, open)| *name == open.name)
+            })
+        })
+    }
+}
+
+impl Xml for Writer {
+    const READS: bool = false;
+
+    fn attribute<T: Text>(&mut self, name: &'static str, value: &mut Option<T>) {
+        if let Some(value) = value {
+            self.write_attribute(name, &value.to_text());
+        }
+    }
+
+    fn required<T: Text>(&mut self, name: &'static str, value: &mut T) {
+        self.write_attribute(name, &value.to_text());
+    }
+
+    fn defaulted<T: Text>(&mut self, name: &'static str, value: &mut T) {
+        self.write_attribute(name, &value.to_text());
+    }
+
+    fn tag<T: Tagged>(&mut self, name: &'static str, value: &mut T) {
+        self.write_attribute(name, value.tag());
+    }
+
+    fn text<T: Text>(&mut self, value: &mut Option<T>) {
+        let (Some(value), Some(open)) = (value, self.open.last_mut()) else { return };
+        open.content = Content::Text;
+        self.out.push('>');
+        escape_into(&mut self.out, &value.to_text(), false);
+    }
+
+    fn child<E: Element>(&mut self, name: &'static str, value: &mut Option<E>) {
+        if let Some(value) = value {
+            self.element(name, value);
+        }
+    }
+
+    fn children<E: Element>(&mut self, name: &'static str, values: &mut Vec<E>) {
+        for value in values {
+            self.element(name, value);
+        }
+    }
+
+    fn nested(&mut self, name: &'static str, body: impl FnOnce(&mut Self)) {
+        let start = self.out.len();
+        let parent_content = self.open.last().map(|open| open.content);
+        self.open_content();
+        let tag = self.out.len();
+        self.open_tag(name);
+        body(self);
+        let empty = self
+            .open
+            .last()
+            .is_some_and(|open| open.content == Content::None && open.attributes_end == open.name_end);
+        if empty && !self.keeps_something() {
+            self.open.pop();
+            self.out.truncate(start);
+            if let (Some(open), Some(content)) = (self.open.last_mut(), parent_content) {
+                open.content = content;
+            }
+            return;
+        }
+        self.close_tag();
+        if self.has_extras() {
+            // What belongs in front of the element could not be written before it was known to be there.
+            let element = self.out.split_off(tag);
+            self.write_extras(Anchor::Before(name));
+            self.out.push_str(&element);
+        }
+    }
+
+    fn present(&mut self, name: &'static str, value: &mut bool) {
+        if *value {
+            self.child_starts(name);
+            self.open_tag(name);
+            self.close_tag();
+        }
+    }
+
+    fn values<T: Text>(&mut self, name: &'static str, values: &mut Vec<T>) {
+        for value in values {
+            let mut value = Some(value.clone());
+            self.nested(name, |xml| xml.text(&mut value));
+        }
+    }
+
+    fn verbatim(&mut self, value: &mut Option<String>) {
+        let (Some(value), Some(open)) = (value, self.open.last_mut()) else { return };
+        if value.is_empty() {
+            return;
+        }
+        open.content = Content::Text;
+        self.out.push('>');
+        self.out.push_str(value);
+    }
+
+    fn namespace(&mut self, prefix: &'static str, used: bool) {
+        if let (true, Some(uri)) = (used, namespace_uri(prefix)) {
+            self.write_attribute(&format!("xmlns:{prefix}"), uri);
+        }
+    }
+
+    fn at(&self, _: &'static str) -> Origin {
+        Origin::Built
+    }
+
+    fn report(&mut self, _: Diagnostic) {}
+}
+
+/// Escapes a value; white space that a reader would not give back as it is becomes a reference.
+fn escape_into(out: &mut String, value: &str, attribute: bool) {
+    for character in value.chars() {
+        match character {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\'' => out.push_str("&apos;"),
+            '"' => out.push_str("&quot;"),
+            '\r' => out.push_str("&#13;"),
+            '\n' if attribute => out.push_str("&#10;"),
+            '\t' if attribute => out.push_str("&#9;"),
+            other => out.push(other),
+        }
+    }
+}
