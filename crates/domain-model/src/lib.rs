@@ -1,10 +1,29 @@
 //! libvirt's domain XML as a typed, lossless Rust model with positions.
 
+pub mod address;
+pub mod blkiotune;
+pub mod clock;
+pub mod cpu;
+pub mod cputune;
+pub mod device;
 pub mod diagnostic;
+pub mod domain;
+pub mod features;
+pub mod iothreads;
+pub mod launch_security;
+pub mod memory;
+pub mod numatune;
 pub mod origin;
+pub mod os;
+pub mod pm;
+pub mod qemu;
+pub mod seclabel;
 pub mod source;
+pub mod sysinfo;
 pub mod xml;
 
+pub use device::{Device, DeviceInfo, Devices};
 pub use diagnostic::{Class, Code, Diagnostic, Severity};
+pub use domain::{Domain, DomainType};
 pub use origin::{NodeId, Origin};
 pub use source::{Document, Node, Position, SyntaxError};

@@ -367,4 +367,3 @@ fn unescape(text: &str) -> Cow<'_, str> {
         Cow::Borrowed(text)
     }
 }
-

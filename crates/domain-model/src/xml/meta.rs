@@ -9,6 +9,8 @@ use crate::{NodeId, Origin};
 pub struct Meta {
     /// Where the element is from.
     pub origin: Origin,
+    /// Boxed, because nearly every element has none.
+    #[expect(clippy::box_collection)]
     extras: Option<Box<Vec<Extra>>>,
 }
 

@@ -91,6 +91,9 @@ pub trait Xml {
     /// A child element that may be missing.
     fn child<E: Element>(&mut self, name: &'static str, value: &mut Option<E>);
 
+    /// A child element that is always written, and keeps its defaults if it is missing when read.
+    fn section<E: Element>(&mut self, name: &'static str, value: &mut E);
+
     /// Any number of child elements of one name.
     fn children<E: Element>(&mut self, name: &'static str, values: &mut Vec<E>);
 

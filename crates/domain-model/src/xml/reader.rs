@@ -114,7 +114,8 @@ impl<'d> Reader<'d> {
 
     fn take_attribute(&mut self, name: &'static str) -> Option<Cow<'d, str>> {
         self.asked.push(Asked::Attribute(name));
-        let index = self.node.attribute_indices().find(|index| self.node.attribute_name_at(*index) == name)?;
+        let index =
+            self.node.attribute_indices().find(|index| self.node.attribute_name_at(*index) == name)?;
         if let Some(seen) = self.seen_attributes.get_mut(index) {
             *seen = true;
         }
@@ -165,7 +166,8 @@ impl<'d> Reader<'d> {
             }
             let name = node.attribute_name_at(index);
             let span = node.attribute_span_at(index);
-            let source = node.document().text().get(span.clone()).unwrap_or("").to_owned();
+            // The closing quote belongs to what is written back.
+            let source = node.document().text().get(span.start..span.end + 1).unwrap_or("").to_owned();
             self.keep(Anchor::Attribute, source);
             if name == "xmlns" || name.starts_with("xmlns:") || name.contains(':') {
                 continue;
@@ -316,6 +318,13 @@ impl Xml for Reader<'_> {
         }
     }
 
+    fn section<E: Element>(&mut self, name: &'static str, value: &mut E) {
+        if let Some(node) = self.next_child(name) {
+            let lead = self.take_lead(node);
+            self.element(node, value, lead);
+        }
+    }
+
     fn children<E: Element>(&mut self, name: &'static str, values: &mut Vec<E>) {
         self.asked.push(Asked::Child(name));
         let node = self.node;
@@ -383,9 +392,7 @@ impl Xml for Reader<'_> {
             span = Some(span.map_or(own.clone(), |span| span.start..own.end));
             self.mark(child);
         }
-        *value = Some(
-            span.and_then(|span| self.node.document().text().get(span)).unwrap_or("").to_owned(),
-        );
+        *value = Some(span.and_then(|span| self.node.document().text().get(span)).unwrap_or("").to_owned());
     }
 
     fn namespace(&mut self, prefix: &'static str, _: bool) {

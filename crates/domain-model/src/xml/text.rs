@@ -84,9 +84,7 @@ pub struct Hex<const WIDTH: usize>(pub u64);
 
 impl<const WIDTH: usize> Text for Hex<WIDTH> {
     fn parse(text: &str) -> Result<Self, TextError> {
-        parse_c_number(text)
-            .map(Hex)
-            .ok_or_else(|| TextError::expected("a number, such as `5` or `0x05`"))
+        parse_c_number(text).map(Hex).ok_or_else(|| TextError::expected("a number, such as `5` or `0x05`"))
     }
 
     fn print(&self, out: &mut String) {

@@ -225,6 +225,10 @@ impl Xml for Writer {
         }
     }
 
+    fn section<E: Element>(&mut self, name: &'static str, value: &mut E) {
+        self.element(name, value);
+    }
+
     fn children<E: Element>(&mut self, name: &'static str, values: &mut Vec<E>) {
         for value in values {
             self.element(name, value);

@@ -1,0 +1,1 @@
+//! `<blkiotune>`: block I/O weights and limits.

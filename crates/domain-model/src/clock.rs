@@ -1,0 +1,1 @@
+//! `<clock>`: the guest's clock and timers.

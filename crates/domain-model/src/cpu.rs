@@ -1,0 +1,1 @@
+//! `<cpu>`: the guest's processor model.

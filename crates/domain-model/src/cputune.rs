@@ -1,0 +1,1 @@
+//! `<cputune>`: where and how much the processors run.

@@ -1,0 +1,78 @@
+//! What all devices share: alias, boot order, ROM, address.
+
+use crate::address::Address;
+use crate::xml::text::{OnOff, YesNo};
+use crate::xml::{Element, Meta, Xml};
+
+/// What all devices share.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeviceInfo {
+    /// `<boot order=…>`: when the guest tries to boot from the device.
+    pub boot: Option<Boot>,
+    /// `<alias name=…>`: the device's name in the running domain. Only names that start with `ua-` are the
+    /// user's own; others are given anew at each start.
+    pub alias: Option<String>,
+    /// `<rom>`: the option ROM of a PCI device.
+    pub rom: Option<Rom>,
+    /// `<acpi index=…>`: the number that makes the guest's name of the device predictable; since libvirt 7.3.
+    pub acpi_index: Option<u32>,
+    /// `<address>`: where on its bus the device is.
+    pub address: Option<Address>,
+}
+
+impl DeviceInfo {
+    pub(super) fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.child("boot", &mut self.boot);
+        xml.nested("alias", |xml| xml.attribute("name", &mut self.alias));
+        xml.child("rom", &mut self.rom);
+        xml.nested("acpi", |xml| xml.attribute("index", &mut self.acpi_index));
+        xml.child("address", &mut self.address);
+    }
+}
+
+/// `<boot>` of a device.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Boot {
+    /// Place in the order, from 1.
+    pub order: u32,
+    /// Which IPL parameters an s390x guest boots with.
+    pub loadparm: Option<String>,
+    /// Where it was written.
+    pub meta: Meta,
+}
+
+impl Element for Boot {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.required("order", &mut self.order);
+        xml.attribute("loadparm", &mut self.loadparm);
+    }
+}
+
+/// `<rom>`: the option ROM of a PCI device.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rom {
+    /// Whether the ROM is there at all; since libvirt 4.3.
+    pub enabled: Option<YesNo>,
+    /// Whether the ROM is visible in the guest's memory map.
+    pub bar: Option<OnOff>,
+    /// A file that replaces the device's own ROM.
+    pub file: Option<String>,
+    /// Where it was written.
+    pub meta: Meta,
+}
+
+impl Element for Rom {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.attribute("enabled", &mut self.enabled);
+        xml.attribute("bar", &mut self.bar);
+        xml.attribute("file", &mut self.file);
+    }
+}

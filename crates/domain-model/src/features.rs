@@ -1,0 +1,1 @@
+//! `<features>`: what the machine offers.

@@ -1,0 +1,1 @@
+//! `<iothreads>`: threads that serve devices.

@@ -1,0 +1,1 @@
+//! `<memory>`: how much memory, and how it is backed.

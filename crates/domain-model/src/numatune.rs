@@ -1,0 +1,1 @@
+//! `<numatune>`: where memory comes from on the host.

@@ -1,0 +1,1 @@
+//! `<os>`: what the guest is and boots.

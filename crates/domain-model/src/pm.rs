@@ -1,0 +1,1 @@
+//! `<pm>`: suspend to memory and disk.

@@ -1,0 +1,1 @@
+//! `<seclabel>`: labels of mandatory access control.

@@ -1,0 +1,1 @@
+//! `<sysinfo>`: what SMBIOS says.
