@@ -46,6 +46,20 @@ pub trait Family: Default + Clone {
     fn describe_rest<X: Xml>(&mut self, _xml: &mut X) {}
 }
 
+/// A family's place in [`Devices`].
+pub trait Listed: Family {
+    /// The element's name.
+    const ELEMENT: &'static str;
+    /// The number of the family, in the order in which libvirt writes them.
+    const INDEX: usize;
+
+    /// The devices of the family.
+    fn of(devices: &Devices) -> &Vec<Device<Self>>;
+
+    /// The devices of the family, to change them.
+    fn of_mut(devices: &mut Devices) -> &mut Vec<Device<Self>>;
+}
+
 /// A device: what its family says, and what all devices share.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Device<T> {
@@ -107,6 +121,22 @@ macro_rules! device_families {
                 $(xml.children($element, &mut self.$field);)+
             }
         }
+
+        #[allow(non_camel_case_types, missing_docs)]
+        enum Index { $($field),+ }
+
+        $(impl Listed for $module::$spec {
+            const ELEMENT: &'static str = $element;
+            const INDEX: usize = Index::$field as usize;
+
+            fn of(devices: &Devices) -> &Vec<Device<Self>> {
+                &devices.$field
+            }
+
+            fn of_mut(devices: &mut Devices) -> &mut Vec<Device<Self>> {
+                &mut devices.$field
+            }
+        })+
 
         /// The element names of all families, in the order in which libvirt writes them.
         pub const FAMILIES: &[&str] = &[$($element),+];
