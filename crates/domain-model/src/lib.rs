@@ -20,6 +20,7 @@ pub mod qemu;
 pub mod seclabel;
 pub mod source;
 pub mod sysinfo;
+pub mod values;
 pub mod xml;
 
 pub use device::{Device, DeviceInfo, Devices};
