@@ -1,1 +1,20 @@
 //! Starts, probes and supervises QEMU processes; swappable in tests.
+#![doc = include_str!("../README.md")]
+
+pub mod command;
+pub mod error;
+pub mod fake;
+pub mod host;
+pub mod probe;
+pub mod process;
+pub mod qmp;
+mod ready;
+mod spawn;
+mod tail;
+
+pub use command::{Command, FdTable, Input, Limits, Sink};
+pub use error::RunError;
+pub use fake::FakeRunner;
+pub use host::HostRunner;
+pub use process::{Output, Process, Runner, Status};
+pub use rustix::process::Signal;

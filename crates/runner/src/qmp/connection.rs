@@ -1,0 +1,179 @@
+//! The protocol without waiting: bytes in, messages out.
+
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+use serde_json::{Value, json};
+
+use super::message::Message;
+use super::{QmpError, beginning};
+use crate::ready::{self, Got};
+
+/// The longest message accepted by default; the QAPI schema of QEMU 10 has half a megabyte.
+const LONGEST: usize = 64 << 20;
+
+/// One end of a QMP channel that never waits; made for an event loop.
+///
+/// Read with [`read`](Self::read) when the descriptor is readable, then take every [`message`](Self::message);
+/// write with [`write`](Self::write) when it is writable and [`wants_write`](Self::wants_write).
+#[derive(Debug)]
+pub struct QmpConnection {
+    stream: UnixStream,
+    inbox: Vec<u8>,
+    /// Everything before this is known to contain no end of line.
+    searched: usize,
+    /// Everything before this has been taken.
+    taken: usize,
+    outbox: Vec<u8>,
+    written: usize,
+    next_id: u64,
+    received: usize,
+    longest: usize,
+    total: usize,
+    ended: bool,
+}
+
+impl QmpConnection {
+    /// Takes over our end of a [`pair`](super::pair).
+    ///
+    /// # Errors
+    /// When the socket cannot be made non-blocking.
+    pub fn new(stream: UnixStream) -> std::io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self {
+            stream,
+            inbox: Vec::new(),
+            searched: 0,
+            taken: 0,
+            outbox: Vec::new(),
+            written: 0,
+            next_id: 1,
+            received: 0,
+            longest: LONGEST,
+            total: usize::MAX,
+            ended: false,
+        })
+    }
+
+    /// Accepts at most this many bytes in one message, and in all of them together.
+    pub fn limit(&mut self, longest: usize, total: usize) {
+        (self.longest, self.total) = (longest, total);
+    }
+
+    /// Appends `{"execute": command, "arguments": arguments}` to what will be written and returns its id.
+    pub fn execute(&mut self, command: &str, arguments: Option<Value>) -> u64 {
+        let id = self.next_id;
+        self.next_id = self.next_id.wrapping_add(1);
+        let mut object = json!({ "execute": command, "id": id });
+        if let (Some(arguments), Some(object)) = (arguments, object.as_object_mut()) {
+            object.insert("arguments".into(), arguments);
+        }
+        self.outbox.extend_from_slice(object.to_string().as_bytes());
+        self.outbox.push(b'\n');
+        id
+    }
+
+    /// Whether anything waits to be written.
+    pub fn wants_write(&self) -> bool {
+        self.written < self.outbox.len()
+    }
+
+    /// Whether the other end has closed; whole messages may still be there to take.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Writes as much as the socket takes now.
+    ///
+    /// # Errors
+    /// [`QmpError::Closed`] when the other end is gone.
+    pub fn write(&mut self) -> Result<(), QmpError> {
+        while self.wants_write() {
+            let rest = self.outbox.get(self.written..).unwrap_or_default();
+            match (&self.stream).write(rest) {
+                Ok(count) => self.written = self.written.saturating_add(count),
+                Err(error) => match error.kind() {
+                    std::io::ErrorKind::WouldBlock => return Ok(()),
+                    std::io::ErrorKind::Interrupted => {}
+                    std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset => {
+                        return Err(QmpError::Closed { partial: String::new() });
+                    }
+                    _ => return Err(error.into()),
+                },
+            }
+        }
+        self.outbox.clear();
+        self.written = 0;
+        Ok(())
+    }
+
+    /// Reads what is there now, up to a bound that keeps an event loop responsive.
+    ///
+    /// # Errors
+    /// [`QmpError::TooLong`] when a limit is exceeded.
+    pub fn read(&mut self) -> Result<(), QmpError> {
+        let mut buffer = [0; 64 << 10];
+        for _ in 0..16 {
+            if self.ended {
+                break;
+            }
+            match ready::read_once(&self.stream, &mut buffer)? {
+                Got::Bytes(count) => {
+                    self.inbox.extend_from_slice(buffer.get(..count).unwrap_or_default());
+                    self.received = self.received.saturating_add(count);
+                    if self.received > self.total {
+                        return Err(QmpError::TooLong { limit: self.total });
+                    }
+                }
+                Got::Nothing => break,
+                Got::End => self.ended = true,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next whole message, if there is one.
+    ///
+    /// # Errors
+    /// [`QmpError::NotQmp`] for a line that is none, [`QmpError::TooLong`] for a message without end, and
+    /// [`QmpError::Closed`] once the other end is gone and every whole message is taken.
+    pub fn message(&mut self) -> Result<Option<Message>, QmpError> {
+        loop {
+            let unsearched = self.inbox.get(self.searched..).unwrap_or_default();
+            let Some(end) = unsearched.iter().position(|byte| *byte == b'\n') else {
+                self.searched = self.inbox.len();
+                break;
+            };
+            let end = self.searched.saturating_add(end);
+            let line = self.inbox.get(self.taken..end).unwrap_or_default();
+            let blank = line.trim_ascii().is_empty();
+            let message = if line.len() > self.longest {
+                Err(QmpError::TooLong { limit: self.longest })
+            } else {
+                Message::parse(line)
+            };
+            self.taken = end.saturating_add(1);
+            self.searched = self.taken;
+            if !blank {
+                return message.map(Some);
+            }
+        }
+        self.inbox.drain(..self.taken);
+        self.taken = 0;
+        self.searched = self.inbox.len();
+        if self.inbox.len() > self.longest {
+            return Err(QmpError::TooLong { limit: self.longest });
+        }
+        if self.ended {
+            return Err(QmpError::Closed { partial: beginning(&self.inbox) });
+        }
+        Ok(None)
+    }
+}
+
+impl AsFd for QmpConnection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}

@@ -1,0 +1,109 @@
+//! Probing programs that are, or are not, QEMU.
+
+use std::time::Duration;
+
+use runner::probe::{Conversation, ProbeLimits, Question, ask_help, bare_guest, converse};
+use runner::qmp::{Greeting, Reply};
+use runner::{HostRunner, Limits};
+use serde_json::{Value, json};
+
+use crate::support::{FakeQemu, is_running};
+
+/// Asks rounds of commands, each round after every answer to the one before.
+#[derive(Default)]
+pub struct Rounds {
+    pub rounds: Vec<Vec<&'static str>>,
+    pub open: usize,
+    pub heard: Vec<String>,
+}
+
+impl Conversation for Rounds {
+    fn greeting(&mut self, greeting: &Greeting) {
+        self.heard.push(format!("greeting {}", greeting.version.is_object()));
+    }
+
+    fn next(&mut self) -> Vec<Question> {
+        if self.open > 0 || self.rounds.is_empty() {
+            return Vec::new();
+        }
+        let round = self.rounds.remove(0);
+        self.open = round.len();
+        round.into_iter().map(|name| Question { command: name.into(), arguments: None }).collect()
+    }
+
+    fn reply(&mut self, question: usize, reply: &Reply) {
+        self.open -= 1;
+        self.heard.push(match &reply.outcome {
+            Ok(value) => format!("{question} {value}"),
+            Err(refusal) => format!("{question} {refusal}"),
+        });
+    }
+}
+
+fn probe(fake: &FakeQemu, limits: ProbeLimits) -> (Vec<String>, String) {
+    let mut rounds =
+        Rounds { rounds: vec![vec!["query-version", "query-none"], vec!["query-kvm"]], ..Rounds::default() };
+    let result = converse(&HostRunner, &fake.program, bare_guest(&["kvm", "tcg"]), limits, &mut rounds);
+    let text = result.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(!is_running(&fake.program), "a probe left its process");
+    (rounds.heard, text.replace(fake.program.to_str().unwrap(), "QEMU"))
+}
+
+#[test]
+fn a_conversation_goes_on_until_nothing_is_left_to_ask() {
+    let fake = FakeQemu::new(json!({
+        "steps": ["greet", {"event": ["NOISE", null]}, "serve"],
+        "replies": {
+            "query-version": {"return": {"qemu": 1}},
+            "query-none": {"error": {"class": "CommandNotFound", "desc": "unknown"}},
+            "query-kvm": {"return": true},
+        },
+    }));
+    let (heard, error) = probe(&fake, ProbeLimits::default());
+    assert_eq!(error, "");
+    assert_eq!(heard, ["greeting true", "0 {\"qemu\":1}", "1 unknown", "2 true"]);
+}
+
+fn check(script: Value, expected: &str) {
+    let fake = FakeQemu::new(script);
+    let limits = ProbeLimits { time: Duration::from_millis(500), replies: 1 << 20 };
+    assert_eq!(probe(&fake, limits).1, expected);
+}
+
+const LINE: &str = "QEMU -S -no-user-config -nodefaults -nographic -machine none,accel=kvm:tcg -qmp stdio";
+
+#[test]
+fn whatever_is_not_qemu_gets_one_clear_message() {
+    check(
+        json!({"steps": [{"complain": "qemu: -machine none: bad\n"}, {"exit": 1}]}),
+        "`QEMU` ended with exit status 1; it said:\n  qemu: -machine none: bad",
+    );
+    check(json!({"steps": [{"exit": 0}]}), "`QEMU` ended with exit status 0");
+    check(json!({"steps": ["greet", {"crash": 6}]}), "`QEMU` ended with signal 6 (SIGABRT)");
+    check(json!({"steps": ["hang"]}), &format!("`{LINE}` did not end within 0.5 s"));
+    check(json!({"steps": ["ignore_term", "greet", "hang"]}), &format!("`{LINE}` did not end within 0.5 s"));
+    check(
+        json!({"steps": [{"complain": "odd\n"}, {"print": "hello world\n"}, "hang"]}),
+        "`QEMU` on its QMP channel: `hello world` is not a QMP message; it said:\n  odd",
+    );
+    check(
+        json!({"steps": ["greet", {"flood": ["qmp", 200_000_000]}]}),
+        &format!("`{LINE}` wrote more than 1048576 bytes"),
+    );
+    check(json!({"steps": ["greet", {"qmp": "{\"retu"}, {"exit": 2}]}), "`QEMU` ended with exit status 2");
+}
+
+#[test]
+fn a_loud_stderr_does_not_block_a_probe() {
+    let fake = FakeQemu::new(json!({"steps": [{"flood": ["stderr", 1_000_000]}, "greet", "serve"]}));
+    assert_eq!(probe(&fake, ProbeLimits::default()).1, "");
+}
+
+#[test]
+fn help_is_what_was_printed() {
+    let fake = FakeQemu::new(
+        json!({"help": [{"args": ["-device", "help"], "stderr": "name \"x\"\n", "status": 1}]}),
+    );
+    let output = ask_help(&HostRunner, &fake.program, ["-device", "help"], Limits::default()).unwrap();
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b""[..], &b"name \"x\"\n"[..]));
+}
