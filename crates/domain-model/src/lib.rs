@@ -21,6 +21,7 @@ pub mod seclabel;
 pub mod source;
 pub mod sysinfo;
 pub mod values;
+pub mod virtio;
 pub mod xml;
 
 pub use device::{Device, DeviceInfo, Devices};

@@ -85,6 +85,9 @@ pub trait Xml {
     /// The attribute that picks the variant of an enum. If it is missing, the value stays what it is.
     fn tag<T: Tagged>(&mut self, name: &'static str, value: &mut T);
 
+    /// The same for an attribute that has to be there.
+    fn required_tag<T: Tagged>(&mut self, name: &'static str, value: &mut T);
+
     /// The text of the element.
     fn text<T: Text>(&mut self, value: &mut Option<T>);
 
@@ -93,6 +96,9 @@ pub trait Xml {
 
     /// A child element that is always written, and keeps its defaults if it is missing when read.
     fn section<E: Element>(&mut self, name: &'static str, value: &mut E);
+
+    /// A child element that has to be there.
+    fn required_child<E: Element>(&mut self, name: &'static str, value: &mut E);
 
     /// Any number of child elements of one name.
     fn children<E: Element>(&mut self, name: &'static str, values: &mut Vec<E>);

@@ -299,6 +299,13 @@ impl Xml for Reader<'_> {
         }
     }
 
+    fn required_tag<T: Tagged>(&mut self, name: &'static str, value: &mut T) {
+        if !self.node.attribute_indices().any(|index| self.node.attribute_name_at(index) == name) {
+            self.report_missing_attribute(name);
+        }
+        self.tag(name, value);
+    }
+
     fn text<T: Text>(&mut self, value: &mut Option<T>) {
         let text = self.node.text();
         match T::parse(&text) {
@@ -323,6 +330,17 @@ impl Xml for Reader<'_> {
             let lead = self.take_lead(node);
             self.element(node, value, lead);
         }
+    }
+
+    fn required_child<E: Element>(&mut self, name: &'static str, value: &mut E) {
+        let Some(node) = self.next_child(name) else {
+            let origin = text_origin(self.node.tag_span());
+            let message = format!("`<{}>` needs the element `<{name}>`", self.node.name());
+            self.diagnostics.push(Diagnostic::error(Code::MissingElement, origin, message));
+            return;
+        };
+        let lead = self.take_lead(node);
+        self.element(node, value, lead);
     }
 
     fn children<E: Element>(&mut self, name: &'static str, values: &mut Vec<E>) {

@@ -212,6 +212,10 @@ impl Xml for Writer {
         self.write_attribute(name, value.tag());
     }
 
+    fn required_tag<T: Tagged>(&mut self, name: &'static str, value: &mut T) {
+        self.tag(name, value);
+    }
+
     fn text<T: Text>(&mut self, value: &mut Option<T>) {
         let (Some(value), Some(open)) = (value, self.open.last_mut()) else { return };
         open.content = Content::Text;
@@ -226,6 +230,10 @@ impl Xml for Writer {
     }
 
     fn section<E: Element>(&mut self, name: &'static str, value: &mut E) {
+        self.element(name, value);
+    }
+
+    fn required_child<E: Element>(&mut self, name: &'static str, value: &mut E) {
         self.element(name, value);
     }
 
