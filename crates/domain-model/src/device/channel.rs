@@ -1,12 +1,142 @@
 //! `<channel>`: channels between host and guest.
 
+use std::net::Ipv4Addr;
+
 use super::Family;
-use crate::xml::Xml;
+use crate::chardev::{Chardev, UnixPath};
+use crate::words;
+use crate::xml::{Tagged, Xml};
+use crate::{Code, Diagnostic};
 
 /// `<channel>`: channels between host and guest.
+///
+/// ```
+/// use domain_model::device::channel::ChannelTarget;
+/// use domain_model::{Document, Domain};
+///
+/// let document = Document::parse("", "<domain type='kvm'><devices><channel type='unix'>\
+///     <target type='virtio' name='org.qemu.guest_agent.0'/></channel></devices></domain>")?;
+/// let (domain, problems) = Domain::read(&document);
+/// assert!(problems.is_empty());
+/// let ChannelTarget::Virtio(port) = &domain.devices.channels[0].spec.target else { panic!() };
+/// assert_eq!(port.name.as_deref(), Some("org.qemu.guest_agent.0"));
+/// # Ok::<(), domain_model::SyntaxError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Channel {}
+pub struct Channel {
+    /// Where the characters go on the host.
+    pub chardev: Chardev,
+    /// What the guest sees.
+    pub target: ChannelTarget,
+}
+
+/// What the guest sees of a channel, `<target>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChannelTarget {
+    /// A TCP address in the guest's user-mode network that leads to the host.
+    Guestfwd(Guestfwd),
+    /// A named port of a virtio-serial controller.
+    Virtio(NamedPort),
+    /// A named channel of a Xen guest; since libvirt 2.3.
+    Xen(NamedPort),
+}
+
+/// An address in the guest's user-mode network.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Guestfwd {
+    /// The address the guest connects to.
+    pub address: Option<Ipv4Addr>,
+    /// The port the guest connects to.
+    pub port: Option<u16>,
+}
+
+/// A port with a name that the guest finds it by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NamedPort {
+    /// The name, such as `org.qemu.guest_agent.0`.
+    pub name: Option<String>,
+    /// Whether something in the guest has the port open; only for running domains.
+    pub state: Option<ChannelState>,
+}
+
+words! {
+    /// Whether something in the guest has a channel open.
+    pub enum ChannelState {
+        /// It has.
+        Connected = "connected",
+        /// It has not.
+        Disconnected = "disconnected",
+    }
+}
+
+impl Default for ChannelTarget {
+    fn default() -> Self {
+        ChannelTarget::Virtio(NamedPort::default())
+    }
+}
+
+impl Tagged for ChannelTarget {
+    const TAGS: &'static [&'static str] = &["guestfwd", "virtio", "xen"];
+
+    fn tag(&self) -> &'static str {
+        match self {
+            ChannelTarget::Guestfwd(_) => "guestfwd",
+            ChannelTarget::Virtio(_) => "virtio",
+            ChannelTarget::Xen(_) => "xen",
+        }
+    }
+
+    fn from_tag(tag: &str) -> Option<Self> {
+        Some(match tag {
+            "guestfwd" => ChannelTarget::Guestfwd(Guestfwd::default()),
+            "virtio" => ChannelTarget::Virtio(NamedPort::default()),
+            "xen" => ChannelTarget::Xen(NamedPort::default()),
+            _ => return None,
+        })
+    }
+}
 
 impl Family for Channel {
-    fn describe<X: Xml>(&mut self, _xml: &mut X) {}
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        self.chardev.describe_type(xml);
+        self.chardev.describe(xml);
+        let mut said = None::<String>;
+        xml.nested("target", |xml| {
+            if X::READS {
+                xml.attribute("type", &mut said);
+            }
+            xml.tag("type", &mut self.target);
+            match &mut self.target {
+                ChannelTarget::Guestfwd(target) => {
+                    xml.attribute("address", &mut target.address);
+                    xml.attribute("port", &mut target.port);
+                }
+                ChannelTarget::Virtio(port) | ChannelTarget::Xen(port) => {
+                    xml.attribute("name", &mut port.name);
+                    xml.attribute("state", &mut port.state);
+                }
+            }
+        });
+        if !X::READS {
+            return;
+        }
+        let mut missing = |attribute: &str| {
+            let message = format!("the target of `<channel>` needs the attribute `{attribute}`");
+            let origin = xml.at("target");
+            xml.report(Diagnostic::error(Code::MissingAttribute, origin, message));
+        };
+        if said.is_none() {
+            missing("type");
+        }
+        if let ChannelTarget::Guestfwd(target) = &self.target {
+            if target.address.is_none() {
+                missing("address");
+            }
+            if target.port.is_none() {
+                missing("port");
+            }
+        }
+        let chooses_path = !matches!(self.target, ChannelTarget::Guestfwd(_));
+        self.chardev.check(xml, if chooses_path { UnixPath::Chosen } else { UnixPath::Needed });
+    }
 }

@@ -1,12 +1,23 @@
 //! `<parallel>`: parallel ports.
 
 use super::Family;
+use crate::chardev::{Chardev, UnixPath};
 use crate::xml::Xml;
 
 /// `<parallel>`: parallel ports.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Parallel {}
+pub struct Parallel {
+    /// Where the characters go on the host.
+    pub chardev: Chardev,
+    /// Number of the port, from 0.
+    pub port: Option<u32>,
+}
 
 impl Family for Parallel {
-    fn describe<X: Xml>(&mut self, _xml: &mut X) {}
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        self.chardev.describe_type(xml);
+        self.chardev.describe(xml);
+        xml.nested("target", |xml| xml.attribute("port", &mut self.port));
+        self.chardev.check(xml, UnixPath::Needed);
+    }
 }

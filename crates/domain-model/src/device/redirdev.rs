@@ -1,12 +1,40 @@
 //! `<redirdev>`: USB devices redirected from elsewhere.
 
 use super::Family;
+use crate::chardev::{Chardev, UnixPath};
+use crate::words;
 use crate::xml::Xml;
 
-/// `<redirdev>`: USB devices redirected from elsewhere.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Redirdev {}
+words! {
+    /// The bus of a redirected device.
+    pub enum RedirdevBus {
+        /// USB, the only one there is.
+        Usb = "usb",
+    }
+}
+
+/// `<redirdev>`: USB devices redirected from elsewhere, usually the computer that shows the screen.
+///
+/// Since libvirt 0.9.5.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Redirdev {
+    /// The bus of the device.
+    pub bus: RedirdevBus,
+    /// Where the redirection protocol comes from.
+    pub chardev: Chardev,
+}
+
+impl Default for Redirdev {
+    fn default() -> Self {
+        Redirdev { bus: RedirdevBus::Usb, chardev: Chardev::default() }
+    }
+}
 
 impl Family for Redirdev {
-    fn describe<X: Xml>(&mut self, _xml: &mut X) {}
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.defaulted("bus", &mut self.bus);
+        self.chardev.describe_type(xml);
+        self.chardev.describe(xml);
+        self.chardev.check(xml, UnixPath::Needed);
+    }
 }
