@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod blkiotune;
+pub mod chardev;
 pub mod clock;
 pub mod cpu;
 pub mod cputune;

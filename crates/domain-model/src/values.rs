@@ -1,6 +1,8 @@
-//! Values that several elements share: sizes and UUIDs.
+//! Values that several elements share: sizes, UUIDs, network addresses.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
 
 use crate::xml::{Text, TextError, Xml};
 use crate::{Code, Diagnostic};
@@ -154,6 +156,82 @@ impl fmt::Display for Uuid {
     }
 }
 
+/// A MAC address; written in lower case, with two digits for each byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct MacAddress(pub [u8; 6]);
+
+impl MacAddress {
+    /// Whether the address stands for a group of hosts; no network card can have such a one.
+    pub fn is_multicast(self) -> bool {
+        self.0[0] & 1 == 1
+    }
+}
+
+impl Text for MacAddress {
+    fn parse(text: &str) -> Result<Self, TextError> {
+        let wrong = || TextError::expected("a MAC address, such as `52:54:00:12:34:56`");
+        let mut parts = text.split(':');
+        let mut bytes = [0; 6];
+        for byte in &mut bytes {
+            let part = parts.next().filter(|part| part.starts_with(|c: char| c.is_ascii_hexdigit()));
+            *byte = part.and_then(|part| u8::from_str_radix(part, 16).ok()).ok_or_else(wrong)?;
+        }
+        if parts.next().is_some() { Err(wrong()) } else { Ok(MacAddress(bytes)) }
+    }
+
+    fn print(&self, out: &mut String) {
+        for (index, byte) in self.0.iter().enumerate() {
+            if index > 0 {
+                out.push(':');
+            }
+            out.extend([byte >> 4, byte & 15].iter().filter_map(|d| char::from_digit(u32::from(*d), 16)));
+        }
+    }
+}
+
+impl fmt::Display for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_text())
+    }
+}
+
+/// A number of at most `MAX` that is written in decimal, and read in any base that C reads, such as `0x1f`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct CNumber<const MAX: u64>(pub u64);
+
+impl<const MAX: u64> Text for CNumber<MAX> {
+    fn parse(text: &str) -> Result<Self, TextError> {
+        crate::xml::text::parse_c_number(text)
+            .filter(|number| *number <= MAX)
+            .map(CNumber)
+            .ok_or_else(|| TextError::expected(format!("a number from 0 to {MAX}, such as `5` or `0x05`")))
+    }
+
+    fn print(&self, out: &mut String) {
+        self.0.print(out);
+    }
+}
+
+macro_rules! standard_values {
+    ($($type:ty: $expected:literal;)+) => { $(
+        impl Text for $type {
+            fn parse(text: &str) -> Result<Self, TextError> {
+                text.trim().parse().map_err(|_| TextError::expected($expected))
+            }
+
+            fn print(&self, out: &mut String) {
+                out.push_str(&self.to_string());
+            }
+        }
+    )+ };
+}
+
+standard_values! {
+    IpAddr: "an IP address, such as `192.0.2.1` or `2001:db8::1`";
+    Ipv4Addr: "an IPv4 address, such as `192.0.2.1`";
+    NonZeroU32: "a whole number from 1 to 4294967295";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,5 +266,31 @@ mod tests {
         check("00112233-4455-6677-8899-aabbccddeef", None);
         check("00112233-4455-6677-8899-aabbccddeeff0", None);
         check("00112233-4455-6677-8899-aabbccddeefg", None);
+    }
+
+    #[test]
+    fn mac_addresses() {
+        fn check(input: &str, expected: Option<&str>) {
+            assert_eq!(MacAddress::parse(input).ok().map(|mac| mac.to_text()).as_deref(), expected);
+        }
+        check("52:54:00:AB:cd:ef", Some("52:54:00:ab:cd:ef"));
+        check("2:4:0:a:b:c", Some("02:04:00:0a:0b:0c"));
+        check("52:54:00:ab:cd", None);
+        check("52:54:00:ab:cd:ef:00", None);
+        check("52:54:00:ab:cd:+f", None);
+        check("52:54:00:ab:cd:100", None);
+        check("52-54-00-ab-cd-ef", None);
+    }
+
+    #[test]
+    fn c_numbers() {
+        fn check(input: &str, expected: Option<&str>) {
+            assert_eq!(CNumber::<255>::parse(input).ok().map(|number| number.to_text()).as_deref(), expected);
+        }
+        check("11", Some("11"));
+        check("0x1F", Some("31"));
+        check("010", Some("8"));
+        check("256", None);
+        check("-1", None);
     }
 }

@@ -49,7 +49,8 @@ impl Family for Console {
             xml.attribute("type", &mut self.target_type);
             xml.attribute("port", &mut self.port);
         });
-        let chooses_path = matches!(self.target_type, Some(ConsoleTargetType::Xen | ConsoleTargetType::Virtio));
+        let chooses_path =
+            matches!(self.target_type, Some(ConsoleTargetType::Xen | ConsoleTargetType::Virtio));
         self.chardev.check(xml, if chooses_path { UnixPath::Chosen } else { UnixPath::Needed });
     }
 }

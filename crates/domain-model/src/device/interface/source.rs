@@ -1,0 +1,432 @@
+//! What a network card is connected to: the `type` and `<source>` of `<interface>`.
+
+use super::ip::{Ip, Route};
+use crate::address::Address;
+use crate::chardev::Reconnect;
+use crate::values::Uuid;
+use crate::words;
+use crate::xml::text::YesNo;
+use crate::xml::{Tagged, Xml};
+use crate::{Code, Diagnostic};
+
+/// What the card is connected to, `type` of `<interface>`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum InterfaceSource {
+    /// A network inside QEMU, or one made by passt: the guest gets out, nobody gets in.
+    User {
+        /// The host's interface through which packets leave, with passt; since libvirt 9.0.
+        dev: Option<String>,
+    },
+    /// A TAP device that a script or the host's administrator connects.
+    Ethernet(Ethernet),
+    /// A socket to a program that moves the packets, such as Open vSwitch with DPDK; since libvirt 1.2.7.
+    Vhostuser(Vhostuser),
+    /// QEMU waits for another QEMU to connect by TCP.
+    Server(Socket),
+    /// QEMU connects to another QEMU by TCP.
+    Client(Socket),
+    /// All QEMUs of one multicast address form a network.
+    Mcast(Socket),
+    /// Packets go to another QEMU by UDP; since libvirt 1.2.20.
+    Udp(Socket),
+    /// A virtual network that libvirt knows by name.
+    Network(Network),
+    /// A bridge of the host.
+    Bridge(Bridge),
+    /// A network of the hypervisor itself; no QEMU has such.
+    Internal {
+        /// Name of the network.
+        name: Option<String>,
+    },
+    /// A macvtap device on top of an interface of the host; since libvirt 0.7.7.
+    Direct(Direct),
+    /// A network card of the host, handed to the guest; since libvirt 0.9.11.
+    Hostdev(Hostdev),
+    /// A vDPA device: a virtio card in hardware; since libvirt 6.9.
+    Vdpa {
+        /// Path of the device, such as `/dev/vhost-vdpa-0`.
+        dev: Option<String>,
+    },
+    /// Connected to nothing; since libvirt 8.7.
+    Null,
+    /// A port of a VMware distributed switch; no QEMU has such. Since libvirt 8.7.
+    Vds(Vds),
+}
+
+impl Default for InterfaceSource {
+    fn default() -> Self {
+        InterfaceSource::User { dev: None }
+    }
+}
+
+impl Tagged for InterfaceSource {
+    const TAGS: &'static [&'static str] = &[
+        "user",
+        "ethernet",
+        "vhostuser",
+        "server",
+        "client",
+        "mcast",
+        "network",
+        "bridge",
+        "internal",
+        "direct",
+        "hostdev",
+        "udp",
+        "vdpa",
+        "null",
+        "vds",
+    ];
+
+    fn tag(&self) -> &'static str {
+        match self {
+            InterfaceSource::User { .. } => "user",
+            InterfaceSource::Ethernet(_) => "ethernet",
+            InterfaceSource::Vhostuser(_) => "vhostuser",
+            InterfaceSource::Server(_) => "server",
+            InterfaceSource::Client(_) => "client",
+            InterfaceSource::Mcast(_) => "mcast",
+            InterfaceSource::Udp(_) => "udp",
+            InterfaceSource::Network(_) => "network",
+            InterfaceSource::Bridge(_) => "bridge",
+            InterfaceSource::Internal { .. } => "internal",
+            InterfaceSource::Direct(_) => "direct",
+            InterfaceSource::Hostdev(_) => "hostdev",
+            InterfaceSource::Vdpa { .. } => "vdpa",
+            InterfaceSource::Null => "null",
+            InterfaceSource::Vds(_) => "vds",
+        }
+    }
+
+    fn from_tag(tag: &str) -> Option<Self> {
+        Some(match tag {
+            "user" => InterfaceSource::User { dev: None },
+            "ethernet" => InterfaceSource::Ethernet(Ethernet::default()),
+            "vhostuser" => InterfaceSource::Vhostuser(Vhostuser::default()),
+            "server" => InterfaceSource::Server(Socket::default()),
+            "client" => InterfaceSource::Client(Socket::default()),
+            "mcast" => InterfaceSource::Mcast(Socket::default()),
+            "udp" => InterfaceSource::Udp(Socket::default()),
+            "network" => InterfaceSource::Network(Network::default()),
+            "bridge" => InterfaceSource::Bridge(Bridge::default()),
+            "internal" => InterfaceSource::Internal { name: None },
+            "direct" => InterfaceSource::Direct(Direct::default()),
+            "hostdev" => InterfaceSource::Hostdev(Hostdev::default()),
+            "vdpa" => InterfaceSource::Vdpa { dev: None },
+            "null" => InterfaceSource::Null,
+            "vds" => InterfaceSource::Vds(Vds::default()),
+            _ => return None,
+        })
+    }
+}
+
+impl InterfaceSource {
+    pub(super) fn describe<X: Xml>(&mut self, xml: &mut X) {
+        if let InterfaceSource::Hostdev(hostdev) = self {
+            xml.nested("driver", |xml| {
+                xml.attribute("name", &mut hostdev.driver);
+                xml.attribute("model", &mut hostdev.driver_model);
+            });
+        }
+        xml.nested("source", |xml| match self {
+            InterfaceSource::User { dev } | InterfaceSource::Vdpa { dev } => xml.attribute("dev", dev),
+            InterfaceSource::Ethernet(ethernet) => {
+                xml.attribute("dev", &mut ethernet.dev);
+                xml.children("ip", &mut ethernet.ips);
+                xml.children("route", &mut ethernet.routes);
+            }
+            InterfaceSource::Vhostuser(socket) => {
+                xml.attribute("dev", &mut socket.dev);
+                xml.attribute("type", &mut socket.kind);
+                xml.attribute("path", &mut socket.path);
+                xml.attribute("mode", &mut socket.mode);
+                xml.child("reconnect", &mut socket.reconnect);
+            }
+            InterfaceSource::Server(socket)
+            | InterfaceSource::Client(socket)
+            | InterfaceSource::Mcast(socket) => socket.remote.describe(xml),
+            InterfaceSource::Udp(socket) => {
+                socket.remote.describe(xml);
+                xml.nested("local", |xml| socket.local.describe(xml));
+            }
+            InterfaceSource::Network(network) => {
+                network.port.describe(xml);
+                xml.attribute("bridge", &mut network.bridge);
+                xml.attribute("macTableManager", &mut network.mac_table_manager);
+            }
+            InterfaceSource::Bridge(bridge) => {
+                bridge.port.describe(xml);
+                xml.attribute("bridge", &mut bridge.bridge);
+                xml.attribute("macTableManager", &mut bridge.mac_table_manager);
+            }
+            InterfaceSource::Internal { name } => xml.attribute("name", name),
+            InterfaceSource::Direct(direct) => {
+                direct.port.describe(xml);
+                xml.attribute("dev", &mut direct.dev);
+                xml.defaulted("mode", &mut direct.mode);
+            }
+            InterfaceSource::Hostdev(hostdev) => {
+                xml.attribute("startupPolicy", &mut hostdev.startup_policy);
+                xml.attribute("missing", &mut hostdev.missing);
+                xml.nested("vendor", |xml| xml.attribute("id", &mut hostdev.vendor));
+                xml.nested("product", |xml| xml.attribute("id", &mut hostdev.product));
+                xml.child("address", &mut hostdev.address);
+            }
+            InterfaceSource::Vds(vds) => {
+                xml.attribute("switchid", &mut vds.switchid);
+                xml.attribute("portid", &mut vds.portid);
+                xml.attribute("portgroupid", &mut vds.portgroupid);
+                xml.attribute("connectionid", &mut vds.connectionid);
+            }
+            InterfaceSource::Null => {}
+        });
+    }
+
+    /// Reports what the source lacks. With passt, libvirt makes up the socket of a vhost-user card.
+    pub(super) fn check<X: Xml>(&self, xml: &mut X, passt: bool) {
+        if !X::READS {
+            return;
+        }
+        for attribute in self.missing(passt) {
+            let message = format!("`<interface type='{}'>` needs `{attribute}` in its source", self.tag());
+            let origin = xml.at("source");
+            xml.report(Diagnostic::error(Code::MissingAttribute, origin, message));
+        }
+    }
+
+    fn missing(&self, passt: bool) -> Vec<&'static str> {
+        let wanted = match self {
+            InterfaceSource::User { .. } | InterfaceSource::Ethernet(_) | InterfaceSource::Null => Vec::new(),
+            InterfaceSource::Vhostuser(_) if passt => Vec::new(),
+            InterfaceSource::Vhostuser(socket) => vec![
+                ("type", socket.kind.is_some()),
+                ("path", socket.path.is_some()),
+                ("mode", socket.mode.is_some()),
+            ],
+            InterfaceSource::Server(socket) => vec![("port", socket.remote.port.is_some())],
+            InterfaceSource::Client(socket) | InterfaceSource::Mcast(socket) => {
+                vec![("port", socket.remote.port.is_some()), ("address", socket.remote.address.is_some())]
+            }
+            InterfaceSource::Udp(socket) => vec![
+                ("port", socket.remote.port.is_some()),
+                ("address", socket.remote.address.is_some()),
+                ("local/port", socket.local.port.is_some()),
+                ("local/address", socket.local.address.is_some()),
+            ],
+            InterfaceSource::Network(network) => vec![("network", network.port.network.is_some())],
+            InterfaceSource::Bridge(bridge) => vec![("bridge", bridge.bridge.is_some())],
+            InterfaceSource::Internal { name } => vec![("name", name.is_some())],
+            InterfaceSource::Direct(direct) => vec![("dev", direct.dev.is_some())],
+            InterfaceSource::Hostdev(hostdev) => {
+                vec![("address", hostdev.address.is_some() || hostdev.vendor.is_some())]
+            }
+            InterfaceSource::Vdpa { dev } => vec![("dev", dev.is_some())],
+            InterfaceSource::Vds(vds) => vec![
+                ("switchid", vds.switchid.is_some()),
+                ("portid", vds.portid.is_some()),
+                ("portgroupid", vds.portgroupid.is_some()),
+                ("connectionid", vds.connectionid.is_some()),
+            ],
+        };
+        wanted.into_iter().filter(|(_, there)| !there).map(|(name, _)| name).collect()
+    }
+}
+
+/// The host's side of a TAP device.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ethernet {
+    /// Name of the device; of old domains, now it is `dev` of `<target>`.
+    pub dev: Option<String>,
+    /// The host's addresses on the device; since libvirt 2.1.
+    pub ips: Vec<Ip>,
+    /// The host's routes through the device; since libvirt 2.1.
+    pub routes: Vec<Route>,
+}
+
+/// A vhost-user socket.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Vhostuser {
+    /// The host's interface through which packets leave, with passt; since libvirt 11.1.
+    pub dev: Option<String>,
+    /// Kind of socket.
+    pub kind: Option<VhostuserType>,
+    /// Path of the socket.
+    pub path: Option<String>,
+    /// Which side QEMU is.
+    pub mode: Option<VhostuserMode>,
+    /// Whether QEMU connects again when the connection is lost; since libvirt 4.1.
+    pub reconnect: Option<Reconnect>,
+}
+
+words! {
+    /// Kind of a vhost-user socket.
+    pub enum VhostuserType {
+        /// A Unix socket, the only kind there is.
+        Unix = "unix",
+    }
+
+    /// Which side of a vhost-user socket QEMU is.
+    pub enum VhostuserMode {
+        /// QEMU waits for the connection.
+        Server = "server",
+        /// QEMU connects.
+        Client = "client",
+    }
+
+    /// Who keeps the bridge's table of MAC addresses.
+    pub enum MacTableManager {
+        /// The kernel learns it from the packets it sees.
+        Kernel = "kernel",
+        /// libvirt fills it, and turns learning off.
+        Libvirt = "libvirt",
+    }
+
+    /// Who sees the packets of a macvtap device.
+    pub enum DirectMode {
+        /// The switch outside, which sends back what is for this host.
+        Vepa = "vepa",
+        /// Other macvtap devices of the same interface directly.
+        Bridge = "bridge",
+        /// The network outside only.
+        Private = "private",
+        /// The guest has the interface for itself.
+        Passthrough = "passthrough",
+    }
+
+    /// The host's driver that hands a card to the guest.
+    pub enum HostdevDriver {
+        /// The old KVM way; gone since libvirt 5.7.
+        Kvm = "kvm",
+        /// VFIO.
+        Vfio = "vfio",
+        /// Xen.
+        Xen = "xen",
+    }
+
+    /// What happens if a device of the host is missing when the guest starts.
+    pub enum StartupPolicy {
+        /// The guest does not start.
+        Mandatory = "mandatory",
+        /// The guest does not start, and keeps running without when it is restored or migrated.
+        Requisite = "requisite",
+        /// The guest starts without.
+        Optional = "optional",
+    }
+}
+
+/// A TCP, UDP or multicast network.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Socket {
+    /// Where to listen or connect, or the group.
+    pub remote: Endpoint,
+    /// Where UDP packets are received.
+    pub local: Endpoint,
+}
+
+/// An address and port.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Endpoint {
+    /// IP address or host name.
+    pub address: Option<String>,
+    /// Port, 0 to 65535.
+    pub port: Option<u16>,
+}
+
+impl Endpoint {
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.attribute("address", &mut self.address);
+        xml.attribute("port", &mut self.port);
+    }
+}
+
+/// A port of a virtual network.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NetworkPort {
+    /// Name of the network.
+    pub network: Option<String>,
+    /// Which of the network's groups of settings applies.
+    pub portgroup: Option<String>,
+    /// The port's UUID, only while the guest runs; since libvirt 5.1.
+    pub portid: Option<Uuid>,
+}
+
+impl NetworkPort {
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.attribute("network", &mut self.network);
+        xml.attribute("portgroup", &mut self.portgroup);
+        xml.attribute("portid", &mut self.portid);
+    }
+}
+
+/// A virtual network.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Network {
+    /// The network and the port in it.
+    pub port: NetworkPort,
+    /// The bridge behind it, only while the guest runs.
+    pub bridge: Option<String>,
+    /// Who keeps the bridge's table of MAC addresses, only while the guest runs; since libvirt 1.2.11.
+    pub mac_table_manager: Option<MacTableManager>,
+}
+
+/// A bridge of the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bridge {
+    /// The virtual network that led to the bridge, only while the guest runs.
+    pub port: NetworkPort,
+    /// Name of the bridge.
+    pub bridge: Option<String>,
+    /// Who keeps the bridge's table of MAC addresses; since libvirt 1.2.11.
+    pub mac_table_manager: Option<MacTableManager>,
+}
+
+/// A macvtap device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Direct {
+    /// The virtual network that led to the interface, only while the guest runs.
+    pub port: NetworkPort,
+    /// The host's interface below the device.
+    pub dev: Option<String>,
+    /// Who sees the packets; `vepa` if it is not said.
+    pub mode: DirectMode,
+}
+
+impl Default for Direct {
+    fn default() -> Self {
+        Direct { port: NetworkPort::default(), dev: None, mode: DirectMode::Vepa }
+    }
+}
+
+/// A network card of the host.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Hostdev {
+    /// Whether libvirt takes the card from the host's driver and gives it back.
+    pub managed: Option<YesNo>,
+    /// The host's driver that hands the card over.
+    pub driver: Option<HostdevDriver>,
+    /// The VFIO driver that fits the card better than the general one; since libvirt 10.0.
+    pub driver_model: Option<String>,
+    /// What happens if a USB card is missing.
+    pub startup_policy: Option<StartupPolicy>,
+    /// Whether an optional USB card was missing, only while the guest runs.
+    pub missing: Option<YesNo>,
+    /// Vendor of a USB card.
+    pub vendor: Option<crate::xml::text::Hex<4>>,
+    /// Product number of a USB card.
+    pub product: Option<crate::xml::text::Hex<4>>,
+    /// Where on the host's PCI or USB bus the card is.
+    pub address: Option<Address>,
+}
+
+/// A port of a VMware distributed switch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Vds {
+    /// The switch.
+    pub switchid: Option<Uuid>,
+    /// The port.
+    pub portid: Option<i64>,
+    /// The group of ports.
+    pub portgroupid: Option<String>,
+    /// The connection.
+    pub connectionid: Option<i64>,
+}
