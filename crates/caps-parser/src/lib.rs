@@ -1,1 +1,22 @@
 //! Capabilities of any QEMU, read from help texts and QMP replies.
+
+mod capabilities;
+mod capability;
+pub mod device_help;
+mod error;
+pub mod facts;
+pub mod help;
+mod names;
+pub mod qmp;
+mod rule;
+mod snapshot;
+mod version;
+
+pub use capabilities::Capabilities;
+pub use capability::{Capability, UnknownCapability};
+pub use error::ParseError;
+pub use facts::Facts;
+pub use names::{NameList, NameSet};
+pub use rule::Rule;
+pub use snapshot::{FORMAT, SnapshotError};
+pub use version::Version;
