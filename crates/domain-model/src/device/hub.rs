@@ -1,12 +1,38 @@
 //! `<hub>`: USB hubs.
 
 use super::Family;
+use crate::words;
 use crate::xml::Xml;
 
-/// `<hub>`: USB hubs.
+words! {
+    /// `type` of `<hub>`.
+    #[derive(Default)]
+    pub enum HubType {
+        /// A USB hub.
+        #[default]
+        Usb = "usb",
+    }
+}
+
+/// `<hub>`: makes several ports of one; since libvirt 0.9.9.
+///
+/// ```
+/// use domain_model::{Document, Domain};
+///
+/// let document = Document::parse("", "<domain type='kvm'><devices>\
+///     <hub type='usb'><address type='usb' bus='0' port='1'/></hub></devices></domain>")?;
+/// let (domain, _) = Domain::read(&document);
+/// assert!(domain.devices.hubs[0].info.address.is_some());
+/// # Ok::<(), domain_model::SyntaxError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Hub {}
+pub struct Hub {
+    /// The bus it is for.
+    pub kind: HubType,
+}
 
 impl Family for Hub {
-    fn describe<X: Xml>(&mut self, _xml: &mut X) {}
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.required("type", &mut self.kind);
+    }
 }

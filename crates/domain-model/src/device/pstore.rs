@@ -1,12 +1,54 @@
 //! `<pstore>`: where a crashed kernel leaves its log.
 
 use super::Family;
+use crate::values::{self, Kib};
+use crate::words;
 use crate::xml::Xml;
+use crate::{Code, Diagnostic};
 
-/// `<pstore>`: where a crashed kernel leaves its log.
+words! {
+    /// `backend` of `<pstore>`.
+    #[derive(Default)]
+    pub enum PstoreBackend {
+        /// The error record store of the ACPI.
+        #[default]
+        AcpiErst = "acpi-erst",
+    }
+}
+
+/// `<pstore>`: memory of the guest's that outlives it; since libvirt 10.6.
+///
+/// ```
+/// use domain_model::{Document, Domain};
+///
+/// let document = Document::parse("", "<domain type='kvm'><devices><pstore backend='acpi-erst'>\
+///     <path>/var/lib/guest.erst</path><size unit='KiB'>8</size></pstore></devices></domain>")?;
+/// let (domain, _) = Domain::read(&document);
+/// assert_eq!(domain.devices.pstores[0].spec.size.map(|size| size.0), Some(8));
+/// # Ok::<(), domain_model::SyntaxError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Pstore {}
+pub struct Pstore {
+    /// How the guest finds it.
+    pub backend: PstoreBackend,
+    /// The file that holds it on the host; chosen if nothing is said.
+    pub path: Option<String>,
+    /// Size of the memory; has to be said.
+    pub size: Option<Kib>,
+}
 
 impl Family for Pstore {
-    fn describe<X: Xml>(&mut self, _xml: &mut X) {}
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.required("backend", &mut self.backend);
+        xml.value("path", &mut self.path);
+        let mut is_written = false;
+        xml.nested("size", |xml| {
+            is_written = true;
+            values::size(xml, &mut self.size);
+        });
+        if X::READS && !is_written {
+            let message = "`<pstore>` needs the element `<size>`";
+            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
+        }
+    }
 }

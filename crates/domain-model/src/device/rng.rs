@@ -1,12 +1,143 @@
 //! `<rng>`: random number generators.
 
 use super::Family;
-use crate::xml::Xml;
+use crate::virtio::VirtioOptions;
+use crate::words;
+use crate::xml::{Element, Meta, Tagged, Xml};
 
-/// `<rng>`: random number generators.
+words! {
+    /// `model` of `<rng>`.
+    #[derive(Default)]
+    pub enum RngModel {
+        /// Virtio, in the transport that suits the machine.
+        #[default]
+        Virtio = "virtio",
+        /// Virtio over PCI for old and new guest drivers; since libvirt 5.2.
+        VirtioTransitional = "virtio-transitional",
+        /// Virtio over PCI for virtio 1.0 guest drivers only; since libvirt 5.2.
+        VirtioNonTransitional = "virtio-non-transitional",
+    }
+}
+
+/// `<rng>`: gives the guest random numbers; since libvirt 1.0.3.
+///
+/// ```
+/// use domain_model::device::rng::RngBackendKind;
+/// use domain_model::{Document, Domain};
+///
+/// let document = Document::parse("", "<domain type='kvm'><devices><rng model='virtio'>\
+///     <rate bytes='1024'/><backend model='random'>/dev/random</backend></rng></devices></domain>")?;
+/// let (domain, _) = Domain::read(&document);
+/// let rng = &domain.devices.rngs[0].spec;
+/// assert_eq!(rng.rate.as_ref().map(|rate| rate.bytes), Some(1024));
+/// assert_eq!(rng.backend.kind, RngBackendKind::Random { path: Some("/dev/random".to_owned()) });
+/// # Ok::<(), domain_model::SyntaxError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Rng {}
+pub struct Rng {
+    /// Which device it is.
+    pub model: RngModel,
+    /// `<rate>`: how much the guest may take; since libvirt 1.0.4.
+    pub rate: Option<Rate>,
+    /// Where the numbers come from.
+    pub backend: RngBackend,
+    /// What all virtio devices share.
+    pub virtio: VirtioOptions,
+}
 
 impl Family for Rng {
-    fn describe<X: Xml>(&mut self, _xml: &mut X) {}
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.required("model", &mut self.model);
+        xml.child("rate", &mut self.rate);
+        xml.required_child("backend", &mut self.backend);
+        xml.nested("driver", |xml| self.virtio.describe(xml));
+    }
+}
+
+/// `<rate>`: how much the guest may take.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rate {
+    /// Bytes in a period.
+    pub bytes: u32,
+    /// Length of a period in milliseconds; a second if nothing is said.
+    pub period: Option<u32>,
+    /// Where it was written.
+    pub meta: Meta,
+}
+
+impl Element for Rate {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.required("bytes", &mut self.bytes);
+        xml.attribute("period", &mut self.period);
+    }
+}
+
+/// `<backend>`: where the numbers come from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RngBackend {
+    /// The kind, and what it needs.
+    pub kind: RngBackendKind,
+    /// Where it was written.
+    pub meta: Meta,
+}
+
+/// `model` of `<backend>`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RngBackendKind {
+    /// A device of the host.
+    Random {
+        /// Its path; `/dev/urandom` if nothing is said.
+        path: Option<String>,
+    },
+    /// QEMU's own generator; since libvirt 6.1.
+    Builtin,
+}
+
+impl Default for RngBackendKind {
+    fn default() -> Self {
+        RngBackendKind::Random { path: None }
+    }
+}
+
+impl Tagged for RngBackendKind {
+    const TAGS: &'static [&'static str] = &["random", "builtin"];
+
+    fn tag(&self) -> &'static str {
+        match self {
+            RngBackendKind::Random { .. } => "random",
+            RngBackendKind::Builtin => "builtin",
+        }
+    }
+
+    fn from_tag(tag: &str) -> Option<Self> {
+        Some(match tag {
+            "random" => RngBackendKind::Random { path: None },
+            "builtin" => RngBackendKind::Builtin,
+            _ => return None,
+        })
+    }
+}
+
+impl Element for RngBackend {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.required_tag("model", &mut self.kind);
+        match &mut self.kind {
+            RngBackendKind::Random { path } => {
+                xml.text(path);
+                // An element without text names no device.
+                if path.as_deref() == Some("") {
+                    *path = None;
+                }
+            }
+            RngBackendKind::Builtin => {}
+        }
+    }
 }

@@ -79,6 +79,9 @@ pub trait Xml {
     /// An attribute that has to be there.
     fn required<T: Text>(&mut self, name: &'static str, value: &mut T);
 
+    /// An attribute that has to be there if its element is; for elements without a struct.
+    fn needed<T: Text>(&mut self, name: &'static str, value: &mut Option<T>);
+
     /// An attribute that is always written, and keeps its value if it is missing when read.
     fn defaulted<T: Text>(&mut self, name: &'static str, value: &mut T);
 

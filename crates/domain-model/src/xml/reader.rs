@@ -135,6 +135,10 @@ impl<'d> Reader<'d> {
         }
     }
 
+    fn has_attribute(&self, name: &str) -> bool {
+        self.node.attribute_indices().any(|index| self.node.attribute_name_at(index) == name)
+    }
+
     fn attribute_origin(&self, name: &'static str) -> Origin {
         let index = self.node.attribute_indices().find(|index| self.node.attribute_name_at(*index) == name);
         text_origin(match index {
@@ -273,12 +277,18 @@ impl Xml for Reader<'_> {
     }
 
     fn required<T: Text>(&mut self, name: &'static str, value: &mut T) {
-        let written = self.node.attribute_indices().any(|index| self.node.attribute_name_at(index) == name);
-        match self.parse_attribute(name) {
-            Some(parsed) => *value = parsed,
-            None if written => {}
-            None => self.report_missing_attribute(name),
+        let mut read = None;
+        self.needed(name, &mut read);
+        if let Some(read) = read {
+            *value = read;
         }
+    }
+
+    fn needed<T: Text>(&mut self, name: &'static str, value: &mut Option<T>) {
+        if !self.has_attribute(name) {
+            self.report_missing_attribute(name);
+        }
+        self.attribute(name, value);
     }
 
     fn defaulted<T: Text>(&mut self, name: &'static str, value: &mut T) {
@@ -300,7 +310,7 @@ impl Xml for Reader<'_> {
     }
 
     fn required_tag<T: Tagged>(&mut self, name: &'static str, value: &mut T) {
-        if !self.node.attribute_indices().any(|index| self.node.attribute_name_at(index) == name) {
+        if !self.has_attribute(name) {
             self.report_missing_attribute(name);
         }
         self.tag(name, value);

@@ -204,6 +204,10 @@ impl Xml for Writer {
         self.write_attribute(name, &value.to_text());
     }
 
+    fn needed<T: Text>(&mut self, name: &'static str, value: &mut Option<T>) {
+        self.attribute(name, value);
+    }
+
     fn defaulted<T: Text>(&mut self, name: &'static str, value: &mut T) {
         self.write_attribute(name, &value.to_text());
     }
