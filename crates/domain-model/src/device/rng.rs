@@ -1,6 +1,7 @@
 //! `<rng>`: random number generators.
 
 use super::Family;
+use crate::chardev::{Chardev, UnixPath};
 use crate::virtio::VirtioOptions;
 use crate::words;
 use crate::xml::{Element, Meta, Tagged, Xml};
@@ -93,6 +94,8 @@ pub enum RngBackendKind {
         /// Its path; `/dev/urandom` if nothing is said.
         path: Option<String>,
     },
+    /// A program that speaks the protocol of the Entropy Gathering Daemon.
+    Egd(Box<Chardev>),
     /// QEMU's own generator; since libvirt 6.1.
     Builtin,
 }
@@ -104,11 +107,12 @@ impl Default for RngBackendKind {
 }
 
 impl Tagged for RngBackendKind {
-    const TAGS: &'static [&'static str] = &["random", "builtin"];
+    const TAGS: &'static [&'static str] = &["random", "egd", "builtin"];
 
     fn tag(&self) -> &'static str {
         match self {
             RngBackendKind::Random { .. } => "random",
+            RngBackendKind::Egd(_) => "egd",
             RngBackendKind::Builtin => "builtin",
         }
     }
@@ -116,6 +120,7 @@ impl Tagged for RngBackendKind {
     fn from_tag(tag: &str) -> Option<Self> {
         Some(match tag {
             "random" => RngBackendKind::Random { path: None },
+            "egd" => RngBackendKind::Egd(Box::default()),
             "builtin" => RngBackendKind::Builtin,
             _ => return None,
         })
@@ -136,6 +141,11 @@ impl Element for RngBackend {
                 if path.as_deref() == Some("") {
                     *path = None;
                 }
+            }
+            RngBackendKind::Egd(chardev) => {
+                xml.required_tag("type", &mut chardev.source);
+                chardev.describe(xml);
+                chardev.check(xml, UnixPath::Needed);
             }
             RngBackendKind::Builtin => {}
         }

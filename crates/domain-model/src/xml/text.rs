@@ -1,7 +1,6 @@
 //! Leaf values: how a word, number or size is read and written.
 
 use std::fmt::Write as _;
-use std::num::NonZeroU32;
 
 /// A value that is the text of an attribute or element.
 pub trait Text: Sized + Clone {
@@ -77,7 +76,7 @@ macro_rules! numbers {
     )+ };
 }
 
-numbers!(u8 u16 u32 u64 i32 i64 NonZeroU32);
+numbers!(u8 u16 u32 u64 i32 i64);
 
 /// A number that is written in hexadecimal with `WIDTH` digits, such as `0x03`; read in any base that C reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
