@@ -1,2 +1,183 @@
-//! Measures domx against reference suites and keeps the ratchet.
-fn main() {}
+//! The command line of the conformance tool.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use conformance::ratchet::{Breach, Gaps};
+use conformance::{Outcome, Reference, Suite, run, suites};
+
+/// Measures domx against reference suites.
+#[derive(Parser)]
+#[command(name = "conformance")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print how many cases of each suite pass
+    Score {
+        /// The folder with the reference data
+        dir: Option<PathBuf>,
+    },
+    /// Print how a case comes out, and how that differs from what has to come out
+    Show {
+        /// The suite, as scores name it
+        suite: String,
+        /// The case, as `list` names it
+        case: String,
+        #[command(flatten)]
+        folder: Folder,
+    },
+    /// Print the cases of a suite
+    List {
+        /// The suite, as scores name it
+        suite: String,
+        /// Only those that fail
+        #[arg(long, conflicts_with = "passing")]
+        failing: bool,
+        /// Only those that pass
+        #[arg(long)]
+        passing: bool,
+        #[command(flatten)]
+        folder: Folder,
+    },
+    /// Compare with the committed lists of known gaps
+    Ratchet {
+        /// Rewrite the lists, keeping the reasons of cases that still fail
+        #[arg(long)]
+        update: bool,
+        #[command(flatten)]
+        folder: Folder,
+    },
+}
+
+#[derive(Args)]
+struct Folder {
+    /// The folder with the reference data
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+/// What a command that went well found.
+type Verdict = Result<ExitCode, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let verdict = match Cli::parse().command {
+        Command::Score { dir } => score(dir),
+        Command::Show { suite, case, folder } => show(&suite, &case, folder),
+        Command::List { suite, failing, passing, folder } => list(&suite, failing, passing, folder),
+        Command::Ratchet { update, folder } => ratchet(update, folder),
+    };
+    verdict.unwrap_or_else(|error| {
+        eprintln!("conformance: {error}");
+        ExitCode::from(2)
+    })
+}
+
+fn found(dir: Option<PathBuf>) -> Result<Vec<Box<dyn Suite>>, Box<dyn std::error::Error>> {
+    let reference = Reference::open(dir.unwrap_or_else(Reference::default_root))?;
+    let suites = suites::found(&reference)?;
+    match suites.is_empty() {
+        true => Err(format!("no suite in {}", reference.root().display()).into()),
+        false => Ok(suites),
+    }
+}
+
+fn score(dir: Option<PathBuf>) -> Verdict {
+    let suites = found(dir)?;
+    let results = run::all(&suites);
+    let mut groups = Vec::new();
+    for (suite, outcomes) in suites.iter().zip(&results) {
+        let passing = outcomes.iter().filter(|outcome| outcome.passed()).count();
+        println!("{} {passing}/{}", suite.name(), outcomes.len());
+        for group in suite.groups() {
+            let passed = |index: &&usize| outcomes.get(**index).is_some_and(Outcome::passed);
+            let passing = group.members.iter().filter(passed).count();
+            groups.push(format!("{} {passing}/{}", group.name, group.members.len()));
+        }
+    }
+    for group in groups {
+        println!("{group}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The suite that is called `name`, and which of its cases count.
+fn pick(name: &str, folder: Folder) -> Result<(Box<dyn Suite>, Vec<usize>), Box<dyn std::error::Error>> {
+    let suites = found(folder.dir)?;
+    let mut names = Vec::new();
+    for suite in suites {
+        if suite.name() == name {
+            let members = (0..suite.cases().len()).collect();
+            return Ok((suite, members));
+        }
+        names.push(suite.name().to_owned());
+        for group in suite.groups() {
+            if group.name == name {
+                return Ok((suite, group.members));
+            }
+            names.push(group.name);
+        }
+    }
+    Err(format!("no suite `{name}`; there are: {}", names.join(", ")).into())
+}
+
+fn show(suite: &str, case: &str, folder: Folder) -> Verdict {
+    let (suite, _) = pick(suite, folder)?;
+    let index = suite.cases().iter().position(|id| *id == case);
+    let index = index.ok_or_else(|| format!("no case `{case}` in {}", suite.name()))?;
+    match run::case(suite.as_ref(), index) {
+        Outcome::Pass => {
+            println!("passes");
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Fail(text) => {
+            println!("{}", text.trim_end());
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn list(suite: &str, failing: bool, passing: bool, folder: Folder) -> Verdict {
+    let (suite, members) = pick(suite, folder)?;
+    let suites = [suite];
+    let outcomes = if failing || passing { run::all(&suites).concat() } else { Vec::new() };
+    let [suite] = &suites;
+    for (index, case) in suite.cases().into_iter().enumerate().filter(|(index, _)| members.contains(index)) {
+        let passed = outcomes.get(index).map(Outcome::passed);
+        if passed.is_none_or(|passed| passed == passing) {
+            println!("{case}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn ratchet(update: bool, folder: Folder) -> Verdict {
+    let suites = found(folder.dir)?;
+    let results = run::all(&suites);
+    let mut holds = true;
+    for (suite, outcomes) in suites.iter().zip(&results) {
+        let mut gaps = Gaps::load(suite.name())?;
+        let covered = gaps.covers(suite.as_ref());
+        if !covered {
+            println!("{}: the list was made for other cases", suite.name());
+        }
+        for (case, outcome) in suite.cases().into_iter().zip(outcomes).filter(|_| covered) {
+            let said = match gaps.judge(case, outcome) {
+                Some(Breach::Gained) => "passes now",
+                Some(Breach::Lost) => "fails, and is no known gap",
+                None => continue,
+            };
+            println!("{} {case}: {said}", suite.name());
+            holds = false;
+        }
+        if update {
+            gaps.update(suite.as_ref(), outcomes);
+            gaps.store(suite.name())?;
+        }
+    }
+    Ok(if holds || update { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
