@@ -210,7 +210,7 @@ impl Pci {
         self.domain.is_some() || self.bus.is_some() || self.slot.is_some()
     }
 
-    fn describe<X: Xml>(&mut self, xml: &mut X) {
+    pub(crate) fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("domain", &mut self.domain);
         xml.attribute("bus", &mut self.bus);
         xml.attribute("slot", &mut self.slot);

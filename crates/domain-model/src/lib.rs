@@ -20,6 +20,7 @@ pub mod pm;
 pub mod qemu;
 pub mod seclabel;
 pub mod source;
+pub mod storage;
 pub mod sysinfo;
 pub mod values;
 pub mod virtio;

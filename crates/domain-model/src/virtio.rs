@@ -1,7 +1,20 @@
 //! Options that the `<driver>` of every virtio device may have.
 
+use crate::words;
 use crate::xml::Xml;
 use crate::xml::text::OnOff;
+
+words! {
+    /// `model` of a virtio device: which guests it is for; since libvirt 5.2.
+    pub enum VirtioModel {
+        /// For all guests on conventional PCI, for modern ones on PCI Express.
+        Virtio = "virtio",
+        /// For all guests; conventional PCI only.
+        VirtioTransitional = "virtio-transitional",
+        /// For guests that know virtio 1.0.
+        VirtioNonTransitional = "virtio-non-transitional",
+    }
+}
 
 /// The attributes of `<driver>` that all virtio devices share.
 ///

@@ -46,6 +46,16 @@ pub trait Element: Default + Clone {
     fn describe<X: Xml>(&mut self, xml: &mut X);
 }
 
+impl<E: Element> Element for Box<E> {
+    fn meta(&mut self) -> &mut Meta {
+        (**self).meta()
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        (**self).describe(xml);
+    }
+}
+
 /// An enum whose variant is picked by one attribute, such as the `type` of `<interface>`.
 pub trait Tagged: Sized {
     /// Every word the attribute may have.

@@ -1,0 +1,460 @@
+//! `<source>` of disks and images: where their content is.
+
+mod network;
+mod secret;
+
+pub use network::{Cookie, Host, Identity, NetworkSource, Protocol, Transport};
+pub use secret::{Auth, AuthSecret, Cipher, Encryption, EncryptionEngine, EncryptionFormat, EncryptionSecret, IvGen, Secret, SecretType};
+
+use crate::address::Pci;
+use crate::device::seclabel::DeviceSeclabel;
+use crate::values::{self, Bytes};
+use crate::words;
+use crate::xml::text::YesNo;
+use crate::xml::{Element, Meta, Tagged, Xml};
+use crate::{Code, Diagnostic};
+
+words! {
+    /// The format of an image.
+    pub enum Format {
+        /// The content as it is.
+        Raw = "raw",
+        /// A directory seen as a file system.
+        Dir = "dir",
+        /// Bochs images.
+        Bochs = "bochs",
+        /// Compressed images of Knoppix.
+        Cloop = "cloop",
+        /// Images of macOS.
+        Dmg = "dmg",
+        /// Images of CD-ROMs.
+        Iso = "iso",
+        /// Images of VirtualPC.
+        Vpc = "vpc",
+        /// Images of VirtualBox.
+        Vdi = "vdi",
+        /// A directory seen as a FAT file system.
+        Fat = "fat",
+        /// Virtual Hard Disk images.
+        Vhd = "vhd",
+        /// Images of Parallels.
+        Ploop = "ploop",
+        /// QEMU's first copy-on-write format.
+        Cow = "cow",
+        /// QEMU's second copy-on-write format.
+        Qcow = "qcow",
+        /// QEMU's current copy-on-write format.
+        Qcow2 = "qcow2",
+        /// A short-lived rival of qcow2.
+        Qed = "qed",
+        /// Images of VMware.
+        Vmdk = "vmdk",
+        /// An old word for `raw`, from Xen.
+        Aio = "aio",
+    }
+
+    /// `startupPolicy`: what to do if the source is not there when the domain starts.
+    pub enum StartupPolicy {
+        /// Fail; the default.
+        Mandatory = "mandatory",
+        /// Fail at boot, drop it on migration and restore.
+        Requisite = "requisite",
+        /// Drop it.
+        Optional = "optional",
+    }
+
+    /// `mode` of a volume source: how an iSCSI volume is reached.
+    pub enum VolumeMode {
+        /// Through the host's block device; the default.
+        Host = "host",
+        /// Through an iSCSI connection of the hypervisor.
+        Direct = "direct",
+    }
+}
+
+/// Where the content of a disk or image is: the parent's `type` and its `<source>`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Source {
+    /// The parent's `type`, and what of `<source>` depends on it.
+    pub kind: SourceKind,
+    /// What to do if the source is not there at start.
+    pub startup_policy: Option<StartupPolicy>,
+    /// The number of the image in its chain, given by a running domain; 1 and up.
+    pub index: Option<u32>,
+    /// `<slices>`: the part of the source that is used; at most one, of the type `storage`. Since libvirt 6.1.
+    pub slice: Option<Slice>,
+    /// `<auth>`: the credentials that the source asks for; since libvirt 3.9.
+    pub auth: Option<Auth>,
+    /// `<encryption>`: how the content is encrypted; since libvirt 3.9.
+    pub encryption: Option<Encryption>,
+    /// `<reservations>`: who looks after SCSI persistent reservations; since libvirt 4.4.
+    pub reservations: Option<Reservations>,
+    /// `<dataStore>`: the raw file that holds the data of a qcow2 image; since libvirt 10.10.
+    pub data_store: Option<Box<DataStore>>,
+    /// `<seclabel>`: labels of just this source.
+    pub seclabels: Vec<DeviceSeclabel>,
+}
+
+/// What a source is, `type` of the element that holds `<source>`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SourceKind {
+    /// A file.
+    File(FileSource),
+    /// A block device of the host.
+    Block {
+        /// `dev`: its path.
+        path: Option<String>,
+    },
+    /// A directory that is seen as a file system; since libvirt 0.7.5.
+    Dir {
+        /// `dir`: its path.
+        path: Option<String>,
+    },
+    /// Something behind a network protocol; since libvirt 0.8.7. Boxed for its size.
+    Network(Box<NetworkSource>),
+    /// A volume of a storage pool; since libvirt 1.0.5.
+    Volume(VolumeSource),
+    /// A namespace of an NVMe disk that is taken from the host; since libvirt 6.0.
+    Nvme(NvmeSource),
+    /// Another process that speaks the vhost-user protocol; since libvirt 7.1.
+    VhostUser(VhostUserSource),
+    /// A vDPA block device; since libvirt 9.9.
+    VhostVdpa {
+        /// `dev`: the path of its character device.
+        path: Option<String>,
+    },
+}
+
+/// A file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileSource {
+    /// `file`: its path.
+    pub path: Option<String>,
+    /// `fdgroup`: the name of descriptors that are used in place of the path; since libvirt 9.0.
+    pub fdgroup: Option<String>,
+}
+
+/// A volume of a storage pool.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VolumeSource {
+    /// The name of the pool.
+    pub pool: Option<String>,
+    /// The name of the volume.
+    pub volume: Option<String>,
+    /// How an iSCSI volume is reached; since libvirt 1.1.1.
+    pub mode: Option<VolumeMode>,
+}
+
+/// A namespace of an NVMe disk that is taken from the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NvmeSource {
+    /// Whether the disk is taken from its host driver at start, and given back; the default is no.
+    pub managed: Option<YesNo>,
+    /// The number of the namespace, from 1.
+    pub namespace: u32,
+    /// Where the disk is on the host.
+    pub address: Pci,
+}
+
+/// A process that speaks the vhost-user protocol.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VhostUserSource {
+    /// The path of its socket.
+    pub path: Option<String>,
+    /// Whether to connect again when the connection is lost.
+    pub reconnect: Option<YesNo>,
+    /// Seconds between two attempts to connect again.
+    pub reconnect_timeout: Option<u32>,
+}
+
+/// `<slice type='storage'>`: a part of a source.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Slice {
+    /// Where it starts, in bytes.
+    pub offset: u64,
+    /// How long it is, in bytes; not 0.
+    pub size: u64,
+    /// Where it was written.
+    pub meta: Meta,
+}
+
+/// `<reservations>`: who looks after SCSI persistent reservations.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Reservations {
+    /// Whether the management starts the process that does it.
+    pub managed: Option<YesNo>,
+    /// The socket of the process, if it is not managed.
+    pub path: Option<String>,
+    /// Where it was written.
+    pub meta: Meta,
+}
+
+/// `<dataStore>`: the raw file that holds the data of a qcow2 image.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DataStore {
+    /// Where it is.
+    pub source: Source,
+    /// `<format>`: always raw.
+    pub format: Option<ImageFormat>,
+    /// Where it was written.
+    pub meta: Meta,
+}
+
+/// `<format>` of an image: how its content is laid out.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ImageFormat {
+    /// The format.
+    pub kind: Option<Format>,
+    /// `<metadata_cache>`: the size of qcow2's cache of tables, in bytes; since libvirt 7.0.
+    pub metadata_cache_max_size: Option<Bytes>,
+    /// Where it was written.
+    pub meta: Meta,
+}
+
+impl Default for SourceKind {
+    fn default() -> Self {
+        SourceKind::File(FileSource::default())
+    }
+}
+
+impl Tagged for SourceKind {
+    const TAGS: &'static [&'static str] =
+        &["file", "block", "dir", "network", "volume", "nvme", "vhostuser", "vhostvdpa"];
+
+    fn tag(&self) -> &'static str {
+        match self {
+            SourceKind::File(_) => "file",
+            SourceKind::Block { .. } => "block",
+            SourceKind::Dir { .. } => "dir",
+            SourceKind::Network(_) => "network",
+            SourceKind::Volume(_) => "volume",
+            SourceKind::Nvme(_) => "nvme",
+            SourceKind::VhostUser(_) => "vhostuser",
+            SourceKind::VhostVdpa { .. } => "vhostvdpa",
+        }
+    }
+
+    fn from_tag(tag: &str) -> Option<Self> {
+        Some(match tag {
+            "file" => SourceKind::File(FileSource::default()),
+            "block" => SourceKind::Block { path: None },
+            "dir" => SourceKind::Dir { path: None },
+            "network" => SourceKind::Network(Box::default()),
+            "volume" => SourceKind::Volume(VolumeSource::default()),
+            "nvme" => SourceKind::Nvme(NvmeSource::default()),
+            "vhostuser" => SourceKind::VhostUser(VhostUserSource::default()),
+            "vhostvdpa" => SourceKind::VhostVdpa { path: None },
+            _ => return None,
+        })
+    }
+}
+
+impl From<SourceKind> for Source {
+    fn from(kind: SourceKind) -> Self {
+        Source { kind, ..Source::default() }
+    }
+}
+
+impl Source {
+    /// A file.
+    pub fn file(path: impl Into<String>) -> Self {
+        SourceKind::File(FileSource { path: Some(path.into()), fdgroup: None }).into()
+    }
+
+    /// A block device of the host.
+    pub fn block(path: impl Into<String>) -> Self {
+        SourceKind::Block { path: Some(path.into()) }.into()
+    }
+
+    /// The path on the host, if the source is a file, directory, device or socket.
+    pub fn path(&self) -> Option<&str> {
+        match &self.kind {
+            SourceKind::File(file) => file.path.as_deref(),
+            SourceKind::Block { path } | SourceKind::Dir { path } | SourceKind::VhostVdpa { path } => {
+                path.as_deref()
+            }
+            SourceKind::VhostUser(socket) => socket.path.as_deref(),
+            SourceKind::Network(_) | SourceKind::Volume(_) | SourceKind::Nvme(_) => None,
+        }
+    }
+
+    /// Whether there is nothing in it, as in a drive without a medium.
+    pub fn is_empty(&self) -> bool {
+        match &self.kind {
+            SourceKind::File(_)
+            | SourceKind::Block { .. }
+            | SourceKind::Dir { .. }
+            | SourceKind::VhostUser(_)
+            | SourceKind::VhostVdpa { .. } => self.path().is_none(),
+            SourceKind::Volume(volume) => volume.volume.is_none(),
+            SourceKind::Network(_) | SourceKind::Nvme(_) => false,
+        }
+    }
+
+    /// Names `<source>`; the parent's `type` has been read.
+    pub(crate) fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.nested("source", |xml| {
+            match &mut self.kind {
+                SourceKind::File(file) => {
+                    path(xml, "file", &mut file.path);
+                    xml.attribute("fdgroup", &mut file.fdgroup);
+                }
+                SourceKind::Block { path: dev } | SourceKind::VhostVdpa { path: dev } => path(xml, "dev", dev),
+                SourceKind::Dir { path: dir } => path(xml, "dir", dir),
+                SourceKind::Network(network) => network.describe_attributes(xml),
+                SourceKind::Volume(volume) => {
+                    xml.attribute("pool", &mut volume.pool);
+                    xml.attribute("volume", &mut volume.volume);
+                    xml.attribute("mode", &mut volume.mode);
+                }
+                SourceKind::Nvme(nvme) => {
+                    only_type(xml, "pci");
+                    xml.attribute("managed", &mut nvme.managed);
+                    xml.required("namespace", &mut nvme.namespace);
+                }
+                SourceKind::VhostUser(socket) => {
+                    only_type(xml, "unix");
+                    xml.attribute("path", &mut socket.path);
+                }
+            }
+            xml.attribute("startupPolicy", &mut self.startup_policy);
+            xml.attribute("index", &mut self.index);
+            match &mut self.kind {
+                SourceKind::Network(network) => network.describe_children(xml),
+                SourceKind::Nvme(nvme) => xml.nested("address", |xml| nvme.address.describe(xml)),
+                SourceKind::VhostUser(socket) => xml.nested("reconnect", |xml| {
+                    xml.attribute("enabled", &mut socket.reconnect);
+                    xml.attribute("timeout", &mut socket.reconnect_timeout);
+                }),
+                SourceKind::File(_)
+                | SourceKind::Block { .. }
+                | SourceKind::Dir { .. }
+                | SourceKind::Volume(_)
+                | SourceKind::VhostVdpa { .. } => {}
+            }
+            xml.nested("slices", |xml| xml.child("slice", &mut self.slice));
+            xml.child("auth", &mut self.auth);
+            xml.child("encryption", &mut self.encryption);
+            xml.child("reservations", &mut self.reservations);
+            xml.child("dataStore", &mut self.data_store);
+            xml.children("seclabel", &mut self.seclabels);
+        });
+        if X::READS {
+            self.check(xml);
+        }
+    }
+
+    /// What libvirt refuses to read.
+    fn check<X: Xml>(&self, xml: &mut X) {
+        match &self.kind {
+            SourceKind::Volume(volume) if volume.pool.is_some() != volume.volume.is_some() => {
+                let message = "a volume source needs both `pool` and `volume`";
+                xml.report(Diagnostic::error(Code::MissingAttribute, xml.at("source"), message));
+            }
+            SourceKind::VhostUser(socket) if socket.path.is_none() => {
+                let message = "a vhost-user source needs the attribute `path`";
+                xml.report(Diagnostic::error(Code::MissingAttribute, xml.at("source"), message));
+            }
+            SourceKind::Nvme(nvme) if nvme.namespace == 0 => {
+                let message = "an NVMe source needs a `namespace`, from 1";
+                xml.report(Diagnostic::error(Code::BadValue, xml.at("source/@namespace"), message));
+            }
+            SourceKind::Network(network) => network.check(xml),
+            _ => {}
+        }
+    }
+}
+
+/// A path; an empty one is as good as none, as libvirt has it for drives without a medium.
+fn path<X: Xml>(xml: &mut X, name: &'static str, path: &mut Option<String>) {
+    xml.attribute(name, path);
+    if path.as_deref() == Some("") {
+        *path = None;
+    }
+}
+
+/// The attribute `type` of an element for which there is only one type.
+fn only_type<X: Xml>(xml: &mut X, word: &'static str) {
+    let mut kind = Some(word.to_owned());
+    xml.attribute("type", &mut kind);
+    if X::READS && kind.as_deref() != Some(word) {
+        let message = format!("`type` of this element has to be `{word}`");
+        xml.report(Diagnostic::error(Code::BadValue, xml.at("@type"), message));
+    }
+}
+
+impl Element for Slice {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        only_type(xml, "storage");
+        xml.required("offset", &mut self.offset);
+        xml.required("size", &mut self.size);
+        if X::READS && self.size == 0 {
+            let message = "a slice needs a `size` above 0";
+            xml.report(Diagnostic::error(Code::BadValue, xml.at("@size"), message));
+        }
+    }
+}
+
+impl Element for Reservations {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.attribute("managed", &mut self.managed);
+        if !X::READS && self.path.is_none() {
+            return;
+        }
+        xml.nested("source", |xml| {
+            only_type(xml, "unix");
+            xml.attribute("path", &mut self.path);
+            let mut mode = self.path.as_ref().map(|_| ReservationsMode::Client);
+            xml.attribute("mode", &mut mode);
+        });
+        if X::READS && self.managed != Some(YesNo::Yes) && self.path.is_none() {
+            let message = "reservations that are not managed need a `<source>` with a `path`";
+            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
+        }
+    }
+}
+
+words! {
+    /// `mode` of the socket of `<reservations>`: the hypervisor is always the client.
+    enum ReservationsMode {
+        Client = "client",
+    }
+}
+
+impl Element for DataStore {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.tag("type", &mut self.source.kind);
+        xml.child("format", &mut self.format);
+        self.source.describe(xml);
+    }
+}
+
+impl Element for ImageFormat {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.attribute("type", &mut self.kind);
+        metadata_cache(xml, &mut self.metadata_cache_max_size);
+    }
+}
+
+/// Names `<metadata_cache>`, which `<driver>` and `<format>` share.
+pub(crate) fn metadata_cache<X: Xml>(xml: &mut X, max_size: &mut Option<Bytes>) {
+    xml.nested("metadata_cache", |xml| {
+        xml.nested("max_size", |xml| values::size(xml, max_size));
+    });
+}
