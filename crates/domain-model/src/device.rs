@@ -26,7 +26,6 @@ pub mod redirdev;
 pub mod redirfilter;
 pub mod rng;
 pub mod seclabel;
-pub mod seclabel;
 pub mod serial;
 pub mod shmem;
 pub mod smartcard;
@@ -44,6 +43,9 @@ use crate::xml::{Element, Meta, Xml};
 pub trait Family: Default + Clone {
     /// Names the attributes and children in front of those that all devices share.
     fn describe<X: Xml>(&mut self, xml: &mut X);
+
+    /// Names the few children that libvirt writes between those that all devices share, behind the alias.
+    fn describe_behind_alias<X: Xml>(&mut self, _xml: &mut X) {}
 
     /// Names the few children that libvirt writes behind those that all devices share.
     fn describe_rest<X: Xml>(&mut self, _xml: &mut X) {}
@@ -93,7 +95,7 @@ impl<T: Family> Element for Device<T> {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         self.spec.describe(xml);
-        self.info.describe(xml);
+        self.info.describe(xml, |xml| self.spec.describe_behind_alias(xml));
         self.spec.describe_rest(xml);
     }
 }

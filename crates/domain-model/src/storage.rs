@@ -4,7 +4,10 @@ mod network;
 mod secret;
 
 pub use network::{Cookie, Host, Identity, NetworkSource, Protocol, Transport};
-pub use secret::{Auth, AuthSecret, Cipher, Encryption, EncryptionEngine, EncryptionFormat, EncryptionSecret, IvGen, Secret, SecretType};
+pub use secret::{
+    Auth, AuthSecret, Cipher, Encryption, EncryptionEngine, EncryptionFormat, EncryptionSecret, IvGen,
+    Secret, SecretType,
+};
 
 use crate::address::Pci;
 use crate::device::seclabel::DeviceSeclabel;
@@ -287,7 +290,8 @@ impl Source {
             | SourceKind::VhostUser(_)
             | SourceKind::VhostVdpa { .. } => self.path().is_none(),
             SourceKind::Volume(volume) => volume.volume.is_none(),
-            SourceKind::Network(_) | SourceKind::Nvme(_) => false,
+            SourceKind::Network(network) => network.protocol.is_none(),
+            SourceKind::Nvme(_) => false,
         }
     }
 
@@ -299,7 +303,9 @@ impl Source {
                     path(xml, "file", &mut file.path);
                     xml.attribute("fdgroup", &mut file.fdgroup);
                 }
-                SourceKind::Block { path: dev } | SourceKind::VhostVdpa { path: dev } => path(xml, "dev", dev),
+                SourceKind::Block { path: dev } | SourceKind::VhostVdpa { path: dev } => {
+                    path(xml, "dev", dev)
+                }
                 SourceKind::Dir { path: dir } => path(xml, "dir", dir),
                 SourceKind::Network(network) => network.describe_attributes(xml),
                 SourceKind::Volume(volume) => {
@@ -308,12 +314,12 @@ impl Source {
                     xml.attribute("mode", &mut volume.mode);
                 }
                 SourceKind::Nvme(nvme) => {
-                    only_type(xml, "pci");
+                    fixed(xml, "type", "pci");
                     xml.attribute("managed", &mut nvme.managed);
                     xml.required("namespace", &mut nvme.namespace);
                 }
                 SourceKind::VhostUser(socket) => {
-                    only_type(xml, "unix");
+                    fixed(xml, "type", "unix");
                     xml.attribute("path", &mut socket.path);
                 }
             }
@@ -338,26 +344,26 @@ impl Source {
             xml.child("reservations", &mut self.reservations);
             xml.child("dataStore", &mut self.data_store);
             xml.children("seclabel", &mut self.seclabels);
+            if X::READS {
+                self.check(xml);
+            }
         });
-        if X::READS {
-            self.check(xml);
-        }
     }
 
-    /// What libvirt refuses to read.
+    /// What libvirt refuses to read in `<source>`.
     fn check<X: Xml>(&self, xml: &mut X) {
         match &self.kind {
             SourceKind::Volume(volume) if volume.pool.is_some() != volume.volume.is_some() => {
                 let message = "a volume source needs both `pool` and `volume`";
-                xml.report(Diagnostic::error(Code::MissingAttribute, xml.at("source"), message));
+                xml.report(Diagnostic::error(Code::MissingAttribute, xml.at(""), message));
             }
             SourceKind::VhostUser(socket) if socket.path.is_none() => {
                 let message = "a vhost-user source needs the attribute `path`";
-                xml.report(Diagnostic::error(Code::MissingAttribute, xml.at("source"), message));
+                xml.report(Diagnostic::error(Code::MissingAttribute, xml.at(""), message));
             }
             SourceKind::Nvme(nvme) if nvme.namespace == 0 => {
                 let message = "an NVMe source needs a `namespace`, from 1";
-                xml.report(Diagnostic::error(Code::BadValue, xml.at("source/@namespace"), message));
+                xml.report(Diagnostic::error(Code::BadValue, xml.at("@namespace"), message));
             }
             SourceKind::Network(network) => network.check(xml),
             _ => {}
@@ -373,13 +379,14 @@ fn path<X: Xml>(xml: &mut X, name: &'static str, path: &mut Option<String>) {
     }
 }
 
-/// The attribute `type` of an element for which there is only one type.
-fn only_type<X: Xml>(xml: &mut X, word: &'static str) {
-    let mut kind = Some(word.to_owned());
-    xml.attribute("type", &mut kind);
-    if X::READS && kind.as_deref() != Some(word) {
-        let message = format!("`type` of this element has to be `{word}`");
-        xml.report(Diagnostic::error(Code::BadValue, xml.at("@type"), message));
+/// An attribute that has to be there and has only one value.
+fn fixed<X: Xml>(xml: &mut X, name: &'static str, word: &'static str) {
+    let mut value = (!X::READS).then(|| word.to_owned());
+    xml.attribute(name, &mut value);
+    if X::READS && value.as_deref() != Some(word) {
+        let code = if value.is_some() { Code::BadValue } else { Code::MissingAttribute };
+        let message = format!("the attribute `{name}` of this element has to be `{word}`");
+        xml.report(Diagnostic::error(code, xml.at(""), message));
     }
 }
 
@@ -389,7 +396,7 @@ impl Element for Slice {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        only_type(xml, "storage");
+        fixed(xml, "type", "storage");
         xml.required("offset", &mut self.offset);
         xml.required("size", &mut self.size);
         if X::READS && self.size == 0 {
@@ -410,22 +417,14 @@ impl Element for Reservations {
             return;
         }
         xml.nested("source", |xml| {
-            only_type(xml, "unix");
+            fixed(xml, "type", "unix");
             xml.attribute("path", &mut self.path);
-            let mut mode = self.path.as_ref().map(|_| ReservationsMode::Client);
-            xml.attribute("mode", &mut mode);
+            fixed(xml, "mode", "client");
         });
         if X::READS && self.managed != Some(YesNo::Yes) && self.path.is_none() {
             let message = "reservations that are not managed need a `<source>` with a `path`";
             xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
         }
-    }
-}
-
-words! {
-    /// `mode` of the socket of `<reservations>`: the hypervisor is always the client.
-    enum ReservationsMode {
-        Client = "client",
     }
 }
 

@@ -6,7 +6,7 @@ use crate::values::{self, Kib};
 use crate::virtio::{VirtioModel, VirtioOptions};
 use crate::words;
 use crate::xml::text::{Hex, OnOff};
-use crate::xml::{Element, Meta, Tagged, Xml};
+use crate::xml::{Tagged, Xml};
 
 words! {
     /// `model` of a SCSI controller.
@@ -322,10 +322,9 @@ impl Family for Controller {
                 xml.attribute("ports", ports);
                 xml.attribute("vectors", vectors);
             }
-            ControllerKind::Usb { model, ports, master_startport } => {
+            ControllerKind::Usb { model, ports, .. } => {
                 xml.attribute("model", model);
                 xml.attribute("ports", ports);
-                xml.nested("master", |xml| xml.attribute("startport", master_startport));
             }
             ControllerKind::Pci(pci) => pci.describe(xml),
             ControllerKind::Xenbus { max_grant_frames, max_event_channels } => {
@@ -335,6 +334,12 @@ impl Family for Controller {
             ControllerKind::Fdc | ControllerKind::Sata | ControllerKind::Ccid | ControllerKind::Isa => {}
         }
         xml.nested("driver", |xml| self.driver.describe(xml));
+    }
+
+    fn describe_behind_alias<X: Xml>(&mut self, xml: &mut X) {
+        if let ControllerKind::Usb { master_startport, .. } = &mut self.kind {
+            xml.nested("master", |xml| xml.attribute("startport", master_startport));
+        }
     }
 
     fn describe_rest<X: Xml>(&mut self, xml: &mut X) {

@@ -21,9 +21,10 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
-    pub(super) fn describe<X: Xml>(&mut self, xml: &mut X) {
+    pub(super) fn describe<X: Xml>(&mut self, xml: &mut X, behind_alias: impl FnOnce(&mut X)) {
         xml.child("boot", &mut self.boot);
         xml.nested("alias", |xml| xml.attribute("name", &mut self.alias));
+        behind_alias(xml);
         xml.child("rom", &mut self.rom);
         xml.nested("acpi", |xml| xml.attribute("index", &mut self.acpi_index));
         xml.child("address", &mut self.address);

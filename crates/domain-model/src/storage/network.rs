@@ -158,7 +158,7 @@ impl NetworkSource {
             Some(_) => return,
         };
         let message = format!("a network source needs the attribute `{missing}`");
-        xml.report(Diagnostic::error(Code::MissingAttribute, xml.at("source"), message));
+        xml.report(Diagnostic::error(Code::MissingAttribute, xml.at(""), message));
     }
 }
 

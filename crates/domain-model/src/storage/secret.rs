@@ -1,5 +1,6 @@
 //! `<auth>` and `<encryption>`: secrets that a source needs.
 
+use super::fixed;
 use crate::values::Uuid;
 use crate::words;
 use crate::xml::{Element, Meta, Xml};
@@ -23,8 +24,10 @@ words! {
     }
 
     /// `format` of `<encryption>`.
+    #[derive(Default)]
     pub enum EncryptionFormat {
         /// Whatever fits the image.
+        #[default]
         Default = "default",
         /// The broken encryption of qcow; no longer usable.
         Qcow = "qcow",
@@ -128,12 +131,6 @@ pub struct IvGen {
     pub meta: Meta,
 }
 
-impl Default for EncryptionFormat {
-    fn default() -> Self {
-        EncryptionFormat::Default
-    }
-}
-
 /// Names `uuid` or `usage`; one of them has to be there.
 fn describe_secret<X: Xml>(xml: &mut X, secret: &mut Option<Secret>) {
     let (mut uuid, mut usage) = match secret {
@@ -200,21 +197,13 @@ impl Element for Encryption {
     }
 }
 
-words! {
-    /// `type` of the `<secret>` of `<encryption>`.
-    enum EncryptionSecretType {
-        Passphrase = "passphrase",
-    }
-}
-
 impl Element for EncryptionSecret {
     fn meta(&mut self) -> &mut Meta {
         &mut self.meta
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        let mut kind = EncryptionSecretType::Passphrase;
-        xml.required("type", &mut kind);
+        fixed(xml, "type", "passphrase");
         describe_secret(xml, &mut self.secret);
     }
 }

@@ -1,6 +1,6 @@
 //! `<backingStore>` and `<mirror>`: images below and beside a disk's.
 
-use crate::storage::{Format, FileSource, ImageFormat, Source, SourceKind};
+use crate::storage::{FileSource, Format, ImageFormat, Source, SourceKind};
 use crate::words;
 use crate::xml::{Element, Meta, Tagged, Text, TextError, Xml};
 use crate::{Code, Diagnostic};
