@@ -59,11 +59,10 @@ impl Default for Audio {
 }
 
 /// `type` of `<audio>`: the sound system.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum AudioBackend {
     /// Sound is thrown away.
-    #[default]
-    None,
+    None(Streams<PlainStream>),
     /// ALSA.
     Alsa(Streams<AlsaStream>),
     /// macOS.
@@ -84,6 +83,12 @@ pub enum AudioBackend {
     Dbus(Streams<PlainStream>),
     /// PipeWire; since libvirt 9.10.
     Pipewire(Pipewire),
+}
+
+impl Default for AudioBackend {
+    fn default() -> Self {
+        AudioBackend::None(Streams::default())
+    }
 }
 
 /// The Open Sound System.
@@ -152,7 +157,7 @@ impl Tagged for AudioBackend {
 
     fn tag(&self) -> &'static str {
         match self {
-            AudioBackend::None => "none",
+            AudioBackend::None(_) => "none",
             AudioBackend::Alsa(_) => "alsa",
             AudioBackend::Coreaudio(_) => "coreaudio",
             AudioBackend::Jack(_) => "jack",
@@ -168,7 +173,7 @@ impl Tagged for AudioBackend {
 
     fn from_tag(tag: &str) -> Option<Self> {
         Some(match tag {
-            "none" => AudioBackend::None,
+            "none" => AudioBackend::None(Streams::default()),
             "alsa" => AudioBackend::Alsa(Streams::default()),
             "coreaudio" => AudioBackend::Coreaudio(Streams::default()),
             "jack" => AudioBackend::Jack(Streams::default()),
@@ -190,7 +195,6 @@ impl Family for Audio {
         xml.required_tag("type", &mut self.backend);
         xml.attribute("timerPeriod", &mut self.timer_period);
         match &mut self.backend {
-            AudioBackend::None => {}
             AudioBackend::Alsa(streams) => streams.describe(xml),
             AudioBackend::Coreaudio(streams) => streams.describe(xml),
             AudioBackend::Jack(streams) => streams.describe(xml),
@@ -208,7 +212,9 @@ impl Family for Audio {
                 xml.attribute("driver", &mut sdl.driver);
                 sdl.streams.describe(xml);
             }
-            AudioBackend::Spice(streams) | AudioBackend::Dbus(streams) => streams.describe(xml),
+            AudioBackend::None(streams) | AudioBackend::Spice(streams) | AudioBackend::Dbus(streams) => {
+                streams.describe(xml);
+            }
             AudioBackend::File(file) => {
                 xml.attribute("path", &mut file.path);
                 file.streams.describe(xml);

@@ -34,7 +34,7 @@ pub enum Graphics {
     Sdl(Sdl),
     /// A VNC server.
     Vnc(Box<Vnc>),
-    /// The RDP server of VirtualBox; libvirt 11.3 has none for QEMU.
+    /// An RDP server; for QEMU since libvirt 11.1, over its D-Bus display.
     Rdp(Box<Rdp>),
     /// The desktop of VirtualBox and VMware.
     Desktop(Desktop),
@@ -207,7 +207,7 @@ impl Vnc {
     }
 }
 
-/// The RDP server of VirtualBox.
+/// An RDP server.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rdp {
     /// The TCP port; 0 has one chosen.
@@ -220,6 +220,8 @@ pub struct Rdp {
     pub multi_user: Option<YesNo>,
     /// The address to listen on; the old spelling of a `<listen>`.
     pub listen: Option<String>,
+    /// What clients have to know.
+    pub password: Password,
     /// Where to listen.
     pub listens: Vec<Listen>,
 }
@@ -231,6 +233,7 @@ impl Rdp {
         xml.attribute("replaceUser", &mut self.replace_user);
         xml.attribute("multiUser", &mut self.multi_user);
         xml.attribute("listen", &mut self.listen);
+        self.password.describe(xml, Connected::ALL);
         xml.children("listen", &mut self.listens);
         access::check_listens(xml, &self.listens, self.listen.as_deref(), None);
     }

@@ -120,7 +120,7 @@ impl Element for Settings {
     }
 }
 
-/// Spice, D-Bus and files: nothing of their own.
+/// Spice, D-Bus, files and silence: nothing of their own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PlainStream;
 

@@ -19,6 +19,8 @@ words! {
 /// What clients have to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Password {
+    /// The user's name; for RDP.
+    pub username: Option<String>,
     /// The password, in clear text.
     pub passwd: Option<String>,
     /// Until when it is valid, in UTC.
@@ -30,6 +32,7 @@ pub struct Password {
 impl Password {
     /// Names the attributes; `allowed` are the words of `connected` that this kind of server knows.
     pub(super) fn describe<X: Xml>(&mut self, xml: &mut X, allowed: &[Connected]) {
+        xml.attribute("username", &mut self.username);
         xml.attribute("passwd", &mut self.passwd);
         xml.attribute("passwdValidTo", &mut self.passwd_valid_to);
         xml.attribute("connected", &mut self.connected);
