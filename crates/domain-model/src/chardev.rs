@@ -34,12 +34,7 @@ pub struct Chardev {
 }
 
 impl Chardev {
-    /// Names the attribute that picks the kind of source.
-    pub(crate) fn describe_type<X: Xml>(&mut self, xml: &mut X) {
-        xml.tag("type", &mut self.source);
-    }
-
-    /// Names the children that say where the characters go.
+    /// Names the children that say where the characters go; the device names the attribute `type` before.
     pub(crate) fn describe<X: Xml>(&mut self, xml: &mut X) {
         self.source.describe(xml);
         xml.child("log", &mut self.log);

@@ -42,12 +42,18 @@ pub enum ChannelTarget {
 }
 
 /// An address in the guest's user-mode network.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guestfwd {
     /// The address the guest connects to.
-    pub address: Option<Ipv4Addr>,
+    pub address: Ipv4Addr,
     /// The port the guest connects to.
-    pub port: Option<u16>,
+    pub port: u16,
+}
+
+impl Default for Guestfwd {
+    fn default() -> Self {
+        Guestfwd { address: Ipv4Addr::UNSPECIFIED, port: 0 }
+    }
 }
 
 /// A port with a name that the guest finds it by.
@@ -96,45 +102,34 @@ impl Tagged for ChannelTarget {
     }
 }
 
+impl ChannelTarget {
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.required_tag("type", self);
+        match self {
+            ChannelTarget::Guestfwd(target) => {
+                xml.required("address", &mut target.address);
+                xml.required("port", &mut target.port);
+            }
+            ChannelTarget::Virtio(port) | ChannelTarget::Xen(port) => {
+                xml.attribute("name", &mut port.name);
+                xml.attribute("state", &mut port.state);
+            }
+        }
+    }
+}
+
 impl Family for Channel {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        self.chardev.describe_type(xml);
+        xml.tag("type", &mut self.chardev.source);
         self.chardev.describe(xml);
-        let mut said = None::<String>;
+        let mut target = false;
         xml.nested("target", |xml| {
-            if X::READS {
-                xml.attribute("type", &mut said);
-            }
-            xml.tag("type", &mut self.target);
-            match &mut self.target {
-                ChannelTarget::Guestfwd(target) => {
-                    xml.attribute("address", &mut target.address);
-                    xml.attribute("port", &mut target.port);
-                }
-                ChannelTarget::Virtio(port) | ChannelTarget::Xen(port) => {
-                    xml.attribute("name", &mut port.name);
-                    xml.attribute("state", &mut port.state);
-                }
-            }
+            target = true;
+            self.target.describe(xml);
         });
-        if !X::READS {
-            return;
-        }
-        let mut missing = |attribute: &str| {
-            let message = format!("the target of `<channel>` needs the attribute `{attribute}`");
-            let origin = xml.at("target");
-            xml.report(Diagnostic::error(Code::MissingAttribute, origin, message));
-        };
-        if said.is_none() {
-            missing("type");
-        }
-        if let ChannelTarget::Guestfwd(target) = &self.target {
-            if target.address.is_none() {
-                missing("address");
-            }
-            if target.port.is_none() {
-                missing("port");
-            }
+        if X::READS && !target {
+            let message = "`<channel>` needs a `<target>`";
+            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
         }
         let chooses_path = !matches!(self.target, ChannelTarget::Guestfwd(_));
         self.chardev.check(xml, if chooses_path { UnixPath::Chosen } else { UnixPath::Needed });

@@ -42,7 +42,7 @@ pub struct Console {
 
 impl Family for Console {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        self.chardev.describe_type(xml);
+        xml.tag("type", &mut self.chardev.source);
         xml.attribute("tty", &mut self.tty);
         self.chardev.describe(xml);
         xml.nested("target", |xml| {

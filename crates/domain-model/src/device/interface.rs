@@ -130,7 +130,7 @@ impl Family for Interface {
             xml.attribute("type", &mut self.mac_type);
             xml.attribute("check", &mut self.mac_check);
         });
-        self.source.describe(xml);
+        let lacks = self.source.describe(xml);
         xml.child("vlan", &mut self.vlan);
         xml.child("virtualport", &mut self.virtualport);
         xml.child("bandwidth", &mut self.bandwidth);
@@ -162,6 +162,10 @@ impl Family for Interface {
                 xml.nested("frames", |xml| xml.attribute("max", &mut self.coalesce_rx_frames_max));
             });
         });
+        // passt makes up the socket of a vhost-user card.
+        if !(self.uses_passt() && matches!(self.source, InterfaceSource::Vhostuser(_))) {
+            lacks.report(&self.source, xml);
+        }
         self.check(xml);
     }
 }
@@ -176,7 +180,6 @@ impl Interface {
         if !X::READS {
             return;
         }
-        self.source.check(xml, self.uses_passt());
         if self.mac.is_some_and(MacAddress::is_multicast) {
             let message = "a network card cannot have a multicast address";
             xml.report(Diagnostic::error(Code::BadValue, xml.at("mac/@address"), message));

@@ -15,7 +15,7 @@ pub struct Parallel {
 
 impl Family for Parallel {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        self.chardev.describe_type(xml);
+        xml.tag("type", &mut self.chardev.source);
         self.chardev.describe(xml);
         xml.nested("target", |xml| xml.attribute("port", &mut self.port));
         self.chardev.check(xml, UnixPath::Needed);

@@ -33,7 +33,7 @@ impl Default for Redirdev {
 impl Family for Redirdev {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.defaulted("bus", &mut self.bus);
-        self.chardev.describe_type(xml);
+        xml.required_tag("type", &mut self.chardev.source);
         self.chardev.describe(xml);
         self.chardev.check(xml, UnixPath::Needed);
     }

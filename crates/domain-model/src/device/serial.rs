@@ -62,7 +62,7 @@ pub struct Serial {
 
 impl Family for Serial {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        self.chardev.describe_type(xml);
+        xml.tag("type", &mut self.chardev.source);
         self.chardev.describe(xml);
         xml.nested("target", |xml| {
             xml.attribute("type", &mut self.target_type);

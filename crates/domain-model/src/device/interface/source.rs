@@ -6,7 +6,7 @@ use crate::chardev::Reconnect;
 use crate::values::Uuid;
 use crate::words;
 use crate::xml::text::YesNo;
-use crate::xml::{Tagged, Xml};
+use crate::xml::{Tagged, Text, Xml};
 use crate::{Code, Diagnostic};
 
 /// What the card is connected to, `type` of `<interface>`.
@@ -120,16 +120,65 @@ impl Tagged for InterfaceSource {
     }
 }
 
+/// What a source has to say and does not.
+#[derive(Debug, Default)]
+pub(super) struct Lacks {
+    source: bool,
+    attributes: Vec<&'static str>,
+}
+
+impl Lacks {
+    /// Names an attribute that has to be there.
+    fn needed<X: Xml, T: Text>(&mut self, xml: &mut X, name: &'static str, value: &mut Option<T>) {
+        if X::READS {
+            // A value that is there and wrong is another problem, which is reported already.
+            let mut written = None::<String>;
+            xml.attribute(name, &mut written);
+            if written.is_none() {
+                self.attributes.push(name);
+            }
+        }
+        xml.attribute(name, value);
+    }
+
+    pub(super) fn report<X: Xml>(self, source: &InterfaceSource, xml: &mut X) {
+        let tag = source.tag();
+        if self.source {
+            let message = format!("`<interface type='{tag}'>` needs a `<source>`");
+            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
+        }
+        for attribute in self.attributes {
+            let message =
+                format!("the source of `<interface type='{tag}'>` needs the attribute `{attribute}`");
+            xml.report(Diagnostic::error(Code::MissingAttribute, xml.at("source"), message));
+        }
+    }
+}
+
 impl InterfaceSource {
-    pub(super) fn describe<X: Xml>(&mut self, xml: &mut X) {
+    /// Whether a card of this type makes no sense without `<source>`.
+    fn needs_source(&self) -> bool {
+        !matches!(self, InterfaceSource::User { .. } | InterfaceSource::Ethernet(_) | InterfaceSource::Null)
+    }
+
+    pub(super) fn describe<X: Xml>(&mut self, xml: &mut X) -> Lacks {
         if let InterfaceSource::Hostdev(hostdev) = self {
             xml.nested("driver", |xml| {
                 xml.attribute("name", &mut hostdev.driver);
                 xml.attribute("model", &mut hostdev.driver_model);
             });
         }
-        xml.nested("source", |xml| match self {
-            InterfaceSource::User { dev } | InterfaceSource::Vdpa { dev } => xml.attribute("dev", dev),
+        let mut lacks = Lacks { source: X::READS && self.needs_source(), attributes: Vec::new() };
+        xml.nested("source", |xml| {
+            lacks.source = false;
+            self.describe_source(xml, &mut lacks);
+        });
+        lacks
+    }
+
+    fn describe_source<X: Xml>(&mut self, xml: &mut X, lacks: &mut Lacks) {
+        match self {
+            InterfaceSource::User { dev } => xml.attribute("dev", dev),
             InterfaceSource::Ethernet(ethernet) => {
                 xml.attribute("dev", &mut ethernet.dev);
                 xml.children("ip", &mut ethernet.ips);
@@ -137,98 +186,59 @@ impl InterfaceSource {
             }
             InterfaceSource::Vhostuser(socket) => {
                 xml.attribute("dev", &mut socket.dev);
-                xml.attribute("type", &mut socket.kind);
-                xml.attribute("path", &mut socket.path);
-                xml.attribute("mode", &mut socket.mode);
+                lacks.needed(xml, "type", &mut socket.kind);
+                lacks.needed(xml, "path", &mut socket.path);
+                lacks.needed(xml, "mode", &mut socket.mode);
                 xml.child("reconnect", &mut socket.reconnect);
             }
-            InterfaceSource::Server(socket)
-            | InterfaceSource::Client(socket)
-            | InterfaceSource::Mcast(socket) => socket.remote.describe(xml),
+            InterfaceSource::Server(socket) => {
+                xml.attribute("address", &mut socket.remote.address);
+                lacks.needed(xml, "port", &mut socket.remote.port);
+            }
+            InterfaceSource::Client(socket) | InterfaceSource::Mcast(socket) => {
+                socket.remote.describe(xml, lacks);
+            }
             InterfaceSource::Udp(socket) => {
-                socket.remote.describe(xml);
-                xml.nested("local", |xml| socket.local.describe(xml));
+                socket.remote.describe(xml, lacks);
+                let mut local = false;
+                xml.nested("local", |xml| {
+                    local = true;
+                    socket.local.describe(xml, lacks);
+                });
+                if X::READS && !local {
+                    let message = "the source of `<interface type='udp'>` needs `<local>`";
+                    xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
+                }
             }
             InterfaceSource::Network(network) => {
+                lacks.needed(xml, "network", &mut network.port.network);
                 network.port.describe(xml);
                 xml.attribute("bridge", &mut network.bridge);
                 xml.attribute("macTableManager", &mut network.mac_table_manager);
             }
             InterfaceSource::Bridge(bridge) => {
+                xml.attribute("network", &mut bridge.port.network);
                 bridge.port.describe(xml);
-                xml.attribute("bridge", &mut bridge.bridge);
+                lacks.needed(xml, "bridge", &mut bridge.bridge);
                 xml.attribute("macTableManager", &mut bridge.mac_table_manager);
             }
-            InterfaceSource::Internal { name } => xml.attribute("name", name),
+            InterfaceSource::Internal { name } => lacks.needed(xml, "name", name),
             InterfaceSource::Direct(direct) => {
+                xml.attribute("network", &mut direct.port.network);
                 direct.port.describe(xml);
-                xml.attribute("dev", &mut direct.dev);
+                lacks.needed(xml, "dev", &mut direct.dev);
                 xml.defaulted("mode", &mut direct.mode);
             }
-            InterfaceSource::Hostdev(hostdev) => {
-                xml.attribute("startupPolicy", &mut hostdev.startup_policy);
-                xml.attribute("missing", &mut hostdev.missing);
-                xml.nested("vendor", |xml| xml.attribute("id", &mut hostdev.vendor));
-                xml.nested("product", |xml| xml.attribute("id", &mut hostdev.product));
-                xml.child("address", &mut hostdev.address);
-            }
+            InterfaceSource::Hostdev(hostdev) => hostdev.describe(xml),
+            InterfaceSource::Vdpa { dev } => lacks.needed(xml, "dev", dev),
             InterfaceSource::Vds(vds) => {
-                xml.attribute("switchid", &mut vds.switchid);
-                xml.attribute("portid", &mut vds.portid);
-                xml.attribute("portgroupid", &mut vds.portgroupid);
-                xml.attribute("connectionid", &mut vds.connectionid);
+                lacks.needed(xml, "switchid", &mut vds.switchid);
+                lacks.needed(xml, "portid", &mut vds.portid);
+                lacks.needed(xml, "portgroupid", &mut vds.portgroupid);
+                lacks.needed(xml, "connectionid", &mut vds.connectionid);
             }
             InterfaceSource::Null => {}
-        });
-    }
-
-    /// Reports what the source lacks. With passt, libvirt makes up the socket of a vhost-user card.
-    pub(super) fn check<X: Xml>(&self, xml: &mut X, passt: bool) {
-        if !X::READS {
-            return;
         }
-        for attribute in self.missing(passt) {
-            let message = format!("`<interface type='{}'>` needs `{attribute}` in its source", self.tag());
-            let origin = xml.at("source");
-            xml.report(Diagnostic::error(Code::MissingAttribute, origin, message));
-        }
-    }
-
-    fn missing(&self, passt: bool) -> Vec<&'static str> {
-        let wanted = match self {
-            InterfaceSource::User { .. } | InterfaceSource::Ethernet(_) | InterfaceSource::Null => Vec::new(),
-            InterfaceSource::Vhostuser(_) if passt => Vec::new(),
-            InterfaceSource::Vhostuser(socket) => vec![
-                ("type", socket.kind.is_some()),
-                ("path", socket.path.is_some()),
-                ("mode", socket.mode.is_some()),
-            ],
-            InterfaceSource::Server(socket) => vec![("port", socket.remote.port.is_some())],
-            InterfaceSource::Client(socket) | InterfaceSource::Mcast(socket) => {
-                vec![("port", socket.remote.port.is_some()), ("address", socket.remote.address.is_some())]
-            }
-            InterfaceSource::Udp(socket) => vec![
-                ("port", socket.remote.port.is_some()),
-                ("address", socket.remote.address.is_some()),
-                ("local/port", socket.local.port.is_some()),
-                ("local/address", socket.local.address.is_some()),
-            ],
-            InterfaceSource::Network(network) => vec![("network", network.port.network.is_some())],
-            InterfaceSource::Bridge(bridge) => vec![("bridge", bridge.bridge.is_some())],
-            InterfaceSource::Internal { name } => vec![("name", name.is_some())],
-            InterfaceSource::Direct(direct) => vec![("dev", direct.dev.is_some())],
-            InterfaceSource::Hostdev(hostdev) => {
-                vec![("address", hostdev.address.is_some() || hostdev.vendor.is_some())]
-            }
-            InterfaceSource::Vdpa { dev } => vec![("dev", dev.is_some())],
-            InterfaceSource::Vds(vds) => vec![
-                ("switchid", vds.switchid.is_some()),
-                ("portid", vds.portid.is_some()),
-                ("portgroupid", vds.portgroupid.is_some()),
-                ("connectionid", vds.connectionid.is_some()),
-            ],
-        };
-        wanted.into_iter().filter(|(_, there)| !there).map(|(name, _)| name).collect()
     }
 }
 
@@ -333,9 +343,9 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.attribute("address", &mut self.address);
-        xml.attribute("port", &mut self.port);
+    fn describe<X: Xml>(&mut self, xml: &mut X, lacks: &mut Lacks) {
+        lacks.needed(xml, "address", &mut self.address);
+        lacks.needed(xml, "port", &mut self.port);
     }
 }
 
@@ -351,8 +361,8 @@ pub struct NetworkPort {
 }
 
 impl NetworkPort {
+    /// Names what goes behind the name of the network.
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.attribute("network", &mut self.network);
         xml.attribute("portgroup", &mut self.portgroup);
         xml.attribute("portid", &mut self.portid);
     }
@@ -416,6 +426,20 @@ pub struct Hostdev {
     pub product: Option<crate::xml::text::Hex<4>>,
     /// Where on the host's PCI or USB bus the card is.
     pub address: Option<Address>,
+}
+
+impl Hostdev {
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.attribute("startupPolicy", &mut self.startup_policy);
+        xml.attribute("missing", &mut self.missing);
+        xml.nested("vendor", |xml| xml.attribute("id", &mut self.vendor));
+        xml.nested("product", |xml| xml.attribute("id", &mut self.product));
+        xml.child("address", &mut self.address);
+        if X::READS && self.address.is_none() && self.vendor.is_none() {
+            let message = "the source of `<interface type='hostdev'>` needs an `<address>`";
+            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
+        }
+    }
 }
 
 /// A port of a VMware distributed switch.

@@ -1,0 +1,167 @@
+//! Character devices: what is read, what is written back, what is refused.
+
+use domain_model::{Code, Document, Domain};
+
+fn read(device: &str) -> (Domain, Vec<(Code, String)>) {
+    let text = format!("<domain type='kvm'><devices>{device}</devices></domain>");
+    let document = Document::parse("test", text).unwrap();
+    let (domain, problems) = Domain::read(&document);
+    (domain, problems.into_iter().map(|problem| (problem.code, problem.message)).collect())
+}
+
+/// What is read is written as `expected`, two levels further in.
+fn check(device: &str, expected: &str) {
+    let (domain, problems) = read(device);
+    assert_eq!(problems, [], "{device}");
+    let written = domain.write();
+    let devices = written.split_once("<devices>\n").unwrap().1.split_once("  </devices>").unwrap().0;
+    let devices: String =
+        devices.lines().map(|line| format!("{}\n", line.strip_prefix("    ").unwrap())).collect();
+    assert_eq!(devices, expected);
+}
+
+fn check_same(device: &str) {
+    check(device, device);
+}
+
+/// What is read has one problem.
+fn check_problem(device: &str, code: Code, part: &str) {
+    let (_, problems) = read(device);
+    assert!(
+        matches!(problems.as_slice(), [(found, message)] if *found == code && message.contains(part)),
+        "{device}: {problems:?}"
+    );
+}
+
+#[test]
+fn sources_are_written_as_libvirt_does() {
+    check("<serial/>", "<serial type='pty'/>\n");
+    for word in ["null", "vc", "stdio", "spicevmc"] {
+        check_same(&format!("<serial type='{word}'/>\n"));
+    }
+    check_same(
+        "<serial type='dev'>\n  <source path='/dev/ttyS9'>\n    <seclabel model='dac' relabel='no'/>\n  </source>\n</serial>\n",
+    );
+    check_same(
+        "<serial type='file'>\n  <source path='/tmp/out' append='on'/>\n  <log file='/tmp/log' append='off'/>\n</serial>\n",
+    );
+    check_same("<serial type='pipe'>\n  <source path='/tmp/pipe'/>\n</serial>\n");
+    check(
+        "<serial type='udp'><source service='9' host='::1'/><source service='8' mode='bind'/></serial>",
+        "<serial type='udp'>\n  <source mode='bind' service='8'/>\n  <source mode='connect' host='::1' service='9'/>\n</serial>\n",
+    );
+    check(
+        "<serial type='tcp'><source host='h' service='9' tls='yes'><reconnect enabled='no'/></source></serial>",
+        "<serial type='tcp'>\n  <source mode='connect' host='h' service='9' tls='yes'>\n    <reconnect enabled='no'/>\n  \
+         </source>\n  <protocol type='raw'/>\n</serial>\n",
+    );
+    check_same(
+        "<serial type='tcp'>\n  <source mode='bind' host='h' service='9'/>\n  <protocol type='telnet'/>\n  <log file='/l'/>\n</serial>\n",
+    );
+    check(
+        "<serial type='unix'><source path='/s'/></serial>",
+        "<serial type='unix'>\n  <source mode='connect' path='/s'/>\n</serial>\n",
+    );
+    check_same("<serial type='spiceport'>\n  <source channel='org.example.port'/>\n</serial>\n");
+    check_same("<serial type='dbus'>\n  <source channel='org.example.port'/>\n</serial>\n");
+    check_same("<serial type='nmdm'>\n  <source master='/dev/nmdm0A' slave='/dev/nmdm0B'/>\n</serial>\n");
+    check_same(
+        "<channel type='qemu-vdagent'>\n  <source>\n    <clipboard copypaste='yes'/>\n    <mouse mode='client'/>\n  </source>\n  \
+         <target type='virtio' name='com.redhat.spice.0'/>\n</channel>\n",
+    );
+}
+
+#[test]
+fn targets_are_written_as_libvirt_does() {
+    check_same(
+        "<serial type='pty'>\n  <target type='isa-serial' port='1'>\n    <model name='isa-serial'/>\n  </target>\n</serial>\n",
+    );
+    check_same("<parallel type='pty'>\n  <target port='2'/>\n</parallel>\n");
+    check_same("<console type='pty' tty='/dev/pts/7'>\n  <target type='virtio' port='1'/>\n</console>\n");
+    check_same("<channel type='unix'>\n  <target type='virtio' name='a.b' state='connected'/>\n</channel>\n");
+    check_same(
+        "<channel type='pty'>\n  <target type='guestfwd' address='10.0.2.9' port='77'/>\n</channel>\n",
+    );
+    check_same("<channel type='pty'>\n  <target type='xen' name='a.b'/>\n</channel>\n");
+    check("<redirdev type='spicevmc'/>", "<redirdev bus='usb' type='spicevmc'/>\n");
+    check_same(
+        "<redirdev bus='usb' type='unix'>\n  <source mode='bind' path='/s'/>\n  <boot order='1'/>\n</redirdev>\n",
+    );
+    check_same("<smartcard mode='host'/>\n");
+    check_same(
+        "<smartcard mode='host-certificates'>\n  <certificate>a</certificate>\n  <certificate>b</certificate>\n  \
+         <certificate>c</certificate>\n  <database>/etc/nss</database>\n</smartcard>\n",
+    );
+    check_same(
+        "<smartcard mode='passthrough' type='tcp'>\n  <source mode='bind' host='::1' service='77'/>\n  \
+         <protocol type='raw'/>\n  <address type='ccid' controller='0' slot='1'/>\n</smartcard>\n",
+    );
+}
+
+#[test]
+fn filter_rules_are_written_as_libvirt_does() {
+    fn check_rule(rule: &str, expected: &str) {
+        check(
+            &format!("<redirfilter>{rule}</redirfilter>"),
+            &format!("<redirfilter>\n  {expected}\n</redirfilter>\n"),
+        );
+    }
+    check_rule("<usbdev allow='no'/>", "<usbdev allow='no'/>");
+    check_rule(
+        "<usbdev class='8' vendor='0xabc' product='0x15e1' version='1.1' allow='yes'/>",
+        "<usbdev class='0x08' vendor='0x0ABC' product='0x15E1' version='1.10' allow='yes'/>",
+    );
+    check_rule(
+        "<usbdev class='-1' vendor='-1' product='-1' version='-1' allow='no'/>",
+        "<usbdev allow='no'/>",
+    );
+    check_rule("<usbdev version='10.05' allow='no'/>", "<usbdev version='10.05' allow='no'/>");
+}
+
+#[test]
+fn what_libvirt_refuses_is_refused() {
+    let check = check_problem;
+    check("<serial type='carrier-pigeon'/>", Code::BadValue, "carrier-pigeon");
+    check("<serial type='file'/>", Code::MissingAttribute, "`path`");
+    check("<serial type='unix'/>", Code::MissingAttribute, "`path`");
+    check("<console type='unix'><target type='serial'/></console>", Code::MissingAttribute, "`path`");
+    check("<serial type='tcp'><source host='h'/></serial>", Code::MissingAttribute, "`service`");
+    check(
+        "<serial type='udp'><source mode='bind' service='1'/></serial>",
+        Code::MissingAttribute,
+        "`service`",
+    );
+    check("<serial type='spiceport'/>", Code::MissingAttribute, "`channel`");
+    check("<serial type='nmdm'><source master='/a'/></serial>", Code::MissingAttribute, "`slave`");
+    check("<serial><target type='isa-cereal'/></serial>", Code::BadValue, "isa-serial");
+    check("<parallel><target port='first'/></parallel>", Code::BadValue, "first");
+    check("<channel type='pty'/>", Code::MissingElement, "target");
+    check("<channel type='pty'><target name='x'/></channel>", Code::MissingAttribute, "`type`");
+    check(
+        "<channel type='pty'><target type='guestfwd' port='1'/></channel>",
+        Code::MissingAttribute,
+        "`address`",
+    );
+    check(
+        "<channel type='pty'><target type='guestfwd' address='10.0.2' port='1'/></channel>",
+        Code::BadValue,
+        "IPv4",
+    );
+    check("<redirdev bus='usb'/>", Code::MissingAttribute, "`type`");
+    check("<redirdev bus='pci' type='pty'/>", Code::BadValue, "`usb`");
+    check("<smartcard/>", Code::MissingAttribute, "`mode`");
+    check("<smartcard mode='passthrough'/>", Code::MissingAttribute, "`type`");
+    check(
+        "<smartcard mode='host-certificates'><certificate>a</certificate></smartcard>",
+        Code::MissingElement,
+        "three",
+    );
+    check("<redirfilter><usbdev class='256' allow='no'/></redirfilter>", Code::BadValue, "0xff");
+    check("<redirfilter><usbdev version='1' allow='no'/></redirfilter>", Code::BadValue, "1.10");
+    check("<redirfilter><usbdev/></redirfilter>", Code::MissingAttribute, "`allow`");
+    check(
+        "<serial type='dev'><source path='/d'><seclabel relabel='no'><label>x</label></seclabel></source></serial>",
+        Code::Conflict,
+        "label",
+    );
+}
