@@ -1,5 +1,7 @@
 //! Character devices: what is read, what is written back, what is refused.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use domain_model::{Code, Document, Domain};
 
 fn read(device: &str) -> (Domain, Vec<(Code, String)>) {

@@ -1,5 +1,7 @@
 //! Network cards: what is read, what is written back, what is refused.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use domain_model::device::interface::{Bridge, DirectMode, InterfaceSource, Vlan, VlanTag};
 use domain_model::values::CNumber;
 use domain_model::{Code, Device, Document, Domain, xml};

@@ -1,6 +1,7 @@
 //! The kinds of sources a character device can have.
 
 use super::UnixPath;
+use crate::device::graphics::MouseMode;
 use crate::device::seclabel::DeviceSeclabel;
 use crate::words;
 use crate::xml::text::{OnOff, YesNo};
@@ -206,14 +207,6 @@ words! {
         /// Raw over TLS; known to libvirt, QEMU has `tls` of `<source>` for it.
         Tls = "tls",
     }
-
-    /// Which mouse the Spice agent's protocol prefers, `mode` of `<mouse>`.
-    pub enum AgentMouse {
-        /// The host moves the guest's pointer by steps.
-        Server = "server",
-        /// The guest is told where the pointer is.
-        Client = "client",
-    }
 }
 
 /// UDP packets: where they are sent to, and where they are received.
@@ -392,5 +385,5 @@ pub struct Vdagent {
     /// `<clipboard copypaste=…>`: whether host and guest share a clipboard.
     pub clipboard: Option<YesNo>,
     /// `<mouse mode=…>`: how the pointer moves.
-    pub mouse: Option<AgentMouse>,
+    pub mouse: Option<MouseMode>,
 }

@@ -12,7 +12,7 @@ pub use port::{
 };
 pub use source::{
     Bridge, Direct, DirectMode, Endpoint, Ethernet, Hostdev, HostdevDriver, InterfaceSource, MacTableManager,
-    Network, NetworkPort, Socket, StartupPolicy, Vds, Vhostuser, VhostuserMode, VhostuserType,
+    Network, NetworkPort, Socket, Vds, Vhostuser, VhostuserMode, VhostuserType,
 };
 
 use super::Family;

@@ -3,9 +3,10 @@
 use super::ip::{Ip, Route};
 use crate::address::Address;
 use crate::chardev::Reconnect;
+use crate::storage::StartupPolicy;
 use crate::values::Uuid;
 use crate::words;
-use crate::xml::text::YesNo;
+use crate::xml::text::{Hex, YesNo};
 use crate::xml::{Tagged, Text, Xml};
 use crate::{Code, Diagnostic};
 
@@ -312,16 +313,6 @@ words! {
         /// Xen.
         Xen = "xen",
     }
-
-    /// What happens if a device of the host is missing when the guest starts.
-    pub enum StartupPolicy {
-        /// The guest does not start.
-        Mandatory = "mandatory",
-        /// The guest does not start, and keeps running without when it is restored or migrated.
-        Requisite = "requisite",
-        /// The guest starts without.
-        Optional = "optional",
-    }
 }
 
 /// A TCP, UDP or multicast network.
@@ -421,9 +412,9 @@ pub struct Hostdev {
     /// Whether an optional USB card was missing, only while the guest runs.
     pub missing: Option<YesNo>,
     /// Vendor of a USB card.
-    pub vendor: Option<crate::xml::text::Hex<4>>,
+    pub vendor: Option<Hex<4>>,
     /// Product number of a USB card.
-    pub product: Option<crate::xml::text::Hex<4>>,
+    pub product: Option<Hex<4>>,
     /// Where on the host's PCI or USB bus the card is.
     pub address: Option<Address>,
 }
