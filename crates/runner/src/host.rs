@@ -108,6 +108,7 @@ struct Child {
     stdout: Option<File>,
     stderr: Option<File>,
     status: Option<Status>,
+    outlives_us: bool,
 }
 
 impl Child {
@@ -133,7 +134,16 @@ impl Child {
             return Err(failed(std::io::Error::other("the process has no id")));
         };
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok();
-        Ok(Self { program: command.program.clone(), handle, pid, pidfd, stdout, stderr, status: None })
+        Ok(Self {
+            program: command.program.clone(),
+            handle,
+            pid,
+            pidfd,
+            stdout,
+            stderr,
+            status: None,
+            outlives_us: command.outlives_us,
+        })
     }
 
     /// Whether the child has ended. It stays collectable, so its id and group id stay ours.
@@ -186,8 +196,10 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // There is nobody left to tell.
-        let _ = self.kill();
+        if !self.outlives_us {
+            // There is nobody left to tell.
+            let _ = self.kill();
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 #![doc = include_str!("../README.md")]
 
 pub mod command;
+pub mod control;
+pub mod detach;
 pub mod error;
 pub mod fake;
 pub mod host;
@@ -9,7 +11,9 @@ pub mod probe;
 pub mod process;
 pub mod qmp;
 mod ready;
+pub mod runtime;
 mod spawn;
+pub mod supervise;
 mod tail;
 
 pub use command::{Command, FdTable, Input, Limits, Sink};

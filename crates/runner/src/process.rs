@@ -27,7 +27,8 @@ pub trait Runner {
     fn start(&self, command: &Command) -> Result<Box<dyn Process>, RunError>;
 }
 
-/// A started process. Dropping it kills it together with everything in its process group.
+/// A started process. Dropping it kills it together with everything in its process group, unless its
+/// [`Command`] says that it outlives us.
 pub trait Process: Send {
     /// Its process id, which is the id of its process group too.
     fn pid(&self) -> u32;

@@ -10,4 +10,6 @@ mod host;
 mod probe;
 mod qmp;
 mod real;
+mod supervise;
 mod support;
+mod whole;
