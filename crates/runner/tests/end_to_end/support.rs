@@ -28,13 +28,13 @@ impl FakeQemu {
     }
 }
 
-/// Whether any process (but zombies) has this text on its command line.
-pub fn is_running(text: &Path) -> bool {
-    let text = text.to_str().unwrap();
+/// Whether any process (but zombies) was started as this program.
+pub fn is_running(program: &Path) -> bool {
+    let program = program.to_str().unwrap();
     let entries = fs::read_dir("/proc").unwrap().flatten();
     entries
         .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
-        .any(|line| String::from_utf8_lossy(&line).split('\0').any(|word| word == text))
+        .any(|line| String::from_utf8_lossy(&line).split('\0').next() == Some(program))
 }
 
 /// Waits until something is so; panics when it does not become so.
