@@ -28,6 +28,18 @@ words! {
 }
 
 /// `<console>`: consoles. The first one usually is the first serial port under another name.
+///
+/// ```
+/// use domain_model::device::console::ConsoleTargetType;
+/// use domain_model::{Document, Domain};
+///
+/// let document = Document::parse("", "<domain type='kvm'><devices>\
+///     <console type='pty'><target type='virtio'/></console></devices></domain>")?;
+/// let (domain, problems) = Domain::read(&document);
+/// assert!(problems.is_empty());
+/// assert_eq!(domain.devices.consoles[0].spec.target_type, Some(ConsoleTargetType::Virtio));
+/// # Ok::<(), domain_model::SyntaxError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Console {
     /// Where the characters go on the host.

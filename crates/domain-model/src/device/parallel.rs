@@ -5,6 +5,18 @@ use crate::chardev::{Chardev, UnixPath};
 use crate::xml::Xml;
 
 /// `<parallel>`: parallel ports.
+///
+/// ```
+/// use domain_model::chardev::CharSource;
+/// use domain_model::{Document, Domain};
+///
+/// let document = Document::parse("", "<domain type='kvm'><devices>\
+///     <parallel type='dev'><source path='/dev/parport0'/></parallel></devices></domain>")?;
+/// let (domain, problems) = Domain::read(&document);
+/// assert!(problems.is_empty());
+/// assert!(matches!(domain.devices.parallels[0].spec.chardev.source, CharSource::Dev(_)));
+/// # Ok::<(), domain_model::SyntaxError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Parallel {
     /// Where the characters go on the host.

@@ -16,6 +16,18 @@ words! {
 /// `<redirdev>`: USB devices redirected from elsewhere, usually the computer that shows the screen.
 ///
 /// Since libvirt 0.9.5.
+///
+/// ```
+/// use domain_model::chardev::CharSource;
+/// use domain_model::{Document, Domain};
+///
+/// let document = Document::parse("", "<domain type='kvm'><devices>\
+///     <redirdev type='spicevmc'/></devices></domain>")?;
+/// let (domain, problems) = Domain::read(&document);
+/// assert!(problems.is_empty());
+/// assert_eq!(domain.devices.redirdevs[0].spec.chardev.source, CharSource::Spicevmc);
+/// # Ok::<(), domain_model::SyntaxError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Redirdev {
     /// The bus of the device.

@@ -48,6 +48,19 @@ words! {
 }
 
 /// `<serial>`: serial ports.
+///
+/// ```
+/// use domain_model::device::serial::SerialTargetType;
+/// use domain_model::{Document, Domain};
+///
+/// let document = Document::parse("", "<domain type='kvm'><devices>\
+///     <serial type='pty'><target type='pci-serial' port='1'/></serial></devices></domain>")?;
+/// let (domain, problems) = Domain::read(&document);
+/// assert!(problems.is_empty());
+/// let port = &domain.devices.serials[0].spec;
+/// assert_eq!((port.target_type, port.port), (Some(SerialTargetType::PciSerial), Some(1)));
+/// # Ok::<(), domain_model::SyntaxError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Serial {
     /// Where the characters go on the host.
