@@ -58,6 +58,9 @@ pub struct Facts {
     /// Every QOM type, internal ones too: `qom-list-types`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub types: Option<NameSet>,
+    /// Types that QEMU, asked about one by one, said it has not got: `-device X,help`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing_types: Option<NameSet>,
     /// Properties of the devices, objects, CPUs and machines that were asked about, by QOM type: `-device X,help`,
     /// `device-list-properties`, `qom-list-properties`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -237,7 +240,10 @@ impl Facts {
         if let Some(types) = &self.types {
             return Some(types.contains(name));
         }
-        self.lists_type(name).then_some(true)
+        if self.lists_type(name) {
+            return Some(true);
+        }
+        self.missing_types.as_ref().filter(|missing| missing.contains(name)).map(|_| false)
     }
 
     /// Whether a device exists that a user can create; `None` where devices were not listed.

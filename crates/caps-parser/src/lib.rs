@@ -2,14 +2,18 @@
 
 mod capabilities;
 mod capability;
+pub mod cpu_help;
 pub mod device_help;
 mod error;
 pub mod facts;
 pub mod help;
+pub mod list_help;
+pub mod machine_help;
 mod names;
 pub mod qmp;
 mod rule;
 mod snapshot;
+pub mod texts;
 mod version;
 
 pub use capabilities::Capabilities;

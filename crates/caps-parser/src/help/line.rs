@@ -36,7 +36,8 @@ pub(super) fn classify(line: &str) -> Line<'_> {
     if text.is_empty() {
         return Line::Blank;
     }
-    if text.starts_with([' ', '\t']) {
+    // QEMU 11 forgot to indent a line of grammar.
+    if text.starts_with([' ', '\t', '[']) {
         return Line::Indented(text.trim_start());
     }
     if let Ok((rest, names)) = names(text) {
@@ -63,6 +64,7 @@ const PROSE: &[&str] = &[
     "Copyright",
     "See <",
     "For more information",
+    "More information",
     "Note:",
 ];
 
