@@ -1,14 +1,24 @@
 //! `<domain>`: the root.
 
+use crate::clock::Clock;
+use crate::cpu::Cpu;
 use crate::device::Devices;
+use crate::features::Features;
+use crate::memory::{MaxMemory, Memory, MemoryBacking, Memtune, Vcpu, Vcpus};
+use crate::os::Os;
+use crate::pm::{LifecycleAction, LockfailureAction, Pm};
+use crate::qemu::{DeprecationBehavior, QemuCapabilities, QemuCommandline, QemuOverride};
+use crate::values::{self, Kib, Uuid};
 use crate::words;
-use crate::xml::{self, Element, Meta, Xml};
+use crate::xml::{self, Element, Meta, Text, TextError, Xml};
 use crate::{Code, Diagnostic, Document, Severity};
 
 words! {
     /// `type` of `<domain>`: what runs the guest.
+    #[derive(Default)]
     pub enum DomainType {
         /// QEMU's own translation of the guest's code (TCG).
+        #[default]
         Qemu = "qemu",
         /// The kernel's virtual machines.
         Kvm = "kvm",
@@ -21,8 +31,29 @@ words! {
     }
 }
 
+/// `<genid>`: a number that changes whenever the guest goes back in time; since libvirt 4.4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Genid {
+    /// One is made up.
+    Generated,
+    /// This one.
+    Given(Uuid),
+}
+
+impl Text for Genid {
+    fn parse(text: &str) -> Result<Self, TextError> {
+        if text.trim().is_empty() { Ok(Genid::Generated) } else { Uuid::parse(text).map(Genid::Given) }
+    }
+
+    fn print(&self, out: &mut String) {
+        if let Genid::Given(uuid) = self {
+            uuid.print(out);
+        }
+    }
+}
+
 /// A domain, as written: nothing is filled in.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Domain {
     /// What runs the guest.
     pub kind: DomainType,
@@ -31,24 +62,63 @@ pub struct Domain {
     /// The domain's name, unique on its host.
     pub name: Option<String>,
     /// The domain's UUID.
-    pub uuid: Option<String>,
+    pub uuid: Option<Uuid>,
+    /// A number that changes whenever the guest goes back in time.
+    pub genid: Option<Genid>,
+    /// A short description, one line; since libvirt 0.9.10.
+    pub title: Option<String>,
+    /// A description for people.
+    pub description: Option<String>,
+    /// What other programs keep here, as it was written; since libvirt 0.9.10.
+    pub metadata: Option<String>,
+    /// `<maxMemory>`: how far memory can grow by plugging in modules.
+    pub max_memory: Option<MaxMemory>,
+    /// `<memory>`: the memory that the guest starts with.
+    pub memory: Option<Memory>,
+    /// The part of the memory that the balloon leaves to the guest.
+    pub current_memory: Option<Kib>,
+    /// `<memtune>`: limits that the host puts on the guest's process.
+    pub memtune: Option<Memtune>,
+    /// `<memoryBacking>`: how the host provides the memory.
+    pub memory_backing: Option<MemoryBacking>,
+    /// `<vcpu>`: how many CPUs the guest has.
+    pub vcpu: Option<Vcpu>,
+    /// `<vcpus>`: the state of each CPU.
+    pub vcpus: Option<Vcpus>,
+    /// The boot loader of a Xen guest; a path on the host.
+    pub bootloader: Option<String>,
+    /// What the boot loader is told.
+    pub bootloader_args: Option<String>,
+    /// `<os>`: what the guest boots.
+    pub os: Os,
+    /// `<features>`: what the machine offers besides CPU, memory and devices.
+    pub features: Option<Features>,
+    /// `<cpu>`: the guest's CPUs.
+    pub cpu: Option<Cpu>,
+    /// `<clock>`: what time it is in the guest.
+    pub clock: Option<Clock>,
+    /// What happens when the guest powers off; it ends if absent.
+    pub on_poweroff: Option<LifecycleAction>,
+    /// What happens when the guest reboots; it starts again if absent.
+    pub on_reboot: Option<LifecycleAction>,
+    /// What happens when the guest crashes; it ends if absent.
+    pub on_crash: Option<LifecycleAction>,
+    /// What happens when a lease on a disk is lost.
+    pub on_lockfailure: Option<LockfailureAction>,
+    /// `<pm>`: which states of sleep the firmware offers.
+    pub pm: Option<Pm>,
     /// Every device.
     pub devices: Devices,
+    /// `<qemu:commandline>`: further arguments and environment.
+    pub qemu_commandline: Option<QemuCommandline>,
+    /// `<qemu:capabilities>`: what to believe of QEMU against what it says.
+    pub qemu_capabilities: Option<QemuCapabilities>,
+    /// `<qemu:override>`: changes to single devices.
+    pub qemu_override: Option<QemuOverride>,
+    /// `<qemu:deprecation>`: what QEMU does when something deprecated is used.
+    pub qemu_deprecation: Option<DeprecationBehavior>,
     /// Where it was written.
     pub meta: Meta,
-}
-
-impl Default for Domain {
-    fn default() -> Self {
-        Domain {
-            kind: DomainType::Qemu,
-            id: None,
-            name: None,
-            uuid: None,
-            devices: Devices::default(),
-            meta: Meta::default(),
-        }
-    }
 }
 
 impl Element for Domain {
@@ -59,13 +129,74 @@ impl Element for Domain {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("type", &mut self.kind);
         xml.attribute("id", &mut self.id);
+        let uses_qemu = self.qemu_commandline.is_some()
+            || self.qemu_capabilities.is_some()
+            || self.qemu_override.is_some()
+            || self.qemu_deprecation.is_some();
+        xml.namespace("qemu", uses_qemu);
         xml.value("name", &mut self.name);
         xml.value("uuid", &mut self.uuid);
+        xml.value("genid", &mut self.genid);
+        xml.value("title", &mut self.title);
+        xml.value("description", &mut self.description);
+        xml.nested("metadata", |xml| xml.verbatim(&mut self.metadata));
+        xml.child("maxMemory", &mut self.max_memory);
+        xml.child("memory", &mut self.memory);
+        xml.nested("currentMemory", |xml| values::size(xml, &mut self.current_memory));
+        xml.child("memtune", &mut self.memtune);
+        xml.child("memoryBacking", &mut self.memory_backing);
+        xml.child("vcpu", &mut self.vcpu);
+        xml.child("vcpus", &mut self.vcpus);
+        xml.value("bootloader", &mut self.bootloader);
+        xml.value("bootloader_args", &mut self.bootloader_args);
+        xml.section("os", &mut self.os);
+        xml.child("features", &mut self.features);
+        xml.child("cpu", &mut self.cpu);
+        xml.child("clock", &mut self.clock);
+        xml.value("on_poweroff", &mut self.on_poweroff);
+        xml.value("on_reboot", &mut self.on_reboot);
+        xml.value("on_crash", &mut self.on_crash);
+        xml.value("on_lockfailure", &mut self.on_lockfailure);
+        xml.child("pm", &mut self.pm);
         xml.section("devices", &mut self.devices);
+        xml.child("qemu:commandline", &mut self.qemu_commandline);
+        xml.child("qemu:capabilities", &mut self.qemu_capabilities);
+        xml.child("qemu:override", &mut self.qemu_override);
+        xml.nested("qemu:deprecation", |xml| xml.attribute("behavior", &mut self.qemu_deprecation));
+        if X::READS {
+            self.check(xml);
+        }
     }
 }
 
 impl Domain {
+    /// Reports what every domain has to have, and names that libvirt does not take.
+    fn check<X: Xml>(&self, xml: &mut X) {
+        let mut report = |code, path, message: &str| {
+            let origin = xml.at(path);
+            xml.report(Diagnostic::error(code, origin, message));
+        };
+        match self.name.as_deref() {
+            None | Some("") => report(Code::MissingElement, "name", "a domain needs a `<name>`"),
+            Some(name) if name.contains(['/', '\n']) => {
+                report(Code::BadValue, "name", "a name has no slash and no line break");
+            }
+            Some(_) => {}
+        }
+        if self.title.as_ref().is_some_and(|title| title.contains('\n')) {
+            report(Code::BadValue, "title", "a title has no line break");
+        }
+        if self.os.kind.is_none() && self.bootloader.is_none() {
+            report(Code::MissingElement, "os", "`<os>` needs a `<type>`");
+        }
+        let numa = self.cpu.as_ref().and_then(|cpu| cpu.numa.as_ref());
+        let has_memory =
+            self.memory.as_ref().is_some_and(|memory| memory.size.is_some_and(|size| size.0 > 0));
+        if !has_memory && numa.is_none_or(|numa| numa.cells.is_empty()) {
+            report(Code::MissingElement, "memory", "a domain needs `<memory>`, or `<cell>`s of `<numa>`");
+        }
+    }
+
     /// Reads the domain of a document, with every problem there is.
     ///
     /// The domain is there even if some of the problems are errors: what could not be read is left at its

@@ -1,4 +1,10 @@
-//! Values that several elements share: sizes, UUIDs, network addresses.
+//! Values that several elements share: sizes, sets, UUIDs, network addresses.
+
+mod set;
+mod size;
+
+pub use set::{CpuSet, set};
+pub use size::{Bytes, KIB, Kib, MIB, Scaled, ShortBytes, Size, Unit, size, size_attribute};
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -7,120 +13,22 @@ use std::num::NonZeroU32;
 use crate::xml::{Text, TextError, Xml};
 use crate::{Code, Diagnostic};
 
-/// An amount of memory in KiB; written as `<size unit='KiB'>1024</size>`.
-///
-/// What is read may have any [`Unit`]; a part of a KiB counts as a whole one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Kib(pub u64);
-
-/// A size in bytes; written as `<size unit='bytes'>1024</size>`. What is read may have any [`Unit`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Bytes(pub u64);
-
-/// A size that is written with one unit and read with any.
-pub trait Size: Copy {
-    /// The unit that is written, and meant where none is.
-    const UNIT: Unit;
-
-    /// The size of so many bytes, rounded up.
-    fn from_bytes(bytes: u64) -> Self;
-
-    /// The number of units.
-    fn count(self) -> u64;
-}
-
-impl Size for Kib {
-    const UNIT: Unit = Unit(1 << 10);
-
-    fn from_bytes(bytes: u64) -> Self {
-        Kib(bytes.div_ceil(1 << 10))
-    }
-
-    fn count(self) -> u64 {
-        self.0
-    }
-}
-
-impl Size for Bytes {
-    const UNIT: Unit = Unit(1);
-
-    fn from_bytes(bytes: u64) -> Self {
-        Bytes(bytes)
-    }
-
-    fn count(self) -> u64 {
-        self.0
-    }
-}
-
-impl Kib {
-    /// The size in bytes, unless it is more than 16 EiB.
-    pub fn bytes(self) -> Option<u64> {
-        self.0.checked_mul(1 << 10)
-    }
-}
-
-/// Describes the inside of an element whose text is a size, such as `<size unit='KiB'>1024</size>`.
-pub fn size<X: Xml, S: Size>(xml: &mut X, value: &mut Option<S>) {
-    let mut unit = value.map(|_| S::UNIT);
-    let mut count = value.map(S::count);
-    xml.attribute("unit", &mut unit);
-    xml.text(&mut count);
-    if let (true, Some(count)) = (X::READS, count) {
-        match count.checked_mul(unit.unwrap_or(S::UNIT).bytes()) {
-            Some(bytes) => *value = Some(S::from_bytes(bytes)),
-            None => {
-                let message = format!("bad size `{count}`: it is more than 16 EiB");
-                xml.report(Diagnostic::error(Code::BadValue, xml.at(""), message));
-            }
-        }
-    }
-}
-
-/// A unit of sizes: `bytes`, `KiB`, `MiB` … in powers of 1024, `KB`, `MB` … in powers of 1000.
-///
-/// A letter alone, such as `M`, is a power of 1024; upper and lower case are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Unit(u64);
-
-impl Unit {
-    /// How many bytes the unit has.
-    pub fn bytes(self) -> u64 {
-        self.0
-    }
-}
-
-const LETTERS: [&str; 6] = ["k", "m", "g", "t", "p", "e"];
-
-impl Text for Unit {
-    fn parse(text: &str) -> Result<Self, TextError> {
-        let lower = text.to_ascii_lowercase();
-        if matches!(lower.as_str(), "b" | "byte" | "bytes") {
-            return Ok(Unit(1));
-        }
-        for (letter, power) in LETTERS.iter().zip(1..) {
-            match lower.strip_prefix(letter) {
-                Some("" | "ib") => return Ok(Unit(1024_u64.saturating_pow(power))),
-                Some("b") => return Ok(Unit(1000_u64.saturating_pow(power))),
-                _ => {}
-            }
-        }
-        Err(TextError::expected("a unit, such as `bytes`, `KiB` or `MB`"))
-    }
-
-    fn print(&self, out: &mut String) {
-        for (letter, power) in LETTERS.iter().zip(1..) {
-            let suffix = match self.0 {
-                bytes if bytes == 1024_u64.saturating_pow(power) => "iB",
-                bytes if bytes == 1000_u64.saturating_pow(power) => "B",
-                _ => continue,
-            };
-            out.push_str(&letter.to_ascii_uppercase());
-            out.push_str(suffix);
+/// Names a value that is the text of the element and says nothing if that is empty.
+pub fn unless_empty<X: Xml, T: Text>(xml: &mut X, value: &mut Option<T>) {
+    if X::READS {
+        let mut text: Option<String> = None;
+        xml.text(&mut text);
+        if text.is_none_or(|text| text.trim().is_empty()) {
             return;
         }
-        out.push_str("bytes");
     }
+    xml.text(value);
+}
+
+/// Reports, while reading, that the element `element` lacks the attribute `name`.
+pub fn missing<X: Xml>(xml: &mut X, element: &str, name: &str) {
+    let message = format!("`<{element}>` needs the attribute `{name}`");
+    xml.report(Diagnostic::error(Code::MissingAttribute, xml.at(""), message));
 }
 
 /// A UUID. Hyphens may be anywhere or missing when it is read, as libvirt has it.
@@ -129,7 +37,7 @@ pub struct Uuid(pub [u8; 16]);
 
 impl Text for Uuid {
     fn parse(text: &str) -> Result<Self, TextError> {
-        let wrong = || TextError::expected("a UUID, such as `c7a5fdbd-edaf-9455-926a-d65c16db1809`");
+        let wrong = || TextError::expected("a UUID, such as `f0e1d2c3-b4a5-4697-8879-6a5b4c3d2e1f`");
         let mut digits = text.chars().filter(|c| *c != '-' && !c.is_ascii_whitespace());
         let mut bytes = [0; 16];
         for byte in &mut bytes {
@@ -235,25 +143,6 @@ standard_values! {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn units() {
-        fn check(input: &str, expected: Option<(u64, &str)>) {
-            let unit = Unit::parse(input).ok();
-            assert_eq!(
-                unit.map(|unit| (unit.bytes(), unit.to_text())),
-                expected.map(|(b, t)| (b, t.to_owned()))
-            );
-        }
-        check("bytes", Some((1, "bytes")));
-        check("b", Some((1, "bytes")));
-        check("k", Some((1024, "KiB")));
-        check("KB", Some((1000, "KB")));
-        check("mib", Some((1 << 20, "MiB")));
-        check("EiB", Some((1 << 60, "EiB")));
-        check("", None);
-        check("kibi", None);
-    }
 
     #[test]
     fn uuids() {

@@ -130,6 +130,9 @@ pub trait Xml {
     /// Any number of child elements that are text alone.
     fn values<T: Text>(&mut self, name: &'static str, values: &mut Vec<T>);
 
+    /// Says that the element is written with a start tag and an end tag even if there is nothing in it.
+    fn container(&mut self) {}
+
     /// Everything inside the element as it was written.
     fn verbatim(&mut self, value: &mut Option<String>);
 

@@ -85,7 +85,7 @@ impl<'d> Reader<'d> {
         let (own_prefix, own_local) = split_name(node.name());
         local == own_local
             && match namespace_uri(prefix) {
-                Some(uri) => !own_prefix.is_empty() && node.namespace(own_prefix).as_deref() == Some(uri),
+                Some(uri) => node.namespace(own_prefix).as_deref() == Some(uri),
                 None => own_prefix == prefix,
             }
     }
@@ -426,10 +426,12 @@ impl Xml for Reader<'_> {
     fn namespace(&mut self, prefix: &'static str, _: bool) {
         let Some(uri) = namespace_uri(prefix) else { return };
         for index in self.node.attribute_indices() {
-            if self.node.attribute_name_at(index).starts_with("xmlns:")
-                && self.node.attribute_value_at(index) == uri
-                && let Some(seen) = self.seen_attributes.get_mut(index)
-            {
+            let Some(own_prefix) = self.node.attribute_name_at(index).strip_prefix("xmlns:") else {
+                continue;
+            };
+            // Whatever else the prefix stands for gives way: the writer needs it for this namespace.
+            let replaced = own_prefix == prefix || self.node.attribute_value_at(index) == uri;
+            if replaced && let Some(seen) = self.seen_attributes.get_mut(index) {
                 *seen = true;
             }
         }

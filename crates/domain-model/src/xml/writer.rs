@@ -290,6 +290,10 @@ impl Xml for Writer {
         }
     }
 
+    fn container(&mut self) {
+        self.open_content();
+    }
+
     fn verbatim(&mut self, value: &mut Option<String>) {
         let (Some(value), Some(open)) = (value, self.open.last_mut()) else { return };
         if value.is_empty() {

@@ -1,0 +1,279 @@
+//! `<numa>`: the guest's NUMA cells, their distances and caches.
+
+use crate::memory::MemoryAccess;
+use crate::values::{self, CpuSet, Kib, ShortBytes};
+use crate::words;
+use crate::xml::text::YesNo;
+use crate::xml::{Element, Meta, Xml};
+use crate::{Code, Diagnostic};
+
+/// `<numa>`: the guest's NUMA cells.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Numa {
+    /// The cells.
+    pub cells: Vec<Cell>,
+    /// `<interconnects>`: how fast memory is from where; since libvirt 6.6.
+    pub interconnects: Option<Interconnects>,
+    /// Where it was written.
+    pub meta: Meta,
+}
+
+impl Element for Numa {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.children("cell", &mut self.cells);
+        xml.child("interconnects", &mut self.interconnects);
+        if X::READS {
+            self.check(xml);
+        }
+    }
+}
+
+impl Numa {
+    /// The number of each cell, which is its place where none is written.
+    pub fn ids(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..).zip(&self.cells).map(|(place, cell)| cell.id.unwrap_or(place))
+    }
+
+    /// Reports cells that are missing or there twice, and numbers that are no cell's.
+    fn check<X: Xml>(&self, xml: &mut X) {
+        let count = u32::try_from(self.cells.len()).unwrap_or(u32::MAX);
+        let mut ids: Vec<u32> = Vec::new();
+        for (id, cell) in self.ids().zip(&self.cells) {
+            if id >= count || ids.contains(&id) {
+                let message = format!("the cells have the numbers from 0 to {}, each once", count - 1);
+                xml.report(Diagnostic::error(Code::Conflict, cell.meta.at("@id"), message));
+            }
+            ids.push(id);
+            for sibling in &cell.distances {
+                if sibling.id >= count {
+                    let message = format!("there is no cell {}", sibling.id);
+                    xml.report(Diagnostic::error(Code::BadValue, sibling.meta.at("@id"), message));
+                }
+                if !(10..=255).contains(&sibling.value) || (sibling.id != id && sibling.value == 10) {
+                    let message = "a distance is from 11 to 255, or 10 to the cell itself";
+                    xml.report(Diagnostic::error(Code::BadValue, sibling.meta.at("@value"), message));
+                }
+            }
+        }
+        for (index, cell) in self.cells.iter().enumerate() {
+            let Some(cpus) = &cell.cpus else { continue };
+            let earlier = self.cells.iter().take(index).filter_map(|cell| cell.cpus.as_ref());
+            if earlier.into_iter().any(|other| other.overlaps(cpus)) {
+                let message = "a CPU is in one cell only";
+                xml.report(Diagnostic::error(Code::Unsupported, cell.meta.at("@cpus"), message));
+            }
+        }
+    }
+}
+
+/// `<cell>`: a NUMA cell.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cell {
+    /// The number; the cell's place if absent. Since libvirt 1.2.7.
+    pub id: Option<u32>,
+    /// The CPUs in the cell; it may have none. Since libvirt 6.6.
+    pub cpus: Option<CpuSet>,
+    /// The memory in the cell.
+    pub memory: Option<Kib>,
+    /// Who sees what the guest writes to it; since libvirt 1.2.9.
+    pub mem_access: Option<MemoryAccess>,
+    /// Whether the content is given up when the guest ends; since libvirt 4.4.
+    pub discard: Option<YesNo>,
+    /// `<distances>`: how far it is to other cells; since libvirt 3.10.
+    pub distances: Vec<Sibling>,
+    /// `<cache>`: caches in front of the memory; since libvirt 6.6.
+    pub caches: Vec<CellCache>,
+    /// Where it was written.
+    pub meta: Meta,
+}
+
+impl Element for Cell {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.attribute("id", &mut self.id);
+        values::set(xml, "cpus", &mut self.cpus);
+        values::size_attribute(xml, "memory", &mut self.memory);
+        xml.attribute("memAccess", &mut self.mem_access);
+        xml.attribute("discard", &mut self.discard);
+        xml.nested("distances", |xml| xml.children("sibling", &mut self.distances));
+        xml.children("cache", &mut self.caches);
+        if X::READS && self.memory.is_none() {
+            values::missing(xml, "cell", "memory");
+        }
+    }
+}
+
+/// `<sibling>`: how far it is to a cell.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sibling {
+    /// The number of the cell.
+    pub id: u32,
+    /// The distance: 10 within a cell, up to 254; 255 is out of reach.
+    pub value: u32,
+    /// Where it was written.
+    pub meta: Meta,
+}
+
+impl Element for Sibling {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.required("id", &mut self.id);
+        xml.required("value", &mut self.value);
+    }
+}
+
+words! {
+    /// `associativity` of a cell's `<cache>`.
+    #[derive(Default)]
+    pub enum CacheAssociativity {
+        /// Nothing is said.
+        #[default]
+        None = "none",
+        /// Each address has one place.
+        Direct = "direct",
+        /// Each address has several places.
+        Full = "full",
+    }
+
+    /// `policy` of a cell's `<cache>`: what happens on a write.
+    #[derive(Default)]
+    pub enum CachePolicy {
+        /// Nothing is said.
+        #[default]
+        None = "none",
+        /// Memory follows later.
+        Writeback = "writeback",
+        /// Memory follows at once.
+        Writethrough = "writethrough",
+    }
+}
+
+/// `<cache>` of a cell: a cache in front of its memory.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CellCache {
+    /// The level, from 1 for the one next to the memory.
+    pub level: u32,
+    /// How many places an address has.
+    pub associativity: CacheAssociativity,
+    /// What happens on a write.
+    pub policy: CachePolicy,
+    /// The size.
+    pub size: Option<Kib>,
+    /// The size of a line.
+    pub line: Option<ShortBytes>,
+    /// Where it was written.
+    pub meta: Meta,
+}
+
+impl Element for CellCache {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.required("level", &mut self.level);
+        xml.required("associativity", &mut self.associativity);
+        xml.required("policy", &mut self.policy);
+        xml.nested("size", |xml| values::size_attribute(xml, "value", &mut self.size));
+        xml.nested("line", |xml| values::size_attribute(xml, "value", &mut self.line));
+    }
+}
+
+/// `<interconnects>`: how fast memory is from where.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Interconnects {
+    /// How long an access takes, in ns.
+    pub latencies: Vec<Interconnect<u64>>,
+    /// How much goes through, in KiB each second.
+    pub bandwidths: Vec<Interconnect<Kib>>,
+    /// Where it was written.
+    pub meta: Meta,
+}
+
+impl Element for Interconnects {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.children("latency", &mut self.latencies);
+        xml.children("bandwidth", &mut self.bandwidths);
+    }
+}
+
+words! {
+    /// `type` of `<latency>` and `<bandwidth>`: what kind of access.
+    #[derive(Default)]
+    pub enum InterconnectKind {
+        /// Reading and writing.
+        #[default]
+        Access = "access",
+        /// Reading.
+        Read = "read",
+        /// Writing.
+        Write = "write",
+    }
+}
+
+/// `<latency>` and `<bandwidth>`: how fast one cell's memory is from another.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Interconnect<T> {
+    /// The cell whose CPUs access memory.
+    pub initiator: u32,
+    /// The cell whose memory it is.
+    pub target: u32,
+    /// The level of the target's cache that is meant; the memory if absent.
+    pub cache: Option<u32>,
+    /// What kind of access.
+    pub kind: InterconnectKind,
+    /// How fast.
+    pub value: T,
+    /// Where it was written.
+    pub meta: Meta,
+}
+
+impl<T> Interconnect<T> {
+    fn describe_path<X: Xml>(&mut self, xml: &mut X) {
+        xml.required("initiator", &mut self.initiator);
+        xml.required("target", &mut self.target);
+        xml.attribute("cache", &mut self.cache);
+        xml.required("type", &mut self.kind);
+    }
+}
+
+impl Element for Interconnect<u64> {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        self.describe_path(xml);
+        xml.required("value", &mut self.value);
+    }
+}
+
+impl Element for Interconnect<Kib> {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        self.describe_path(xml);
+        let mut value = Some(self.value).filter(|_| !X::READS);
+        values::size_attribute(xml, "value", &mut value);
+        match value {
+            Some(value) => self.value = value,
+            None => values::missing(xml, "bandwidth", "value"),
+        }
+    }
+}
