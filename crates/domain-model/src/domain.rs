@@ -1,5 +1,7 @@
 //! `<domain>`: the root.
 
+mod check;
+
 use crate::clock::Clock;
 use crate::cpu::Cpu;
 use crate::device::Devices;
@@ -163,40 +165,10 @@ impl Element for Domain {
         xml.child("qemu:capabilities", &mut self.qemu_capabilities);
         xml.child("qemu:override", &mut self.qemu_override);
         xml.nested("qemu:deprecation", |xml| xml.attribute("behavior", &mut self.qemu_deprecation));
-        if X::READS {
-            self.check(xml);
-        }
     }
 }
 
 impl Domain {
-    /// Reports what every domain has to have, and names that libvirt does not take.
-    fn check<X: Xml>(&self, xml: &mut X) {
-        let mut report = |code, path, message: &str| {
-            let origin = xml.at(path);
-            xml.report(Diagnostic::error(code, origin, message));
-        };
-        match self.name.as_deref() {
-            None | Some("") => report(Code::MissingElement, "name", "a domain needs a `<name>`"),
-            Some(name) if name.contains(['/', '\n']) => {
-                report(Code::BadValue, "name", "a name has no slash and no line break");
-            }
-            Some(_) => {}
-        }
-        if self.title.as_ref().is_some_and(|title| title.contains('\n')) {
-            report(Code::BadValue, "title", "a title has no line break");
-        }
-        if self.os.kind.is_none() && self.bootloader.is_none() {
-            report(Code::MissingElement, "os", "`<os>` needs a `<type>`");
-        }
-        let numa = self.cpu.as_ref().and_then(|cpu| cpu.numa.as_ref());
-        let has_memory =
-            self.memory.as_ref().is_some_and(|memory| memory.size.is_some_and(|size| size.0 > 0));
-        if !has_memory && numa.is_none_or(|numa| numa.cells.is_empty()) {
-            report(Code::MissingElement, "memory", "a domain needs `<memory>`, or `<cell>`s of `<numa>`");
-        }
-    }
-
     /// Reads the domain of a document, with every problem there is.
     ///
     /// The domain is there even if some of the problems are errors: what could not be read is left at its
