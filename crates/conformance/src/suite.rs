@@ -54,6 +54,11 @@ impl Outcome {
         }
     }
 
+    /// What running a case gives that the suite has not got.
+    pub fn no_such_case() -> Self {
+        Self::Fail("no such case".to_owned())
+    }
+
     /// Whether the case passed.
     pub fn passed(&self) -> bool {
         *self == Self::Pass

@@ -68,9 +68,7 @@ impl Suite for Roundtrip {
     }
 
     fn run(&self, index: usize) -> Outcome {
-        let Some((name, may_be_refused)) = self.files.get(index) else {
-            return Outcome::Fail("no such case".to_owned());
-        };
+        let Some((name, may_be_refused)) = self.files.get(index) else { return Outcome::no_such_case() };
         let text = match self.folder.text(name) {
             Ok(text) => text,
             Err(error) => return Outcome::Fail(error.to_string()),
