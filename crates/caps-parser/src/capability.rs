@@ -346,7 +346,7 @@ capabilities! {
     Piix3UsbUhci "piix3-usb-uhci" Device("piix3-usb-uhci");
     Piix4UsbUhci "piix4-usb-uhci" Device("piix4-usb-uhci");
     Piix4AcpiRootPciHotplug "piix4.acpi-root-pci-hotplug" TypeProp("PIIX4_PM", "acpi-root-pci-hotplug");
-    Pl011 "pl011" Device("pl011");
+    Pl011 "pl011" Type("pl011");
     PrManagerHelper "pr-manager-helper" Object("pr-manager-helper");
     Pvpanic "pvpanic" Device("pvpanic");
     PvpanicPci "pvpanic-pci" Device("pvpanic-pci");
@@ -535,7 +535,7 @@ capabilities! {
     VirtioMemPci "virtio-mem-pci" Device("virtio-mem-pci");
     VirtioMemPciDynamicMemslots "virtio-mem-pci.dynamic-memslots" DeviceProp("virtio-mem-pci", "dynamic-memslots");
     VirtioMemPciPrealloc "virtio-mem-pci.prealloc" DeviceProp("virtio-mem-pci", "prealloc");
-    VirtioMmio "virtio-mmio" Device("virtio-mmio");
+    VirtioMmio "virtio-mmio" Type("virtio-mmio");
     VirtioMouse "virtio-mouse" Any(&[Device("virtio-mouse-device"), Device("virtio-mouse-pci")]);
     VirtioMouseCcw "virtio-mouse-ccw" Device("virtio-mouse-ccw");
     VirtioNet "virtio-net" Any(&[Device("virtio-net-pci"), Device("virtio-net-ccw"), Device("virtio-net-device")]);

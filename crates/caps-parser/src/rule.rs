@@ -143,8 +143,8 @@ impl Rule {
             }
             Self::TpmModel(name) => match &facts.tpm_models {
                 Some(names) => Some(names.contains(name)),
-                // The frontends are devices of the same names.
-                None => facts.has_device(name).or_else(qmp_only),
+                // The frontends are devices, but not all of the same name: `tpm-tis-device` on Arm.
+                None => facts.has_device(name).filter(|listed| *listed).or_else(qmp_only),
             },
             Self::TpmType(name) => match &facts.tpm_types {
                 Some(names) => Some(names.contains(name)),

@@ -286,8 +286,8 @@ impl TextProbe {
                 Rule::ObjectProp(kind, _) if facts.has_object(kind) == Some(true) => {
                     objects.insert(kind.to_owned());
                 }
-                // CPUs are devices too.
-                Rule::ObjectProp(kind, _) if kind.ends_with("-cpu") => {
+                // CPUs are devices too, but those of Arm get most of their properties only when they are made.
+                Rule::ObjectProp(kind, _) if facts.is_x86() && kind.ends_with("-cpu") => {
                     devices.insert(kind.to_owned());
                 }
                 Rule::MachineProp(name, _) if name == "none" || facts.machine(name).is_some() => {

@@ -86,7 +86,9 @@ impl Reader {
             "device-list-properties" | "qom-list-properties" => {
                 let kind = read::<TypeArguments>(arguments?)?.typename;
                 let props: Vec<PropInfo<'_>> = read(reply)?;
-                let props = props.iter().map(|prop| Prop {
+                // Every object has a property `type`, which is the name of its type and nobody can set.
+                let props = props.iter().filter(|prop| (&*prop.name, &*prop.kind) != ("type", "string"));
+                let props = props.map(|prop| Prop {
                     name: &prop.name,
                     kind: &prop.kind,
                     default: prop.default_value.map(|value| value.get()),
