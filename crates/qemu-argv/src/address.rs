@@ -1,0 +1,73 @@
+//! Where a device is, as properties of its `-device`.
+
+use domain_model::DeviceInfo;
+use domain_model::address::{Ccw, Pci, Place, SpaprVio, Usb};
+use domain_model::xml::{Text, text::OnOff};
+
+use crate::context::Context;
+use crate::props::Props;
+
+/// Adds a device's address.
+///
+/// What has no address yet goes where QEMU puts it; disks say their place on a controller themselves.
+pub(crate) fn address(props: Props, info: &DeviceInfo, cx: &Context<'_>) -> Props {
+    let Some(address) = &info.address else { return props };
+    let origin = address.meta.origin;
+    match &address.place {
+        Place::Pci(pci) => {
+            let multifunction = pci.multifunction.filter(|multi| *multi == OnOff::On);
+            props
+                .set_at("bus", pci_bus(pci, cx), origin)
+                .set_at("multifunction", multifunction, origin)
+                .set_at("acpi-index", info.acpi_index, origin)
+                .set_at("addr", slot(pci), origin)
+        }
+        Place::Usb(usb) => props.set_at("bus", usb_bus(usb, cx), origin).set_at(
+            "port",
+            usb.port.as_ref().map(Text::to_text),
+            origin,
+        ),
+        Place::VirtioSerial(port) => {
+            let index = port.controller.unwrap_or_default();
+            let bus = cx
+                .controller("virtio-serial", index)
+                .map(|alias| format!("{alias}.{}", port.bus.unwrap_or_default()));
+            props.set_at("bus", bus, origin).set_at("nr", port.port, origin)
+        }
+        Place::Ccid(ccid) => {
+            let bus =
+                cx.controller("ccid", ccid.controller.unwrap_or_default()).map(|alias| format!("{alias}.0"));
+            props.set_at("bus", bus, origin)
+        }
+        Place::SpaprVio(SpaprVio { reg }) => {
+            props.set_at("reg", reg.map(|reg| format!("{:#010x}", reg.0)), origin)
+        }
+        Place::Ccw(ccw) => props.set_at("devno", devno(ccw), origin),
+        Place::Isa(isa) => props.set_at("iobase", isa.iobase.map(|iobase| iobase.0), origin).set_at(
+            "irq",
+            isa.irq.map(|irq| irq.0),
+            origin,
+        ),
+        Place::Drive(_) | Place::VirtioS390 | Place::VirtioMmio | Place::Dimm(_) | Place::Unassigned => props,
+    }
+}
+
+/// `0x3`, or `0x3.0x1` for another function than the first.
+fn slot(pci: &Pci) -> String {
+    let (slot, function) = (pci.slot.unwrap_or_default().0, pci.function.unwrap_or_default().0);
+    if function == 0 { format!("{slot:#x}") } else { format!("{slot:#x}.{function:#x}") }
+}
+
+fn devno(ccw: &Ccw) -> Option<String> {
+    let (cssid, ssid, devno) = (ccw.cssid?.0, ccw.ssid?.0, ccw.devno?.0);
+    Some(format!("{cssid:x}.{ssid:x}.{devno:04x}"))
+}
+
+fn pci_bus(pci: &Pci, cx: &Context<'_>) -> Option<String> {
+    let index = u32::try_from(pci.bus.unwrap_or_default().0).ok()?;
+    cx.controller("pci", index).map(str::to_owned)
+}
+
+fn usb_bus(usb: &Usb, cx: &Context<'_>) -> Option<String> {
+    cx.controller("usb", usb.bus?).map(|alias| format!("{alias}.0"))
+}

@@ -1,0 +1,99 @@
+//! `<clock>`: `-rtc`, and what timers do when they are late.
+
+use domain_model::Origin;
+use domain_model::clock::{ClockOffset, TickPolicy, TimerName, TimerTrack};
+
+use crate::arg::Args;
+use crate::context::Context;
+use crate::props::Props;
+
+/// `-rtc`, and the `-global` of the interval timer.
+pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {
+    let clock = cx.domain.clock.as_ref();
+    let default = Origin::always("the guest's clock runs in UTC unless `<clock>` says otherwise");
+    let origin = clock.map_or(default, |clock| clock.meta.at("@offset"));
+    let base = match clock.map(|clock| &clock.offset) {
+        Some(ClockOffset::Localtime { .. } | ClockOffset::Timezone { .. }) => "localtime".to_owned(),
+        Some(ClockOffset::Absolute { start }) => date(i64::try_from(*start).unwrap_or(i64::MAX)),
+        Some(ClockOffset::Variable { adjustment, .. }) => match cx.inputs.host.now() {
+            Some(now) => date(now.saturating_add(adjustment.unwrap_or_default())),
+            None => "utc".to_owned(),
+        },
+        Some(ClockOffset::Utc { .. }) | None => "utc".to_owned(),
+    };
+    let mut props = Props::plain(origin).set("base", base);
+    for timer in clock.into_iter().flat_map(|clock| &clock.timers) {
+        if timer.name != TimerName::Rtc {
+            continue;
+        }
+        let clock = match timer.track {
+            Some(TimerTrack::Boot) => None,
+            Some(TimerTrack::Guest) => Some("vm"),
+            Some(TimerTrack::Wall) => Some("host"),
+            Some(TimerTrack::Realtime) => Some("rt"),
+            None => None,
+        };
+        let drift = match timer.tickpolicy {
+            Some(TickPolicy::Catchup) => Some("slew"),
+            _ => None,
+        };
+        props = props.set_at("clock", clock, timer.meta.at("@track")).set_at(
+            "driftfix",
+            drift,
+            timer.meta.at("@tickpolicy"),
+        );
+    }
+    out.props("-rtc", props);
+    pit(cx, out);
+}
+
+fn pit(cx: &Context<'_>, out: &mut Args) {
+    for timer in cx.domain.clock.iter().flat_map(|clock| &clock.timers) {
+        let policy = match (timer.name, timer.tickpolicy) {
+            (TimerName::Pit, Some(TickPolicy::Delay)) => "delay",
+            (TimerName::Pit, Some(TickPolicy::Discard)) => "discard",
+            _ => continue,
+        };
+        if cx.has(caps_parser::Capability::KvmPitLostTickPolicy) {
+            let text = format!("kvm-pit.lost_tick_policy={policy}");
+            out.text("-global", text, timer.meta.at("@tickpolicy"));
+        }
+    }
+}
+
+/// A moment as `-rtc` takes it, from seconds since 1970.
+fn date(seconds: i64) -> String {
+    // The year 9999 is the last that the format has room for.
+    let seconds = seconds.clamp(-62_135_596_800, 253_402_300_799);
+    let days = seconds.div_euclid(86_400);
+    let second = seconds.rem_euclid(86_400);
+    // Days are counted in eras of 400 years that start on 1 March, so that leap days come last.
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date;
+
+    #[test]
+    fn dates() {
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00"),
+            (1_234_567_890, "2009-02-13T23:31:30"),
+            (951_782_400, "2000-02-29T00:00:00"),
+            (-1, "1969-12-31T23:59:59"),
+            (253_402_300_799, "9999-12-31T23:59:59"),
+        ] {
+            assert_eq!(date(seconds), expected);
+        }
+    }
+}

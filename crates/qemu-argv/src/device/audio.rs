@@ -1,0 +1,18 @@
+//! `<audio>` on the QEMU side.
+
+use domain_model::device::audio::Audio;
+use domain_model::{Device, Domain};
+
+use super::QemuDevice;
+use crate::arg::Args;
+use crate::context::{Context, Inputs, Resolved};
+
+impl QemuDevice for Audio {
+    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
+        format!("audio{index}")
+    }
+
+    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        cx.not_yet("`<audio>`", device.origin, out);
+    }
+}

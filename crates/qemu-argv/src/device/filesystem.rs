@@ -1,0 +1,18 @@
+//! `<filesystem>` on the QEMU side.
+
+use domain_model::device::filesystem::Filesystem;
+use domain_model::{Device, Domain};
+
+use super::QemuDevice;
+use crate::arg::Args;
+use crate::context::{Context, Inputs, Resolved};
+
+impl QemuDevice for Filesystem {
+    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
+        format!("fs{index}")
+    }
+
+    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        cx.not_yet("`<filesystem>`", device.origin, out);
+    }
+}

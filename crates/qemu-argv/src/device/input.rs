@@ -1,0 +1,18 @@
+//! `<input>` on the QEMU side.
+
+use domain_model::device::input::Input;
+use domain_model::{Device, Domain};
+
+use super::QemuDevice;
+use crate::arg::Args;
+use crate::context::{Context, Inputs, Resolved};
+
+impl QemuDevice for Input {
+    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
+        format!("input{index}")
+    }
+
+    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        cx.not_yet("`<input>`", device.origin, out);
+    }
+}

@@ -1,0 +1,18 @@
+//! `<memballoon>` on the QEMU side.
+
+use domain_model::device::memballoon::Memballoon;
+use domain_model::{Device, Domain};
+
+use super::QemuDevice;
+use crate::arg::Args;
+use crate::context::{Context, Inputs, Resolved};
+
+impl QemuDevice for Memballoon {
+    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
+        format!("balloon{index}")
+    }
+
+    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        cx.not_yet("`<memballoon>`", device.origin, out);
+    }
+}

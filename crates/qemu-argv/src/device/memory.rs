@@ -1,0 +1,18 @@
+//! `<memory>` on the QEMU side.
+
+use domain_model::device::memory::MemoryDevice;
+use domain_model::{Device, Domain};
+
+use super::QemuDevice;
+use crate::arg::Args;
+use crate::context::{Context, Inputs, Resolved};
+
+impl QemuDevice for MemoryDevice {
+    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
+        format!("dimm{index}")
+    }
+
+    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        cx.not_yet("`<memory>`", device.origin, out);
+    }
+}

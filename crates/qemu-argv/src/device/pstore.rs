@@ -1,0 +1,18 @@
+//! `<pstore>` on the QEMU side.
+
+use domain_model::device::pstore::Pstore;
+use domain_model::{Device, Domain};
+
+use super::QemuDevice;
+use crate::arg::Args;
+use crate::context::{Context, Inputs, Resolved};
+
+impl QemuDevice for Pstore {
+    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
+        format!("pstore{index}")
+    }
+
+    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        cx.not_yet("`<pstore>`", device.origin, out);
+    }
+}

@@ -1,0 +1,18 @@
+//! `<redirfilter>` on the QEMU side.
+
+use domain_model::device::redirfilter::Redirfilter;
+use domain_model::{Device, Domain};
+
+use super::QemuDevice;
+use crate::arg::Args;
+use crate::context::{Context, Inputs, Resolved};
+
+impl QemuDevice for Redirfilter {
+    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
+        format!("redirfilter{index}")
+    }
+
+    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        cx.not_yet("`<redirfilter>`", device.origin, out);
+    }
+}

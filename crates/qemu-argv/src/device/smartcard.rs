@@ -1,0 +1,18 @@
+//! `<smartcard>` on the QEMU side.
+
+use domain_model::device::smartcard::Smartcard;
+use domain_model::{Device, Domain};
+
+use super::QemuDevice;
+use crate::arg::Args;
+use crate::context::{Context, Inputs, Resolved};
+
+impl QemuDevice for Smartcard {
+    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
+        format!("smartcard{index}")
+    }
+
+    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        cx.not_yet("`<smartcard>`", device.origin, out);
+    }
+}

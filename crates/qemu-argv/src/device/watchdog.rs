@@ -1,0 +1,18 @@
+//! `<watchdog>` on the QEMU side.
+
+use domain_model::device::watchdog::Watchdog;
+use domain_model::{Device, Domain};
+
+use super::QemuDevice;
+use crate::arg::Args;
+use crate::context::{Context, Inputs, Resolved};
+
+impl QemuDevice for Watchdog {
+    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
+        format!("watchdog{index}")
+    }
+
+    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        cx.not_yet("`<watchdog>`", device.origin, out);
+    }
+}

@@ -1,0 +1,164 @@
+//! `<domain>` itself: name, accelerator, monitor, and what every QEMU gets.
+
+use caps_parser::Capability;
+use domain_model::{Code, Diagnostic, DomainType, Origin};
+
+use crate::arg::Args;
+use crate::config::Layout;
+use crate::context::Context;
+use crate::host::FdRequest;
+use crate::props::{Props, Value};
+use crate::resolve::Resolving;
+
+const ENVIRONMENT: Origin = Origin::always("QEMU gets a small, known environment");
+const PAUSED: Origin = Origin::always("QEMU starts paused, so that it is set up before the guest runs");
+const MONITOR: Origin = Origin::always("the guest is controlled by a QMP monitor");
+const NO_DEFAULTS: Origin = Origin::always("the guest has the devices of the domain and no others");
+
+/// Checks and fills in what is directly below `<domain>`.
+pub(crate) fn defaults(cx: &mut Resolving<'_>) {
+    let origin = cx.domain.meta.at("name");
+    match cx.domain.name.as_deref() {
+        None | Some("") => {
+            let message = "`<domain>` needs a `<name>`";
+            cx.problems.push(Diagnostic::error(Code::MissingElement, origin, message));
+        }
+        Some(name) if name.contains('/') => {
+            let message = format!("the name `{name}` contains a `/`");
+            cx.problems.push(Diagnostic::error(Code::BadValue, origin, message));
+        }
+        Some(name) if name.chars().all(char::is_whitespace) => {
+            let message = "the name is blank";
+            cx.problems.push(Diagnostic::error(Code::BadValue, origin, message));
+        }
+        Some(_) => {}
+    }
+    if cx.domain.kind == DomainType::Kvm && !cx.inputs.has(Capability::Kvm) {
+        let message = format!("domain type `kvm` is not available: {} cannot use KVM", cx.inputs.qemu());
+        cx.problems.push(Diagnostic::error(Code::MissingCapability, cx.domain.meta.at("@type"), message));
+    }
+}
+
+/// The environment that libvirt gives QEMU: directories of its own in place of the caller's.
+pub(crate) fn environment(cx: &Context<'_>, out: &mut Args) {
+    if !cx.is_libvirt() {
+        return;
+    }
+    out.env("LC_ALL", "C", ENVIRONMENT);
+    let passed = ["LD_PRELOAD", "LD_LIBRARY_PATH", "PATH", "HOME", "USER", "LOGNAME", "TMPDIR"];
+    for name in passed {
+        if let Some(value) = cx.inputs.host.env(name) {
+            out.env(name, value, ENVIRONMENT);
+        }
+    }
+    let home = cx.guest_dir();
+    for (name, below) in [
+        ("HOME", ""),
+        ("XDG_DATA_HOME", "/.local/share"),
+        ("XDG_CACHE_HOME", "/.cache"),
+        ("XDG_CONFIG_HOME", "/.config"),
+    ] {
+        out.env(name, format!("{home}{below}"), ENVIRONMENT);
+    }
+}
+
+/// `-name guest=…`
+pub(crate) fn name(cx: &Context<'_>, out: &mut Args) {
+    let origin = cx.domain.meta.at("name");
+    let rule = Origin::always("QEMU's threads have names of their own, for debuggers and `top`");
+    out.props("-name", Props::plain(origin).set("guest", cx.name()).set_at("debug-threads", true, rule));
+}
+
+/// `-S`
+pub(crate) fn start_paused(cx: &Context<'_>, out: &mut Args) {
+    if cx.config().has_monitor() {
+        out.flag("-S", PAUSED);
+    }
+}
+
+/// The key that the secrets of libvirt's command lines are encrypted with.
+pub(crate) fn master_key(cx: &Context<'_>, out: &mut Args) {
+    if cx.is_libvirt() {
+        let origin = Origin::always("secrets reach QEMU encrypted with a key of the guest's own");
+        out.props(
+            "-object",
+            Props::new("qom-type", "secret", origin)
+                .set("id", "masterKey0")
+                .set("format", "raw")
+                .set("file", format!("{}/master-key.aes", cx.guest_dir())),
+        );
+    }
+}
+
+/// `-accel`
+pub(crate) fn accelerator(cx: &Context<'_>, out: &mut Args) {
+    let origin = cx.domain.meta.at("@type");
+    let name = match cx.domain.kind {
+        DomainType::Kvm => "kvm",
+        DomainType::Hvf => "hvf",
+        _ => "tcg",
+    };
+    out.props("-accel", crate::features::accelerator_options(cx, Props::new("accel", name, origin)));
+}
+
+/// `-uuid`
+pub(crate) fn uuid(cx: &Context<'_>, out: &mut Args) {
+    if let Some(uuid) = &cx.domain.uuid {
+        out.text("-uuid", uuid.to_string(), cx.domain.meta.at("uuid"));
+    }
+}
+
+/// `-display none` for a guest without a screen; a screen says itself where it is shown.
+pub(crate) fn no_display(cx: &Context<'_>, out: &mut Args) {
+    if !crate::device::has_own_display(cx.domain) {
+        let origin = Origin::always("no `<graphics>` opens a window, so QEMU opens none");
+        out.text("-display", "none", origin);
+    }
+}
+
+/// `-no-user-config -nodefaults`
+pub(crate) fn no_defaults(_: &Context<'_>, out: &mut Args) {
+    out.flag("-no-user-config", NO_DEFAULTS);
+    out.flag("-nodefaults", NO_DEFAULTS);
+}
+
+/// The QMP monitor, on a descriptor.
+pub(crate) fn monitor(cx: &Context<'_>, out: &mut Args) {
+    if !cx.config().has_monitor() {
+        return;
+    }
+    let socket = Props::new("backend", "socket", MONITOR)
+        .set("id", "charmonitor")
+        .set("fd", Value::Fd(FdRequest::Monitor));
+    // libvirt hands over a listening socket; a socket that is connected already needs neither a path nor
+    // a moment at which somebody has to connect.
+    let socket = socket
+        .when(cx.config().layout == Layout::Libvirt, |socket| socket.set("server", true).set("wait", false));
+    out.props("-chardev", socket);
+    out.props(
+        "-mon",
+        Props::plain(MONITOR).set("chardev", "charmonitor").set("id", "monitor").set("mode", "control"),
+    );
+}
+
+/// `-sandbox`
+pub(crate) fn sandbox(cx: &Context<'_>, out: &mut Args) {
+    if cx.config().seccomp && cx.has(Capability::SeccompSandbox) {
+        let origin = Origin::always("QEMU is kept from system calls that it does not need");
+        let sandbox = Props::new("enable", true, origin)
+            .set("obsolete", "deny")
+            .set("elevateprivileges", "deny")
+            .set("spawn", "deny")
+            .set("resourcecontrol", "deny");
+        out.props("-sandbox", sandbox);
+        out.needing(Capability::SeccompSandbox);
+    }
+}
+
+/// `-msg timestamp=on`
+pub(crate) fn messages(cx: &Context<'_>, out: &mut Args) {
+    if cx.config().log_timestamp {
+        let origin = Origin::always("QEMU's messages say when");
+        out.props("-msg", Props::plain(origin).set("timestamp", true));
+    }
+}

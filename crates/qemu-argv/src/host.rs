@@ -1,0 +1,176 @@
+//! Facts about the host: questions to ask, and recorded answers.
+
+use serde::{Deserialize, Serialize};
+
+/// What a command line needs to know of the host it is for.
+///
+/// Nothing is read while a command line is built: whoever builds it answers, from the real host or from a
+/// [`RecordedHost`].
+pub trait Host {
+    /// The architecture of the host's processors, in libvirt's spelling.
+    fn arch(&self) -> Option<&str>;
+
+    /// Whether a file exists.
+    fn file_exists(&self, path: &str) -> bool;
+
+    /// What a path is.
+    fn file_kind(&self, path: &str) -> FileKind;
+
+    /// The first render node of the host's graphics cards.
+    fn render_node(&self) -> Option<String>;
+
+    /// The NUMA nodes of the host, by number.
+    fn numa_nodes(&self) -> Vec<u32>;
+
+    /// Seconds since 1970; `None` where nobody wants the clock to show in a command line.
+    fn now(&self) -> Option<i64>;
+
+    /// A variable of the environment of whoever starts the guest.
+    fn env(&self, name: &str) -> Option<String>;
+}
+
+/// What a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileKind {
+    /// Nothing is there, or it cannot be told.
+    #[default]
+    Missing,
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A block device.
+    BlockDevice,
+    /// A character device.
+    CharDevice,
+    /// A socket.
+    Socket,
+}
+
+/// Recorded answers, in a form that can be stored.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct RecordedHost {
+    /// The architecture of the host's processors.
+    pub arch: Option<String>,
+    /// What paths are; others are missing.
+    pub files: std::collections::BTreeMap<String, FileKind>,
+    /// The first render node.
+    pub render_node: Option<String>,
+    /// The NUMA nodes.
+    pub numa_nodes: Vec<u32>,
+    /// Seconds since 1970.
+    pub now: Option<i64>,
+    /// Variables of the environment.
+    pub env: std::collections::BTreeMap<String, String>,
+}
+
+impl Host for RecordedHost {
+    fn arch(&self) -> Option<&str> {
+        self.arch.as_deref()
+    }
+
+    fn file_exists(&self, path: &str) -> bool {
+        self.file_kind(path) != FileKind::Missing
+    }
+
+    fn file_kind(&self, path: &str) -> FileKind {
+        self.files.get(path).copied().unwrap_or_default()
+    }
+
+    fn render_node(&self) -> Option<String> {
+        self.render_node.clone()
+    }
+
+    fn numa_nodes(&self) -> Vec<u32> {
+        self.numa_nodes.clone()
+    }
+
+    fn now(&self) -> Option<i64> {
+        self.now
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        self.env.get(name).cloned()
+    }
+}
+
+/// A descriptor that QEMU is to inherit, by what it is for.
+///
+/// The builder never opens anything; whoever starts QEMU opens what is asked for and gives it a number.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum FdRequest {
+    /// The socket of the QMP monitor.
+    Monitor,
+    /// A listening UNIX socket at a path.
+    UnixListen {
+        /// The path.
+        path: String,
+    },
+    /// A file to write to.
+    File {
+        /// The path.
+        path: String,
+        /// Whether what is in the file stays.
+        append: bool,
+    },
+    /// A file for a log of what a character device transmits.
+    Log {
+        /// The path.
+        path: String,
+        /// Whether what is in the file stays.
+        append: bool,
+    },
+    /// A tap device, one of several queues.
+    Tap {
+        /// The alias of the network card.
+        device: String,
+        /// Which queue, from 0.
+        queue: u32,
+        /// Whether the tap is made for a bridge or network, and not for `type='ethernet'`.
+        bridged: bool,
+    },
+    /// `/dev/vhost-net`, one for each queue.
+    VhostNet {
+        /// The alias of the network card.
+        device: String,
+        /// Which queue, from 0.
+        queue: u32,
+    },
+    /// `/dev/vhost-vdpa-*`.
+    Vdpa {
+        /// The path.
+        path: String,
+    },
+    /// `/dev/vhost-vsock`.
+    VhostVsock,
+    /// The TPM's device.
+    Tpm {
+        /// The path.
+        path: String,
+    },
+    /// The file that cancels a TPM command.
+    TpmCancel {
+        /// The path.
+        path: String,
+    },
+    /// A socket to a helper process, such as the one that draws for a vhost-user video card.
+    Helper {
+        /// The alias of the device that the helper serves.
+        device: String,
+    },
+    /// A descriptor of a group that the caller named (`fdgroup`).
+    Passed {
+        /// The name of the group.
+        group: String,
+        /// Which of the group, from 0.
+        index: u32,
+    },
+    /// The first serial port of a guest that is run on a terminal: a connected socket.
+    Console {
+        /// The alias of the serial port.
+        device: String,
+    },
+}

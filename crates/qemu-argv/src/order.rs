@@ -1,0 +1,88 @@
+//! The order of the command line.
+
+use crate::arg::Args;
+use crate::context::Context;
+use crate::device::emit;
+use crate::dialect::Era;
+use crate::{clock, cpu, domain, features, memory, os, pm, qemu};
+use domain_model::device::{
+    audio::Audio, channel::Channel, console::Console, controller::Controller, crypto::Crypto, disk::Disk,
+    filesystem::Filesystem, graphics::Graphics, hostdev::Hostdev, hub::Hub, input::Input,
+    interface::Interface, iommu::Iommu, memballoon::Memballoon, memory::MemoryDevice, nvram::Nvram,
+    panic::Panic, parallel::Parallel, pstore::Pstore, redirdev::Redirdev, rng::Rng, serial::Serial,
+    shmem::Shmem, smartcard::Smartcard, sound::Sound, tpm::Tpm, video::Video, vsock::Vsock,
+    watchdog::Watchdog,
+};
+
+/// A part of the command line.
+pub type Section = fn(&Context<'_>, &mut Args);
+
+/// The sections of a command line, in order.
+pub fn sections(era: Era) -> &'static [Section] {
+    match era {
+        Era::Modern => MODERN,
+        Era::Historic => HISTORIC,
+    }
+}
+
+/// The order of libvirt 11.3.
+const MODERN: &[Section] = &[
+    domain::environment,
+    domain::name,
+    domain::start_paused,
+    domain::master_key,
+    os::firmware_blockdevs,
+    features::machine,
+    domain::accelerator,
+    cpu::args,
+    os::bios,
+    memory::size,
+    memory::overcommit,
+    cpu::topology,
+    memory::numa,
+    domain::uuid,
+    os::smbios,
+    domain::no_display,
+    domain::no_defaults,
+    domain::monitor,
+    clock::args,
+    pm::reactions,
+    pm::sleep_states,
+    os::boot,
+    emit::<Iommu>,
+    emit::<Controller>,
+    emit::<MemoryDevice>,
+    emit::<Hub>,
+    emit::<Disk>,
+    emit::<Filesystem>,
+    emit::<Interface>,
+    emit::<Smartcard>,
+    emit::<Serial>,
+    emit::<Parallel>,
+    emit::<Channel>,
+    emit::<Console>,
+    emit::<Tpm>,
+    emit::<Input>,
+    emit::<Audio>,
+    emit::<Graphics>,
+    emit::<Video>,
+    emit::<Sound>,
+    emit::<Watchdog>,
+    emit::<Redirdev>,
+    emit::<Hostdev>,
+    emit::<Memballoon>,
+    emit::<Rng>,
+    emit::<Nvram>,
+    features::vmcoreinfo,
+    qemu::args,
+    domain::sandbox,
+    emit::<Panic>,
+    emit::<Shmem>,
+    emit::<Vsock>,
+    emit::<Crypto>,
+    emit::<Pstore>,
+    domain::messages,
+];
+
+/// The order of libvirt of February 2011.
+const HISTORIC: &[Section] = &[];

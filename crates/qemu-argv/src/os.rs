@@ -1,0 +1,149 @@
+//! `<os>`: architecture, machine type, what the guest boots.
+
+use caps_parser::Capability;
+use domain_model::os::{Arch, BootDevice, BootDeviceKind, OsType};
+use domain_model::xml::Meta;
+use domain_model::{Code, Diagnostic, Domain, Origin};
+
+use crate::arg::Args;
+use crate::context::Context;
+use crate::props::Props;
+use crate::resolve::Resolving;
+
+/// Fills in architecture, machine type, boot device and emulator.
+pub(crate) fn defaults(cx: &mut Resolving<'_>) {
+    let origin = cx.domain.meta.at("os/type");
+    if cx.domain.os.kind.is_none() {
+        cx.domain.os.kind = Some(OsType::Hvm);
+    }
+    if cx.domain.os.kind != Some(OsType::Hvm) {
+        let message = "only guests of `<os>` type `hvm` can run on QEMU";
+        cx.problems.push(Diagnostic::error(Code::Unsupported, origin, message));
+    }
+    let caps = cx.inputs.caps;
+    let qemu_arch =
+        caps.facts.libvirt_arch().and_then(|arch| <Arch as domain_model::xml::Text>::parse(arch).ok());
+    let arch = *cx.domain.os.arch.get_or_insert(qemu_arch.unwrap_or(Arch::X86_64));
+    // QEMU for x86_64 runs i686 guests as well.
+    let runs = |qemu: Arch| qemu == arch || (qemu == Arch::X86_64 && arch == Arch::I686);
+    if let Some(qemu) = qemu_arch
+        && !runs(qemu)
+    {
+        let message = format!("{} runs guests of architecture `{qemu}`, not `{arch}`", cx.inputs.qemu());
+        cx.problems.push(Diagnostic::error(Code::Unsupported, cx.domain.meta.at("os/type/@arch"), message));
+    }
+    machine(cx);
+    let boots_by_device = crate::device::has_boot_order(&cx.domain);
+    if cx.domain.os.boot.is_empty() && !boots_by_device {
+        let rule = Origin::always("a guest boots from its disk unless something else is said");
+        let meta = Meta::from_origin(rule);
+        cx.domain.os.boot.push(BootDevice { dev: BootDeviceKind::Hd, meta });
+    }
+    if cx.domain.devices.emulator.is_none() {
+        cx.domain.devices.emulator = Some(format!("/usr/bin/qemu-system-{}", qemu_word(arch)));
+    }
+}
+
+fn machine(cx: &mut Resolving<'_>) {
+    let kind = cx.domain.kind;
+    match cx.domain.os.machine.as_deref() {
+        None => {
+            let machines = cx.inputs.machines(kind);
+            let default = machines.iter().find(|machine| machine.default).or(machines.first());
+            cx.domain.os.machine = default.map(|machine| machine.name.clone());
+            if cx.domain.os.machine.is_none() {
+                let message = format!("{} has no default machine type; name one", cx.inputs.qemu());
+                let origin = cx.domain.meta.at("os/type");
+                cx.problems.push(Diagnostic::error(Code::Unsupported, origin, message));
+            }
+        }
+        Some(name) => match cx.inputs.machine(kind, name) {
+            Some(machine) => cx.domain.os.machine = Some(machine.name.clone()),
+            None if !cx.inputs.machines(kind).is_empty() => {
+                let message = format!("{} has no machine type `{name}`", cx.inputs.qemu());
+                let origin = cx.domain.meta.at("os/type/@machine");
+                let problem = Diagnostic::error(Code::Unsupported, origin, message)
+                    .help("`domx caps` lists the machine types");
+                cx.problems.push(problem);
+            }
+            None => {}
+        },
+    }
+}
+
+/// QEMU's word for an architecture, as in the names of its binaries.
+pub(crate) fn qemu_word(arch: Arch) -> &'static str {
+    match arch {
+        Arch::I686 => "i386",
+        Arch::Armv6l | Arch::Armv7l | Arch::Armv7b => "arm",
+        Arch::Ppc64le => "ppc64",
+        Arch::Openrisc => "or32",
+        Arch::Parisc | Arch::Parisc64 => "hppa",
+        other => other.as_str(),
+    }
+}
+
+/// Whether the guest is a PC.
+pub(crate) fn is_x86(domain: &Domain) -> bool {
+    matches!(domain.os.arch, Some(Arch::X86_64 | Arch::I686))
+}
+
+fn machine_is(domain: &Domain, family: &str) -> bool {
+    let machine = domain.os.machine.as_deref().unwrap_or_default();
+    machine == family || machine.strip_prefix(family).is_some_and(|rest| rest.starts_with('-'))
+}
+
+/// Whether the machine is a PC with the Q35 chipset.
+pub(crate) fn is_q35(domain: &Domain) -> bool {
+    is_x86(domain) && (machine_is(domain, "q35") || machine_is(domain, "pc-q35"))
+}
+
+/// Whether the machine is a PC with the 440FX chipset. Names without a chipset, such as `pc-1.0`, are of old
+/// versions, when there was no other.
+pub(crate) fn is_i440fx(domain: &Domain) -> bool {
+    is_x86(domain) && !is_q35(domain) && (machine_is(domain, "pc") || machine_is(domain, "rhel"))
+}
+
+/// Firmware in flash memory.
+pub(crate) fn firmware_blockdevs(cx: &Context<'_>, out: &mut Args) {
+    if cx.domain.os.loader.is_some() || cx.domain.os.firmware.is_some() {
+        cx.not_yet("firmware (`<loader>`, `<os firmware=…>`)", cx.domain.meta.at("os"), out);
+    }
+}
+
+/// `-bios`
+pub(crate) fn bios(_: &Context<'_>, _: &mut Args) {}
+
+/// `-smbios`
+pub(crate) fn smbios(_: &Context<'_>, _: &mut Args) {}
+
+/// `-boot`, and a kernel that QEMU loads by itself.
+pub(crate) fn boot(cx: &Context<'_>, out: &mut Args) {
+    let os = &cx.domain.os;
+    let at = |path| cx.domain.meta.at(path);
+    let strict = Origin::always("a guest boots from the devices of its boot order and no others");
+    let props = Props::plain(strict)
+        .set_at("menu", os.bootmenu, at("os/bootmenu/@enable"))
+        .set_at("splash-time", os.bootmenu_timeout, at("os/bootmenu/@timeout"))
+        .requires(
+            Capability::RebootTimeout,
+            "reboot-timeout",
+            os.bios_reboot_timeout,
+            at("os/bios/@rebootTimeout"),
+        )
+        .set("strict", cx.has(Capability::BootStrict).then_some(true));
+    if !props.items().is_empty() {
+        out.props("-boot", props);
+    }
+    for (flag, value, path) in [
+        ("-kernel", &os.kernel, "os/kernel"),
+        ("-initrd", &os.initrd, "os/initrd"),
+        ("-append", &os.cmdline, "os/cmdline"),
+        ("-dtb", &os.dtb, "os/dtb"),
+    ] {
+        if let Some(value) = value {
+            let value = if flag == "-append" { value.clone() } else { cx.config().path(value) };
+            out.text(flag, value, at(path));
+        }
+    }
+}

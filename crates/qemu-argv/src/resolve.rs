@@ -1,0 +1,50 @@
+//! Everything the user left open: defaults, implicit devices, addresses.
+
+use domain_model::{Diagnostic, Domain};
+
+use crate::context::{Context, Inputs};
+use crate::dialect::{Dialect, Era};
+use crate::{cpu, device, domain, features, memory, os};
+
+/// A domain while it is resolved.
+#[derive(Debug)]
+pub struct Resolving<'a> {
+    /// The domain; steps fill it in.
+    pub domain: Domain,
+    /// What it is resolved for.
+    pub inputs: Inputs<'a>,
+    /// Which syntaxes the QEMU in use takes.
+    pub dialect: Dialect,
+    /// What cannot work.
+    pub problems: Vec<Diagnostic>,
+}
+
+/// One step of resolving.
+type Step = fn(&mut Resolving<'_>);
+
+/// The steps, in order.
+fn steps(era: Era) -> &'static [Step] {
+    match era {
+        Era::Modern => MODERN,
+        Era::Historic => HISTORIC,
+    }
+}
+
+const MODERN: &[Step] =
+    &[domain::defaults, os::defaults, memory::defaults, features::defaults, cpu::defaults, device::defaults];
+
+const HISTORIC: &[Step] = &[domain::defaults, os::defaults, memory::defaults];
+
+/// Fills in what the user left open.
+///
+/// The result is a domain again: written as XML it is what libvirt shows of the defined domain.
+pub fn resolve(domain: &Domain, inputs: Inputs<'_>) -> (Domain, Vec<Diagnostic>) {
+    let dialect = Dialect::of(inputs.caps);
+    let mut cx = Resolving { domain: domain.clone(), inputs, dialect, problems: Vec::new() };
+    for step in steps(dialect.era) {
+        step(&mut cx);
+    }
+    let Resolving { domain, mut problems, .. } = cx;
+    device::validate(&Context::new(&domain, inputs, dialect), &mut problems);
+    (domain, problems)
+}
