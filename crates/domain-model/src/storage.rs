@@ -3,6 +3,7 @@
 mod network;
 mod secret;
 
+pub(crate) use network::describe_initiator;
 pub use network::{Cookie, Host, Identity, NetworkSource, Protocol, Transport};
 pub use secret::{
     Auth, AuthSecret, Cipher, Encryption, EncryptionEngine, EncryptionFormat, EncryptionSecret, IvGen,
