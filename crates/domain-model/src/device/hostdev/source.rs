@@ -183,11 +183,16 @@ impl UsbHostdev {
             return;
         }
         if self.vendor.is_some() != self.product.is_some() {
-            refuse(xml, Code::MissingElement, "a USB device needs both `<vendor>` and `<product>`, or neither");
+            refuse(
+                xml,
+                Code::MissingElement,
+                "a USB device needs both `<vendor>` and `<product>`, or neither",
+            );
         } else if self.bus.is_some() != self.device.is_some() {
             refuse(xml, Code::MissingAttribute, "the address of a USB device needs both `bus` and `device`");
         } else if self.vendor.is_none() && self.bus.is_none() {
-            let message = "a USB device needs a `<source>` with `<vendor>` and `<product>`, or with `<address>`";
+            let message =
+                "a USB device needs a `<source>` with `<vendor>` and `<product>`, or with `<address>`";
             refuse(xml, Code::MissingElement, message);
         } else if [self.vendor, self.product].iter().flatten().any(|id| id.0 == 0 || id.0 > 0xffff) {
             refuse(xml, Code::BadValue, "the `id` of a USB vendor or product is from 0x0001 to 0xffff");
@@ -240,14 +245,23 @@ impl ScsiSource {
             return;
         }
         match self {
-            ScsiSource::Adapter(ScsiAdapter { name: Some(_), bus: Some(_), target: Some(_), unit: Some(_) }) => {}
+            ScsiSource::Adapter(ScsiAdapter {
+                name: Some(_),
+                bus: Some(_),
+                target: Some(_),
+                unit: Some(_),
+            }) => {}
             ScsiSource::Adapter(_) => {
                 let message =
                     "a SCSI device needs `<adapter name=…>` and `<address>` with `bus`, `target` and `unit`";
                 refuse(xml, Code::MissingElement, message);
             }
             ScsiSource::Iscsi { name: None, .. } => {
-                refuse(xml, Code::MissingAttribute, "an iSCSI device needs the attribute `name` in `<source>`");
+                refuse(
+                    xml,
+                    Code::MissingAttribute,
+                    "an iSCSI device needs the attribute `name` in `<source>`",
+                );
             }
             ScsiSource::Iscsi { hosts, .. } if hosts.len() != 1 => {
                 refuse(xml, Code::MissingElement, "an iSCSI device needs exactly one `<host>` in `<source>`");
