@@ -236,6 +236,11 @@ impl<'d> Node<'d> {
         self.kind() == NodeKind::Element
     }
 
+    /// Whether the node is text that is nothing but white space.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.source().bytes().all(|byte| byte.is_ascii_whitespace())
+    }
+
     /// The element's name as written, with its prefix.
     pub fn name(&self) -> &'d str {
         let raw = self.raw();

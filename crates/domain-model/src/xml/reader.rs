@@ -6,7 +6,12 @@ use super::{Anchor, Element, Extra, Meta, Tagged, Text, TextError, Xml, namespac
 use crate::source::NodeKind;
 use crate::{Code, Diagnostic, Node, NodeId, Origin};
 
-/// Reads an element, with every problem there is.
+/// How many problems are listed; what follows is counted in one more.
+///
+/// A file can hold a million of them, and each costs a search through the text when it is printed.
+pub const MAX_PROBLEMS: usize = 1000;
+
+/// Reads an element, with every problem there is, up to [`MAX_PROBLEMS`].
 pub fn read<E: Element>(node: Node<'_>) -> (E, Vec<Diagnostic>) {
     let mut reader = Reader::new(node);
     let mut value = E::default();
@@ -15,6 +20,12 @@ pub fn read<E: Element>(node: Node<'_>) -> (E, Vec<Diagnostic>) {
         Some(span) => span.start,
         None => usize::MAX,
     });
+    let (errors, warnings) = reader.unlisted;
+    if errors + warnings > 0 {
+        let severity = if errors > 0 { Diagnostic::error } else { Diagnostic::warning };
+        let message = format!("{} further problems are not listed", errors + warnings);
+        reader.diagnostics.push(severity(Code::BadValue, Origin::Built, message));
+    }
     (value, reader.diagnostics)
 }
 
@@ -33,6 +44,8 @@ pub struct Reader<'d> {
     /// Children of this element were read, by the name of each; anchors for comments.
     read_children: Vec<(NodeId, &'static str)>,
     diagnostics: Vec<Diagnostic>,
+    /// How many errors and warnings were not listed any more.
+    unlisted: (usize, usize),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +66,7 @@ impl<'d> Reader<'d> {
             asked: Vec::new(),
             read_children: Vec::new(),
             diagnostics: Vec::new(),
+            unlisted: (0, 0),
         }
     }
 
@@ -80,6 +94,16 @@ impl<'d> Reader<'d> {
         self.read_children = outer_children;
     }
 
+    fn problem(&mut self, diagnostic: Diagnostic) {
+        if self.diagnostics.len() < MAX_PROBLEMS {
+            self.diagnostics.push(diagnostic);
+        } else if diagnostic.is_error() {
+            self.unlisted.0 += 1;
+        } else {
+            self.unlisted.1 += 1;
+        }
+    }
+
     fn is_named(&self, node: Node<'d>, name: &str) -> bool {
         let (prefix, local) = split_name(name);
         let (own_prefix, own_local) = split_name(node.name());
@@ -92,18 +116,17 @@ impl<'d> Reader<'d> {
 
     fn next_child(&mut self, name: &'static str) -> Option<Node<'d>> {
         self.asked.push(Asked::Child(name));
-        self.unseen_child(name)
-    }
-
-    fn unseen_child(&mut self, name: &'static str) -> Option<Node<'d>> {
-        let found = self.node.children().find(|child| {
-            child.is_element()
-                && !self.seen_nodes.get(child.id().0 as usize).copied().unwrap_or(true)
-                && self.is_named(*child, name)
-        })?;
+        let found = self
+            .node
+            .children()
+            .find(|child| child.is_element() && !self.is_seen(*child) && self.is_named(*child, name))?;
         self.mark(found);
         self.read_children.push((found.id(), name));
         Some(found)
+    }
+
+    fn is_seen(&self, node: Node<'d>) -> bool {
+        self.seen_nodes.get(node.id().0 as usize).copied().unwrap_or(true)
     }
 
     fn mark(&mut self, node: Node<'d>) {
@@ -153,13 +176,13 @@ impl<'d> Reader<'d> {
         if let Some(word) = nearest(text, error.words.iter().copied()) {
             diagnostic = diagnostic.help(format!("did you mean `{word}`?"));
         }
-        self.diagnostics.push(diagnostic);
+        self.problem(diagnostic);
     }
 
     fn report_missing_attribute(&mut self, name: &str) {
         let origin = text_origin(self.node.tag_span());
         let message = format!("`<{}>` needs the attribute `{name}`", self.node.name());
-        self.diagnostics.push(Diagnostic::error(Code::MissingAttribute, origin, message));
+        self.problem(Diagnostic::error(Code::MissingAttribute, origin, message));
     }
 
     fn collect_unknown(&mut self) {
@@ -188,20 +211,21 @@ impl<'d> Reader<'d> {
             if let Some(word) = nearest(name, known) {
                 diagnostic = diagnostic.help(format!("did you mean `{word}`?"));
             }
-            self.diagnostics.push(diagnostic);
+            self.problem(diagnostic);
         }
         // An unknown child or comment is written in front of the next known one, which keeps its place as
         // long as that one is there.
         let mut waiting: Vec<String> = Vec::new();
+        self.read_children.sort_unstable_by_key(|(id, _)| *id);
+        let mut read_children = std::mem::take(&mut self.read_children).into_iter().peekable();
         for child in node.children() {
-            let read = self.read_children.iter().find(|(id, _)| *id == child.id()).map(|(_, name)| *name);
-            if let Some(name) = read {
+            if let Some((_, name)) = read_children.next_if(|(id, _)| *id == child.id()) {
                 for source in waiting.drain(..) {
                     self.keep(Anchor::Before(name), source);
                 }
                 continue;
             }
-            if self.seen_nodes.get(child.id().0 as usize).copied().unwrap_or(true) {
+            if self.is_seen(child) {
                 continue;
             }
             match child.kind() {
@@ -238,7 +262,7 @@ impl<'d> Reader<'d> {
                 None => diagnostic,
             }
         };
-        self.diagnostics.push(diagnostic);
+        self.problem(diagnostic);
     }
 
     fn keep(&mut self, anchor: Anchor, source: String) {
@@ -253,12 +277,17 @@ impl<'d> Reader<'d> {
                 break;
             }
             match child.kind() {
-                NodeKind::Comment => lead.push(child),
-                NodeKind::Text if child.source().trim().is_empty() => {}
+                NodeKind::Comment if !self.is_seen(child) => lead.push(child),
+                NodeKind::Text if child.is_blank() => {}
                 _ => lead.clear(),
             }
         }
-        lead.into_iter()
+        self.take_comments(lead)
+    }
+
+    fn take_comments(&mut self, comments: Vec<Node<'d>>) -> Vec<Extra> {
+        comments
+            .into_iter()
             .map(|comment| {
                 self.mark(comment);
                 Extra { path: Vec::new(), anchor: Anchor::Lead, source: comment.source().to_owned() }
@@ -346,7 +375,7 @@ impl Xml for Reader<'_> {
         let Some(node) = self.next_child(name) else {
             let origin = text_origin(self.node.tag_span());
             let message = format!("`<{}>` needs the element `<{name}>`", self.node.name());
-            self.diagnostics.push(Diagnostic::error(Code::MissingElement, origin, message));
+            self.problem(Diagnostic::error(Code::MissingElement, origin, message));
             return;
         };
         let lead = self.take_lead(node);
@@ -356,37 +385,21 @@ impl Xml for Reader<'_> {
     fn children<E: Element>(&mut self, name: &'static str, values: &mut Vec<E>) {
         self.asked.push(Asked::Child(name));
         let node = self.node;
-        let mut lead: Vec<Extra> = Vec::new();
+        let mut lead = Vec::new();
         for child in node.children() {
-            let seen = self.seen_nodes.get(child.id().0 as usize).copied().unwrap_or(true);
-            if seen {
-                lead.clear();
-                continue;
-            }
             match child.kind() {
-                NodeKind::Comment => {
-                    lead.push(Extra {
-                        path: Vec::new(),
-                        anchor: Anchor::Lead,
-                        source: child.source().to_owned(),
-                    });
-                    continue;
+                NodeKind::Comment if !self.is_seen(child) => lead.push(child),
+                NodeKind::Text if child.is_blank() => {}
+                NodeKind::Element if !self.is_seen(child) && self.is_named(child, name) => {
+                    let lead = self.take_comments(std::mem::take(&mut lead));
+                    self.mark(child);
+                    self.read_children.push((child.id(), name));
+                    let mut value = E::default();
+                    self.element(child, &mut value, lead);
+                    values.push(value);
                 }
-                NodeKind::Element if self.is_named(child, name) => {}
-                NodeKind::Text if child.source().trim().is_empty() => continue,
-                _ => {
-                    lead.clear();
-                    continue;
-                }
+                _ => lead.clear(),
             }
-            if !lead.is_empty() {
-                self.take_lead(child);
-            }
-            self.mark(child);
-            self.read_children.push((child.id(), name));
-            let mut value = E::default();
-            self.element(child, &mut value, std::mem::take(&mut lead));
-            values.push(value);
         }
     }
 
@@ -404,10 +417,16 @@ impl Xml for Reader<'_> {
 
     fn values<T: Text>(&mut self, name: &'static str, values: &mut Vec<T>) {
         self.asked.push(Asked::Child(name));
-        while let Some(node) = self.unseen_child(name) {
+        let node = self.node;
+        for child in node.children() {
+            if !child.is_element() || self.is_seen(child) || !self.is_named(child, name) {
+                continue;
+            }
+            self.mark(child);
+            self.read_children.push((child.id(), name));
             let mut value = None;
             self.path.push(name);
-            self.inside(node, |xml| xml.text(&mut value));
+            self.inside(child, |xml| xml.text(&mut value));
             self.path.pop();
             values.extend(value);
         }
@@ -446,7 +465,7 @@ impl Xml for Reader<'_> {
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        self.problem(diagnostic);
     }
 }
 

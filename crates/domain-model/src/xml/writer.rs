@@ -37,11 +37,33 @@ enum Content {
     Children,
 }
 
+/// The extras of one element, by place. There are as many places as the description has, however many
+/// extras there are.
 #[derive(Debug)]
 struct Kept {
-    /// How many elements are open where the paths of the extras start.
+    /// How many elements are open where the paths start.
     depth: usize,
-    extras: Vec<Option<Extra>>,
+    places: Vec<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    path: Vec<&'static str>,
+    anchor: Anchor,
+    sources: Vec<String>,
+}
+
+impl Kept {
+    fn new(depth: usize, extras: Vec<Extra>) -> Self {
+        let mut places: Vec<Place> = Vec::new();
+        for Extra { path, anchor, source } in extras {
+            match places.iter_mut().find(|place| place.anchor == anchor && place.path == path) {
+                Some(place) => place.sources.push(source),
+                None => places.push(Place { path, anchor, sources: vec![source] }),
+            }
+        }
+        Kept { depth, places }
+    }
 }
 
 impl Writer {
@@ -54,7 +76,7 @@ impl Writer {
         self.open_tag(name);
         let keeps = !extras.is_empty();
         if keeps {
-            self.extras.push(Kept { depth: self.open.len(), extras: extras.into_iter().map(Some).collect() });
+            self.extras.push(Kept::new(self.open.len(), extras));
         }
         value.describe(self);
         self.close_tag();
@@ -142,29 +164,26 @@ impl Writer {
     }
 
     fn has_extras(&self) -> bool {
-        self.extras.iter().any(|kept| kept.extras.iter().any(Option::is_some))
+        self.extras.iter().any(|kept| kept.places.iter().any(|place| !place.sources.is_empty()))
     }
 
     fn take_extras(&mut self, anchor: Anchor) -> Vec<String> {
-        self.take_matching(|extra| extra.anchor == anchor)
+        self.take_matching(|own| own == anchor)
     }
 
     fn take_rest(&mut self) -> Vec<String> {
-        self.take_matching(|extra| extra.anchor != Anchor::Lead)
+        self.take_matching(|own| own != Anchor::Lead)
     }
 
     /// Takes the extras that belong to the innermost open element.
-    fn take_matching(&mut self, wanted: impl Fn(&Extra) -> bool) -> Vec<String> {
+    fn take_matching(&mut self, wanted: impl Fn(Anchor) -> bool) -> Vec<String> {
         let Writer { extras, open, .. } = self;
         let Some(kept) = extras.last_mut() else { return Vec::new() };
         let path = open.get(kept.depth..).unwrap_or_default();
         let mut taken = Vec::new();
-        for slot in &mut kept.extras {
-            let here = slot.as_ref().is_some_and(|extra| {
-                wanted(extra) && extra.path.iter().eq(path.iter().map(|open| &open.name))
-            });
-            if here && let Some(extra) = slot.take() {
-                taken.push(extra.source);
+        for place in &mut kept.places {
+            if wanted(place.anchor) && place.path.iter().eq(path.iter().map(|open| &open.name)) {
+                taken.append(&mut place.sources);
             }
         }
         taken
@@ -182,10 +201,11 @@ impl Writer {
     fn keeps_something(&self) -> bool {
         self.extras.last().is_some_and(|kept| {
             let path = self.open.get(kept.depth..).unwrap_or_default();
-            kept.extras.iter().flatten().any(|extra| {
-                extra.anchor != Anchor::Lead
-                    && extra.path.len() >= path.len()
-                    && extra.path.iter().zip(path).all(|(name, open)| *name == open.name)
+            kept.places.iter().any(|place| {
+                place.anchor != Anchor::Lead
+                    && !place.sources.is_empty()
+                    && place.path.len() >= path.len()
+                    && place.path.iter().zip(path).all(|(name, open)| *name == open.name)
             })
         })
     }
@@ -318,6 +338,8 @@ impl Xml for Writer {
 }
 
 /// Escapes a value; white space that a reader would not give back as it is becomes a reference.
+///
+/// Characters that XML cannot hold in any way are left out, as libvirt does.
 fn escape_into(out: &mut String, value: &str, attribute: bool) {
     for character in value.chars() {
         match character {
@@ -329,6 +351,8 @@ fn escape_into(out: &mut String, value: &str, attribute: bool) {
             '\r' => out.push_str("&#13;"),
             '\n' if attribute => out.push_str("&#10;"),
             '\t' if attribute => out.push_str("&#9;"),
+            '\t' | '\n' => out.push(character),
+            '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => {}
             other => out.push(other),
         }
     }
