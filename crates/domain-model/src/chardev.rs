@@ -15,13 +15,13 @@ use crate::{Code, Diagnostic};
 ///
 /// ```
 /// use domain_model::chardev::CharSource;
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices>\
-///     <serial type='file'><source path='/var/log/guest.log'/></serial></devices></domain>")?;
-/// let (domain, problems) = Domain::read(&document);
+/// let document = Document::parse("", "<devices>\
+///     <serial type='file'><source path='/var/log/guest.log'/></serial></devices>")?;
+/// let (devices, problems) = xml::read::<Devices>(document.root());
 /// assert!(problems.is_empty());
-/// let CharSource::File(file) = &domain.devices.serials[0].spec.chardev.source else { panic!() };
+/// let CharSource::File(file) = &devices.serials[0].spec.chardev.source else { panic!() };
 /// assert_eq!(file.path.as_deref(), Some("/var/log/guest.log"));
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```

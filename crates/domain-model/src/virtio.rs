@@ -19,12 +19,12 @@ words! {
 /// The attributes of `<driver>` that all virtio devices share.
 ///
 /// ```
-/// use domain_model::Document;
-/// let document = Document::parse("", "<domain type='kvm'><devices><memballoon model='virtio'>\
-///     <driver iommu='on' ats='on'/></memballoon></devices></domain>")?;
-/// let (domain, problems) = domain_model::Domain::read(&document);
+/// use domain_model::{Devices, Document, xml};
+/// let document = Document::parse("", "<devices><memballoon model='virtio'>\
+///     <driver iommu='on' ats='on'/></memballoon></devices>")?;
+/// let (devices, problems) = xml::read::<Devices>(document.root());
 /// assert!(problems.is_empty());
-/// assert!(domain.devices.memballoons[0].spec.virtio.iommu.is_some());
+/// assert!(devices.memballoons[0].spec.virtio.iommu.is_some());
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

@@ -2,24 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use domain_model::{Code, Document, Domain};
+use domain_model::{Code, Devices, Document, xml};
 
-fn read(device: &str) -> (Domain, Vec<(Code, String)>) {
-    let text = format!("<domain type='kvm'><devices>{device}</devices></domain>");
+fn read(device: &str) -> (Devices, Vec<(Code, String)>) {
+    let text = format!("<devices>{device}</devices>");
     let document = Document::parse("test", text).unwrap();
-    let (domain, problems) = Domain::read(&document);
-    (domain, problems.into_iter().map(|problem| (problem.code, problem.message)).collect())
+    let (devices, problems) = xml::read::<Devices>(document.root());
+    (devices, problems.into_iter().map(|problem| (problem.code, problem.message)).collect())
 }
 
-/// What is read is written as `expected`, two levels further in.
+/// What is read is written as `expected`, one level further in.
 fn check(device: &str, expected: &str) {
-    let (domain, problems) = read(device);
+    let (devices, problems) = read(device);
     assert_eq!(problems, [], "{device}");
-    let written = domain.write();
-    let devices = written.split_once("<devices>\n").unwrap().1.split_once("  </devices>").unwrap().0;
-    let devices: String =
-        devices.lines().map(|line| format!("{}\n", line.strip_prefix("    ").unwrap())).collect();
-    assert_eq!(devices, expected);
+    let written = xml::write("devices", &devices);
+    let inside = written.strip_prefix("<devices>\n").unwrap().strip_suffix("</devices>\n").unwrap();
+    let inside: String =
+        inside.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap())).collect();
+    assert_eq!(inside, expected);
 }
 
 fn check_same(device: &str) {

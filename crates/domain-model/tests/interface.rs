@@ -4,20 +4,20 @@
 
 use domain_model::device::interface::{Bridge, DirectMode, InterfaceSource, Vlan, VlanTag};
 use domain_model::values::CNumber;
-use domain_model::{Code, Device, Document, Domain, xml};
+use domain_model::{Code, Device, Devices, Document, xml};
 
-fn read(interface: &str) -> (Domain, Vec<(Code, String)>) {
-    let text = format!("<domain type='kvm'><devices>{interface}</devices></domain>");
+fn read(interface: &str) -> (Devices, Vec<(Code, String)>) {
+    let text = format!("<devices>{interface}</devices>");
     let document = Document::parse("test", text).unwrap();
-    let (domain, problems) = Domain::read(&document);
-    (domain, problems.into_iter().map(|problem| (problem.code, problem.message)).collect())
+    let (devices, problems) = xml::read::<Devices>(document.root());
+    (devices, problems.into_iter().map(|problem| (problem.code, problem.message)).collect())
 }
 
 /// What is read is written as `expected`.
 fn check(interface: &str, expected: &str) {
-    let (domain, problems) = read(interface);
+    let (devices, problems) = read(interface);
     assert_eq!(problems, [], "{interface}");
-    assert_eq!(xml::write("interface", &domain.devices.interfaces[0]), expected);
+    assert_eq!(xml::write("interface", &devices.interfaces[0]), expected);
 }
 
 /// What is read already is as libvirt writes it.
@@ -219,7 +219,7 @@ fn cards_are_built_without_xml() {
         xml::write("interface", &card),
         "<interface type='bridge'>\n  <source bridge='br0'/>\n  <vlan>\n    <tag id='5'/>\n  </vlan>\n</interface>\n"
     );
-    let (domain, _) = read("<interface type='direct'><source dev='e' mode='private'/></interface>");
-    let InterfaceSource::Direct(direct) = &domain.devices.interfaces[0].spec.source else { panic!() };
+    let (devices, _) = read("<interface type='direct'><source dev='e' mode='private'/></interface>");
+    let InterfaceSource::Direct(direct) = &devices.interfaces[0].spec.source else { panic!() };
     assert_eq!(direct.mode, DirectMode::Private);
 }

@@ -32,12 +32,12 @@ words! {
 ///
 /// ```
 /// use domain_model::device::audio::AudioBackend;
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices><audio id='1' type='alsa'>\
-///     <output dev='default' voices='2'/></audio></devices></domain>")?;
-/// let (domain, _) = Domain::read(&document);
-/// let AudioBackend::Alsa(streams) = &domain.devices.audios[0].spec.backend else { panic!() };
+/// let document = Document::parse("", "<devices><audio id='1' type='alsa'>\
+///     <output dev='default' voices='2'/></audio></devices>")?;
+/// let (devices, _) = xml::read::<Devices>(document.root());
+/// let AudioBackend::Alsa(streams) = &devices.audios[0].spec.backend else { panic!() };
 /// let output = streams.output.as_ref().unwrap();
 /// assert_eq!(output.kind.dev.as_deref(), Some("default"));
 /// # Ok::<(), domain_model::SyntaxError>(())

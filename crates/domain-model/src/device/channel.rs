@@ -12,13 +12,13 @@ use crate::{Code, Diagnostic};
 ///
 /// ```
 /// use domain_model::device::channel::ChannelTarget;
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices><channel type='unix'>\
-///     <target type='virtio' name='org.qemu.guest_agent.0'/></channel></devices></domain>")?;
-/// let (domain, problems) = Domain::read(&document);
+/// let document = Document::parse("", "<devices><channel type='unix'>\
+///     <target type='virtio' name='org.qemu.guest_agent.0'/></channel></devices>")?;
+/// let (devices, problems) = xml::read::<Devices>(document.root());
 /// assert!(problems.is_empty());
-/// let ChannelTarget::Virtio(port) = &domain.devices.channels[0].spec.target else { panic!() };
+/// let ChannelTarget::Virtio(port) = &devices.channels[0].spec.target else { panic!() };
 /// assert_eq!(port.name.as_deref(), Some("org.qemu.guest_agent.0"));
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```

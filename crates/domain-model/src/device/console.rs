@@ -31,13 +31,13 @@ words! {
 ///
 /// ```
 /// use domain_model::device::console::ConsoleTargetType;
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices>\
-///     <console type='pty'><target type='virtio'/></console></devices></domain>")?;
-/// let (domain, problems) = Domain::read(&document);
+/// let document = Document::parse("", "<devices>\
+///     <console type='pty'><target type='virtio'/></console></devices>")?;
+/// let (devices, problems) = xml::read::<Devices>(document.root());
 /// assert!(problems.is_empty());
-/// assert_eq!(domain.devices.consoles[0].spec.target_type, Some(ConsoleTargetType::Virtio));
+/// assert_eq!(devices.consoles[0].spec.target_type, Some(ConsoleTargetType::Virtio));
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]

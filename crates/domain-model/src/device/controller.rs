@@ -134,13 +134,13 @@ words! {
 ///
 /// ```
 /// use domain_model::device::controller::{Controller, ControllerKind, ScsiModel};
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices>\
-///     <controller type='scsi' index='0' model='virtio-scsi'><driver queues='4'/></controller></devices></domain>")?;
-/// let (domain, problems) = Domain::read(&document);
+/// let document = Document::parse("", "<devices>\
+///     <controller type='scsi' index='0' model='virtio-scsi'><driver queues='4'/></controller></devices>")?;
+/// let (devices, problems) = xml::read::<Devices>(document.root());
 /// assert!(problems.is_empty());
-/// let Controller { kind, driver, .. } = &domain.devices.controllers[0].spec;
+/// let Controller { kind, driver, .. } = &devices.controllers[0].spec;
 /// assert_eq!(*kind, ControllerKind::Scsi { model: Some(ScsiModel::VirtioScsi) });
 /// assert_eq!(driver.queues, Some(4));
 /// # Ok::<(), domain_model::SyntaxError>(())

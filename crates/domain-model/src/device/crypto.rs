@@ -37,12 +37,12 @@ words! {
 ///
 /// ```
 /// use domain_model::device::crypto::CryptoBackendModel;
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices>\
-///     <crypto model='virtio' type='qemu'><backend model='lkcf' queues='2'/></crypto></devices></domain>")?;
-/// let (domain, _) = Domain::read(&document);
-/// assert_eq!(domain.devices.cryptos[0].spec.backend.model, CryptoBackendModel::Lkcf);
+/// let document = Document::parse("", "<devices>\
+///     <crypto model='virtio' type='qemu'><backend model='lkcf' queues='2'/></crypto></devices>")?;
+/// let (devices, _) = xml::read::<Devices>(document.root());
+/// assert_eq!(devices.cryptos[0].spec.backend.model, CryptoBackendModel::Lkcf);
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]

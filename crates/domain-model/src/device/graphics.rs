@@ -19,12 +19,12 @@ pub use spice::{
 ///
 /// ```
 /// use domain_model::device::graphics::Graphics;
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices>\
-///     <graphics type='vnc' port='5901'><listen type='address' address='::1'/></graphics></devices></domain>")?;
-/// let (domain, _) = Domain::read(&document);
-/// let Graphics::Vnc(vnc) = &domain.devices.graphics[0].spec else { panic!() };
+/// let document = Document::parse("", "<devices>\
+///     <graphics type='vnc' port='5901'><listen type='address' address='::1'/></graphics></devices>")?;
+/// let (devices, _) = xml::read::<Devices>(document.root());
+/// let Graphics::Vnc(vnc) = &devices.graphics[0].spec else { panic!() };
 /// assert_eq!((vnc.port, vnc.listens.len()), (Some(5901), 1));
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```

@@ -17,12 +17,12 @@ words! {
 /// `<hub>`: makes several ports of one; since libvirt 0.9.9.
 ///
 /// ```
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices>\
-///     <hub type='usb'><address type='usb' bus='0' port='1'/></hub></devices></domain>")?;
-/// let (domain, _) = Domain::read(&document);
-/// assert!(domain.devices.hubs[0].info.address.is_some());
+/// let document = Document::parse("", "<devices>\
+///     <hub type='usb'><address type='usb' bus='0' port='1'/></hub></devices>")?;
+/// let (devices, _) = xml::read::<Devices>(document.root());
+/// assert!(devices.hubs[0].info.address.is_some());
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -60,12 +60,12 @@ words! {
 ///
 /// ```
 /// use domain_model::device::input::InputKind;
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices>\
-///     <input type='tablet' bus='usb'/></devices></domain>")?;
-/// let (domain, _) = Domain::read(&document);
-/// assert_eq!(domain.devices.inputs[0].spec.kind, InputKind::Tablet);
+/// let document = Document::parse("", "<devices>\
+///     <input type='tablet' bus='usb'/></devices>")?;
+/// let (devices, _) = xml::read::<Devices>(document.root());
+/// assert_eq!(devices.inputs[0].spec.kind, InputKind::Tablet);
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]

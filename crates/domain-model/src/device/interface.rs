@@ -44,13 +44,13 @@ words! {
 ///
 /// ```
 /// use domain_model::device::interface::{InterfaceSource, TxMode};
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices><interface type='bridge'>\
-///     <source bridge='br0'/><model type='virtio'/><driver txmode='timer'/></interface></devices></domain>")?;
-/// let (domain, problems) = Domain::read(&document);
+/// let document = Document::parse("", "<devices><interface type='bridge'>\
+///     <source bridge='br0'/><model type='virtio'/><driver txmode='timer'/></interface></devices>")?;
+/// let (devices, problems) = xml::read::<Devices>(document.root());
 /// assert!(problems.is_empty());
-/// let card = &domain.devices.interfaces[0].spec;
+/// let card = &devices.interfaces[0].spec;
 /// assert!(matches!(&card.source, InterfaceSource::Bridge(source) if source.bridge.as_deref() == Some("br0")));
 /// assert_eq!(card.driver.as_ref().and_then(|driver| driver.txmode), Some(TxMode::Timer));
 /// # Ok::<(), domain_model::SyntaxError>(())

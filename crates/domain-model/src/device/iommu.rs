@@ -22,12 +22,12 @@ words! {
 /// `<iommu>`: translates and confines what devices read and write; since libvirt 2.1.
 ///
 /// ```
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices>\
-///     <iommu model='intel'><driver aw_bits='48'/></iommu></devices></domain>")?;
-/// let (domain, _) = Domain::read(&document);
-/// assert_eq!(domain.devices.iommus[0].spec.aw_bits, Some(48));
+/// let document = Document::parse("", "<devices>\
+///     <iommu model='intel'><driver aw_bits='48'/></iommu></devices>")?;
+/// let (devices, _) = xml::read::<Devices>(document.root());
+/// assert_eq!(devices.iommus[0].spec.aw_bits, Some(48));
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -24,12 +24,12 @@ words! {
 ///
 /// ```
 /// use domain_model::device::panic::PanicModel;
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
 /// let document =
-///     Document::parse("", "<domain type='kvm'><devices><panic model='hyperv'/></devices></domain>")?;
-/// let (domain, _) = Domain::read(&document);
-/// assert_eq!(domain.devices.panics[0].spec.model, Some(PanicModel::Hyperv));
+///     Document::parse("", "<devices><panic model='hyperv'/></devices>")?;
+/// let (devices, _) = xml::read::<Devices>(document.root());
+/// assert_eq!(devices.panics[0].spec.model, Some(PanicModel::Hyperv));
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -8,13 +8,13 @@ use crate::xml::Xml;
 ///
 /// ```
 /// use domain_model::chardev::CharSource;
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices>\
-///     <parallel type='dev'><source path='/dev/parport0'/></parallel></devices></domain>")?;
-/// let (domain, problems) = Domain::read(&document);
+/// let document = Document::parse("", "<devices>\
+///     <parallel type='dev'><source path='/dev/parport0'/></parallel></devices>")?;
+/// let (devices, problems) = xml::read::<Devices>(document.root());
 /// assert!(problems.is_empty());
-/// assert!(matches!(domain.devices.parallels[0].spec.chardev.source, CharSource::Dev(_)));
+/// assert!(matches!(devices.parallels[0].spec.chardev.source, CharSource::Dev(_)));
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -19,12 +19,12 @@ words! {
 /// `<pstore>`: memory of the guest's that outlives it; since libvirt 10.6.
 ///
 /// ```
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices><pstore backend='acpi-erst'>\
-///     <path>/var/lib/guest.erst</path><size unit='KiB'>8</size></pstore></devices></domain>")?;
-/// let (domain, _) = Domain::read(&document);
-/// assert_eq!(domain.devices.pstores[0].spec.size.map(|size| size.0), Some(8));
+/// let document = Document::parse("", "<devices><pstore backend='acpi-erst'>\
+///     <path>/var/lib/guest.erst</path><size unit='KiB'>8</size></pstore></devices>")?;
+/// let (devices, _) = xml::read::<Devices>(document.root());
+/// assert_eq!(devices.pstores[0].spec.size.map(|size| size.0), Some(8));
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -19,13 +19,13 @@ words! {
 ///
 /// ```
 /// use domain_model::chardev::CharSource;
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices>\
-///     <redirdev type='spicevmc'/></devices></domain>")?;
-/// let (domain, problems) = Domain::read(&document);
+/// let document = Document::parse("", "<devices>\
+///     <redirdev type='spicevmc'/></devices>")?;
+/// let (devices, problems) = xml::read::<Devices>(document.root());
 /// assert!(problems.is_empty());
-/// assert_eq!(domain.devices.redirdevs[0].spec.chardev.source, CharSource::Spicevmc);
+/// assert_eq!(devices.redirdevs[0].spec.chardev.source, CharSource::Spicevmc);
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]

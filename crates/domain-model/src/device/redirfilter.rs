@@ -9,13 +9,13 @@ use crate::xml::{Element, Meta, Text, TextError, Xml};
 /// `<redirfilter>`: which USB devices may be redirected; since libvirt 0.10.0.
 ///
 /// ```
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices><redirfilter>\
-///     <usbdev class='0x08' allow='yes'/><usbdev allow='no'/></redirfilter></devices></domain>")?;
-/// let (domain, problems) = Domain::read(&document);
+/// let document = Document::parse("", "<devices><redirfilter>\
+///     <usbdev class='0x08' allow='yes'/><usbdev allow='no'/></redirfilter></devices>")?;
+/// let (devices, problems) = xml::read::<Devices>(document.root());
 /// assert!(problems.is_empty());
-/// assert_eq!(domain.devices.redirfilters[0].spec.rules.len(), 2);
+/// assert_eq!(devices.redirfilters[0].spec.rules.len(), 2);
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -24,12 +24,12 @@ words! {
 ///
 /// ```
 /// use domain_model::device::rng::RngBackendKind;
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices><rng model='virtio'>\
-///     <rate bytes='1024'/><backend model='random'>/dev/random</backend></rng></devices></domain>")?;
-/// let (domain, _) = Domain::read(&document);
-/// let rng = &domain.devices.rngs[0].spec;
+/// let document = Document::parse("", "<devices><rng model='virtio'>\
+///     <rate bytes='1024'/><backend model='random'>/dev/random</backend></rng></devices>")?;
+/// let (devices, _) = xml::read::<Devices>(document.root());
+/// let rng = &devices.rngs[0].spec;
 /// assert_eq!(rng.rate.as_ref().map(|rate| rate.bytes), Some(1024));
 /// assert_eq!(rng.backend.kind, RngBackendKind::Random { path: Some("/dev/random".to_owned()) });
 /// # Ok::<(), domain_model::SyntaxError>(())

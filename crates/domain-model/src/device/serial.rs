@@ -51,13 +51,13 @@ words! {
 ///
 /// ```
 /// use domain_model::device::serial::SerialTargetType;
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices>\
-///     <serial type='pty'><target type='pci-serial' port='1'/></serial></devices></domain>")?;
-/// let (domain, problems) = Domain::read(&document);
+/// let document = Document::parse("", "<devices>\
+///     <serial type='pty'><target type='pci-serial' port='1'/></serial></devices>")?;
+/// let (devices, problems) = xml::read::<Devices>(document.root());
 /// assert!(problems.is_empty());
-/// let port = &domain.devices.serials[0].spec;
+/// let port = &devices.serials[0].spec;
 /// assert_eq!((port.target_type, port.port), (Some(SerialTargetType::PciSerial), Some(1)));
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```

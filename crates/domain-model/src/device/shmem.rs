@@ -30,12 +30,12 @@ words! {
 /// `<shmem>`: memory shared with other guests or with the host; since libvirt 1.2.10.
 ///
 /// ```
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices><shmem name='ring'>\
-///     <model type='ivshmem-plain'/><size unit='M'>4</size></shmem></devices></domain>")?;
-/// let (domain, _) = Domain::read(&document);
-/// assert_eq!(domain.devices.shmems[0].spec.size.map(|size| size.0), Some(4 << 20));
+/// let document = Document::parse("", "<devices><shmem name='ring'>\
+///     <model type='ivshmem-plain'/><size unit='M'>4</size></shmem></devices>")?;
+/// let (devices, _) = xml::read::<Devices>(document.root());
+/// assert_eq!(devices.shmems[0].spec.size.map(|size| size.0), Some(4 << 20));
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]

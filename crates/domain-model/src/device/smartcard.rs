@@ -9,13 +9,13 @@ use crate::{Code, Diagnostic};
 ///
 /// ```
 /// use domain_model::device::smartcard::SmartcardMode;
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices>\
-///     <smartcard mode='passthrough' type='spicevmc'/></devices></domain>")?;
-/// let (domain, problems) = Domain::read(&document);
+/// let document = Document::parse("", "<devices>\
+///     <smartcard mode='passthrough' type='spicevmc'/></devices>")?;
+/// let (devices, problems) = xml::read::<Devices>(document.root());
 /// assert!(problems.is_empty());
-/// assert!(matches!(domain.devices.smartcards[0].spec.mode, SmartcardMode::Passthrough(_)));
+/// assert!(matches!(devices.smartcards[0].spec.mode, SmartcardMode::Passthrough(_)));
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -48,12 +48,12 @@ words! {
 ///
 /// ```
 /// use domain_model::device::sound::SoundModel;
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices>\
-///     <sound model='ich9'><codec type='micro'/><audio id='1'/></sound></devices></domain>")?;
-/// let (domain, _) = Domain::read(&document);
-/// let sound = &domain.devices.sounds[0].spec;
+/// let document = Document::parse("", "<devices>\
+///     <sound model='ich9'><codec type='micro'/><audio id='1'/></sound></devices>")?;
+/// let (devices, _) = xml::read::<Devices>(document.root());
+/// let sound = &devices.sounds[0].spec;
 /// assert_eq!((sound.model, sound.codecs.len()), (SoundModel::Ich9, 1));
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```

@@ -64,12 +64,12 @@ words! {
 ///
 /// ```
 /// use domain_model::device::tpm::{TpmBackendKind, TpmVersion};
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices><tpm model='tpm-crb'>\
-///     <backend type='emulator' version='2.0'/></tpm></devices></domain>")?;
-/// let (domain, _) = Domain::read(&document);
-/// let TpmBackendKind::Emulator(emulator) = &domain.devices.tpms[0].spec.backend.kind else { panic!() };
+/// let document = Document::parse("", "<devices><tpm model='tpm-crb'>\
+///     <backend type='emulator' version='2.0'/></tpm></devices>")?;
+/// let (devices, _) = xml::read::<Devices>(document.root());
+/// let TpmBackendKind::Emulator(emulator) = &devices.tpms[0].spec.backend.kind else { panic!() };
 /// assert_eq!(emulator.version, Some(TpmVersion::V2_0));
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```

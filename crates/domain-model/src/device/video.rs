@@ -58,12 +58,12 @@ words! {
 ///
 /// ```
 /// use domain_model::device::video::VideoType;
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices>\
-///     <video><model type='virtio' heads='2'/></video></devices></domain>")?;
-/// let (domain, _) = Domain::read(&document);
-/// let model = domain.devices.videos[0].spec.model.as_ref().unwrap();
+/// let document = Document::parse("", "<devices>\
+///     <video><model type='virtio' heads='2'/></video></devices>")?;
+/// let (devices, _) = xml::read::<Devices>(document.root());
+/// let model = devices.videos[0].spec.model.as_ref().unwrap();
 /// assert_eq!((model.kind, model.heads), (Some(VideoType::Virtio), Some(2)));
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```

@@ -23,12 +23,12 @@ words! {
 /// `<vsock>`: sockets between host and guest; since libvirt 4.4.
 ///
 /// ```
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices>\
-///     <vsock model='virtio'><cid auto='no' address='3'/></vsock></devices></domain>")?;
-/// let (domain, _) = Domain::read(&document);
-/// assert_eq!(domain.devices.vsocks[0].spec.address.map(|cid| cid.get()), Some(3));
+/// let document = Document::parse("", "<devices>\
+///     <vsock model='virtio'><cid auto='no' address='3'/></vsock></devices>")?;
+/// let (devices, _) = xml::read::<Devices>(document.root());
+/// assert_eq!(devices.vsocks[0].spec.address.map(|cid| cid.get()), Some(3));
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]

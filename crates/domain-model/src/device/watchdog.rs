@@ -42,12 +42,12 @@ words! {
 ///
 /// ```
 /// use domain_model::device::watchdog::WatchdogAction;
-/// use domain_model::{Document, Domain};
+/// use domain_model::{Devices, Document, xml};
 ///
-/// let document = Document::parse("", "<domain type='kvm'><devices>\
-///     <watchdog model='itco' action='pause'/></devices></domain>")?;
-/// let (domain, _) = Domain::read(&document);
-/// assert_eq!(domain.devices.watchdogs[0].spec.action, Some(WatchdogAction::Pause));
+/// let document = Document::parse("", "<devices>\
+///     <watchdog model='itco' action='pause'/></devices>")?;
+/// let (devices, _) = xml::read::<Devices>(document.root());
+/// assert_eq!(devices.watchdogs[0].spec.action, Some(WatchdogAction::Pause));
 /// # Ok::<(), domain_model::SyntaxError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
