@@ -1,6 +1,7 @@
 //! Runs a QEMU command line under supervision.
 //!
-//! `run [--detach] [--console] [--timeout SECONDS] NAME PROGRAM [ARGS…]`, then `run list`, `run stop NAME`.
+//! `run [--detach] [--console] [--timeout SECONDS] NAME PROGRAM [ARGS…]`, then `run list`, `run stop NAME`,
+//! `run console NAME`.
 //! The arguments are completed by a QMP channel and a first serial port.
 
 use std::error::Error;
@@ -9,11 +10,13 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use runner::console::{self, Terminal};
 use runner::control::Request;
 use runner::detach::{self, Launched};
 use runner::qmp::pair;
 use runner::runtime::RuntimeDir;
-use runner::supervise::{End, Guest, Means, Notice, Plan, Signals, Surroundings, Terminal, supervise};
+use runner::signals::Signals;
+use runner::supervise::{End, Guest, Means, Notice, Plan, Surroundings, supervise};
 use runner::{Command, HostRunner, Runner};
 use serde_json::Value;
 
@@ -30,12 +33,12 @@ fn main() -> ExitCode {
 fn run(args: Vec<String>) -> Result<u8, Box<dyn Error>> {
     let runtime = RuntimeDir::for_user()?;
     let mut words = args.iter().map(String::as_str).peekable();
-    let (mut detached, mut console, mut plan) = (None, false, Plan::default());
+    let (mut detached, mut reads_input, mut plan) = (None, false, Plan::default());
     while let Some(option) = words.next_if(|word| word.starts_with("--")) {
         match option {
             "--detach" => detached = Some(false),
             "--detached" => detached = Some(true),
-            "--console" => console = true,
+            "--console" => reads_input = true,
             "--timeout" => {
                 plan.timeout = Some(Duration::from_secs(words.next().unwrap_or_default().parse()?))
             }
@@ -54,6 +57,15 @@ fn run(args: Vec<String>) -> Result<u8, Box<dyn Error>> {
             supervisor
                 .ask(&Request::Stop { means: Means::PowerDown, limit_ms: None }, Duration::from_secs(5))?;
             println!("{}", supervisor.next(Duration::from_secs(60))?);
+            Ok(0)
+        }
+        "console" => {
+            let signals = Signals::catch()?;
+            let mut supervisor = runtime.connect(words.next().unwrap_or_default())?;
+            supervisor.ask(&Request::Console, Duration::from_secs(5))?;
+            let (early, stream) = supervisor.into_console()?;
+            let left = console::attach(&early, stream, Terminal::standard(true)?, &signals)?;
+            eprintln!("{left:?}");
             Ok(0)
         }
         name if detached == Some(false) => {
@@ -85,7 +97,7 @@ fn run(args: Vec<String>) -> Result<u8, Box<dyn Error>> {
             let guest =
                 Guest { program: name.into(), process, qmp, console: Some(serial), companions: Vec::new() };
             let is_detached = detached == Some(true);
-            let terminal = if is_detached { None } else { Some(Terminal::standard(console)?) };
+            let terminal = if is_detached { None } else { Some(Terminal::standard(reads_input)?) };
             let mut is_ready = false;
             let watch = Box::new(|notice: &Notice| {
                 if is_detached && !is_ready && *notice == Notice::Running {

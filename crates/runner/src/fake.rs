@@ -198,3 +198,45 @@ impl Process for FakeProcess {
         crate::tail::Tail::of(&self.said).text()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plays_its_script_in_order_and_remembers() {
+        let output =
+            |text: &str| Ok(Output { status: Status::Code(0), stdout: text.into(), stderr: Vec::new() });
+        let runner = FakeRunner::new().on_run(output("one")).on_run(output("two"));
+        let run = |arg: &str| {
+            runner.run(&Command::new("/qemu").args([arg]).env("A", "b")).map(|output| output.stdout)
+        };
+        assert_eq!(run("-a").unwrap(), b"one");
+        assert_eq!(run("-b").unwrap(), b"two");
+        assert_eq!(run("-c").unwrap_err().to_string(), "`/qemu` does not exist");
+        let args: Vec<_> = runner.started().into_iter().map(|started| started.args).collect();
+        assert_eq!(args, [["-a"], ["-b"], ["-c"]]);
+        assert_eq!(runner.started().first().unwrap().env, [("A".into(), "b".into())]);
+    }
+
+    /// Starts a process, sends SIGTERM, waits a little, kills it; gives what each step saw.
+    fn check(process: FakeProcess, expected: &str) {
+        let runner = FakeRunner::new().on_start(Ok(process));
+        let mut process = runner.start(&Command::new("/qemu")).unwrap();
+        let before = process.try_wait().unwrap();
+        process.signal(Signal::TERM).unwrap();
+        let after = process.wait_deadline(ready::after(Duration::from_millis(20))).unwrap();
+        let killed = process.kill().unwrap();
+        assert_eq!(format!("{before:?} {after:?} {killed:?} {}", process.stderr_tail()), expected);
+    }
+
+    #[test]
+    fn processes_end_as_they_are_told_to() {
+        check(FakeProcess::lasting(), "None Some(Signal(15)) Signal(15) ");
+        check(FakeProcess::lasting().stubborn().saying("no"), "None None Signal(9) no");
+        let ending = |millis| FakeProcess::ending(Duration::from_millis(millis), Status::Code(3)).stubborn();
+        check(ending(0), "Some(Code(3)) Some(Code(3)) Code(3) ");
+        check(ending(5), "None Some(Code(3)) Code(3) ");
+        check(ending(10_000), "None None Signal(9) ");
+    }
+}

@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod command;
+pub mod console;
 pub mod control;
 pub mod detach;
 pub mod error;
@@ -12,6 +13,7 @@ pub mod process;
 pub mod qmp;
 mod ready;
 pub mod runtime;
+pub mod signals;
 mod spawn;
 pub mod supervise;
 mod tail;

@@ -272,8 +272,19 @@ impl Entry {
     /// # Errors
     /// When it cannot be made.
     pub fn listen(&self) -> Result<UnixListener, RuntimeError> {
-        let socket = self.path.join(CONTROL);
-        UnixListener::bind(short(&self.dir)).map_err(RuntimeError::io("listen on", &socket))
+        self.socket(CONTROL).map(|(listener, _)| listener)
+    }
+
+    /// Makes a listening socket for a process that serves the guest, and says where it is.
+    ///
+    /// QEMU may connect before that process, which inherits the socket, is ready for it: so nobody has to wait.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn socket(&self, name: &str) -> Result<(UnixListener, PathBuf), RuntimeError> {
+        let socket = self.path.join(file_name(name));
+        let listener = UnixListener::bind(by_descriptor(&self.dir, &file_name(name)));
+        Ok((listener.map_err(RuntimeError::io("listen on", &socket))?, socket))
     }
 
     /// Notes which process QEMU is, so that it can be ended should it ever outlive its supervisor.
@@ -365,12 +376,12 @@ fn read_record(path: &Path) -> Option<Record> {
 
 fn connect(path: &Path) -> io::Result<UnixStream> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    UnixStream::connect(short(&open(path, flags, Mode::empty())?))
+    UnixStream::connect(by_descriptor(&open(path, flags, Mode::empty())?, CONTROL))
 }
 
-/// The socket's path by way of its open directory: a socket's address has room for 107 bytes only.
-fn short(dir: &OwnedFd) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}/{CONTROL}", dir.as_raw_fd()))
+/// The path of a socket by way of its open directory: a socket's address has room for 107 bytes only.
+fn by_descriptor(dir: &OwnedFd, name: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}/{name}", dir.as_raw_fd()))
 }
 
 /// A file name for any guest name: letters, digits and `_-.` stay, the rest is written as `%XX`.

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel, sync_channel};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::command::{Command, Input, Sink};
@@ -86,6 +86,9 @@ fn on_lasting_thread<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static
     {
         let mut jobs = JOBS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
         if jobs.is_none() {
+            // Whoever started us may ignore SIGCHLD, which is inherited and makes children vanish unwaited for. A
+            // handler, whatever it does, undoes that.
+            signal_hook::flag::register(rustix::process::Signal::CHILD.as_raw(), Arc::default())?;
             let (sender, receiver) = channel::<Job>();
             std::thread::Builder::new().name("spawn".into()).stack_size(256 << 10).spawn(move || {
                 for job in receiver {

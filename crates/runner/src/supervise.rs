@@ -1,7 +1,6 @@
 //! Keeping a guest company from its start to its end.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -10,26 +9,19 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::console::{ConsoleLog, Line, Terminal, Typed};
 use crate::control::server::{ClientId, Server, Wish};
 use crate::control::{Report, Request, Response};
 use crate::error::RunError;
 use crate::process::{Process, Status};
 use crate::qmp::{Message, QmpConnection, QmpError, Reply};
 use crate::ready::{self, Got, Interest, Ready, TICK};
+use crate::signals::Signals;
 
 mod lifecycle;
-mod log;
-mod signals;
-mod terminal;
 
 pub use lifecycle::{Action, End, Event, Lifecycle, Means, Notice, Plan, State, Step};
-pub use log::ConsoleLog;
-pub use signals::Signals;
-pub use terminal::Terminal;
-use terminal::Typed;
 
-/// How much of what was typed is kept for a guest that does not read its console.
-const TYPED: usize = 64 << 10;
 /// How long the last output of a guest may take to reach whoever reads it.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long a companion may take to end after SIGTERM.
@@ -85,15 +77,11 @@ pub struct Outcome {
 /// left in that case either.
 pub fn supervise(guest: Guest, plan: Plan, around: Surroundings<'_>) -> Result<Outcome, RunError> {
     let failed = RunError::io("watch over the guest");
-    if let Some(console) = &guest.console {
-        console.set_nonblocking(true).map_err(&failed)?;
-    }
     let greeting_limit = plan.greeting_limit;
     let supervisor = Supervisor {
         program: guest.program,
         qmp: Some(QmpConnection::new(guest.qmp).map_err(&failed)?),
-        console: guest.console,
-        typed: Vec::new(),
+        console: guest.console.map(Line::new).transpose().map_err(&failed)?,
         companions: guest.companions,
         lifecycle: Lifecycle::new(plan, Instant::now()),
         server: around.control.map(Server::new).transpose().map_err(&failed)?,
@@ -142,8 +130,7 @@ struct Supervisor<'a> {
     qmp_error: Option<QmpError>,
     asked: BTreeMap<u64, Asker>,
     negotiated: bool,
-    console: Option<UnixStream>,
-    typed: Vec<u8>,
+    console: Option<Line>,
     lifecycle: Lifecycle,
     server: Option<Server>,
     terminal: Option<Terminal>,
@@ -212,7 +199,7 @@ impl Supervisor<'_> {
     fn interests(&self) -> Vec<(Source, Interest<'_>)> {
         let mut all = Vec::with_capacity(12);
         let output_is_full = self.terminal.as_ref().is_some_and(Terminal::is_full);
-        let typed_is_full = self.typed.len() >= TYPED;
+        let typed_is_full = self.console.as_ref().is_some_and(Line::is_full);
         if let Some(qmp) = &self.qmp {
             all.push((Source::Qmp, Interest { fd: qmp.as_fd(), read: true, write: qmp.wants_write() }));
         }
@@ -221,13 +208,8 @@ impl Supervisor<'_> {
             all.extend(companion.exit_fd().map(|fd| (Source::Companion(index), Interest::read(fd))));
             all.extend(companion.said_fd().map(|fd| (Source::CompanionSaid(index), Interest::read(fd))));
         }
-        if let Some(console) = &self.console {
-            let interest =
-                Interest { fd: console.as_fd(), read: !output_is_full, write: !self.typed.is_empty() };
-            if interest.read || interest.write {
-                all.push((Source::Console, interest));
-            }
-        }
+        let console = self.console.as_ref().and_then(|console| console.interest(output_is_full));
+        all.extend(console.map(|interest| (Source::Console, interest)));
         if let Some(terminal) = &self.terminal {
             all.extend(terminal.input(typed_is_full).map(|interest| (Source::Input, interest)));
             all.extend(terminal.output().map(|interest| (Source::Output, interest)));
@@ -257,8 +239,8 @@ impl Supervisor<'_> {
                 self.notify(&Notice::Said(String::from_utf8_lossy(&said).into_owned()));
             }
             Source::Console => {
-                if ready.write {
-                    self.type_on_console();
+                if let (true, Some(console)) = (ready.write, &mut self.console) {
+                    console.write();
                 }
                 if ready.read {
                     self.read_console();
@@ -442,26 +424,9 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    /// Keeps what is for the guest; what it cannot take is lost, as on a real serial line.
     fn take_typed(&mut self, bytes: &[u8]) {
-        if self.console.is_some() {
-            let room = TYPED.saturating_mul(2).saturating_sub(self.typed.len());
-            self.typed.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-            self.type_on_console();
-        }
-    }
-
-    fn type_on_console(&mut self) {
-        let Some(mut console) = self.console.as_ref() else { return };
-        match console.write(&self.typed) {
-            Ok(count) => drop(self.typed.drain(..count.min(self.typed.len()))),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted
-                ) => {}
-            // Reading finds the end.
-            Err(_) => self.typed.clear(),
+        if let Some(console) = &mut self.console {
+            console.take(bytes);
         }
     }
 
@@ -469,10 +434,10 @@ impl Supervisor<'_> {
     fn read_console(&mut self) -> bool {
         let Some(console) = &self.console else { return false };
         let mut buffer = [0; 16 << 10];
-        let count = match ready::read_once(console, &mut buffer) {
-            Ok(Got::Bytes(count)) => count,
-            Ok(Got::Nothing) => return false,
-            Ok(Got::End) | Err(_) => {
+        let count = match console.read(&mut buffer) {
+            Got::Bytes(count) => count,
+            Got::Nothing => return false,
+            Got::End => {
                 self.console = None;
                 return false;
             }
@@ -503,19 +468,18 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    /// Shows what is still in the console's socket and in our buffer.
+    /// Shows what is still in the console's socket and in our buffer, which may be more than the buffer holds.
     fn hear_last_words(&mut self) {
         let deadline = ready::after(LAST_WORDS);
         loop {
-            let output_is_full = self.terminal.as_ref().is_some_and(Terminal::is_full);
-            if !output_is_full && self.read_console() {
-                continue;
+            let has_more = self.read_console();
+            if let Some(terminal) = &mut self.terminal
+                && (terminal.is_full() || !has_more)
+            {
+                terminal.flush(deadline.saturating_duration_since(Instant::now()));
             }
-            let Some(terminal) = &mut self.terminal else { return };
-            let Some(output) = terminal.output() else { return };
-            match ready::wait(&[output], Some(deadline)) {
-                Ok(ready) if ready.first().is_some_and(|ready| ready.write) => terminal.write(),
-                _ => return,
+            if !has_more || Instant::now() >= deadline {
+                return;
             }
         }
     }

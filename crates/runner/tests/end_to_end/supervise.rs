@@ -6,11 +6,10 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use runner::console::{ConsoleLog, Terminal};
 use runner::control::{ControlClient, Request};
 use runner::qmp::pair;
-use runner::supervise::{
-    Action, ConsoleLog, Guest, Means, Notice, Outcome, Plan, Surroundings, Terminal, supervise,
-};
+use runner::supervise::{Action, Guest, Means, Notice, Outcome, Plan, Surroundings, supervise};
 use runner::{Command, HostRunner, RunError, Runner};
 use serde_json::{Value, json};
 
@@ -166,6 +165,18 @@ fn an_output_nobody_reads_holds_nobody_up_at_the_end() {
 }
 
 #[test]
+fn an_output_that_is_closed_is_no_end() {
+    let then = [json!({"serial": "x".repeat(100_000)}), shutdown("guest-shutdown"), json!({"exit": 0})];
+    let fake = FakeQemu::new(running(&then));
+    let (shown, output) = std::io::pipe().unwrap();
+    drop(shown);
+    let terminal = Terminal::new(None, Some(output.into())).unwrap();
+    let around = Surroundings { terminal: Some(terminal), ..Surroundings::default() };
+    let result = supervise(start(&fake), quick(), around);
+    assert_eq!(finish(&fake, result), "PoweredOff, exit status 0|");
+}
+
+#[test]
 fn what_is_typed_reaches_the_guest_and_a_closed_pipe_is_no_end() {
     let fake = FakeQemu::new(running(&[]));
     let (input, mut keys) = std::io::pipe().unwrap();
@@ -193,6 +204,26 @@ fn what_is_typed_reaches_the_guest_and_a_closed_pipe_is_no_end() {
     let end = client.next(Duration::from_secs(5)).unwrap();
     assert_eq!(end, json!({"end": "stopped", "status": "exit status 0"}));
     assert_eq!(finish(&fake, supervisor.join().unwrap()), "Stopped(PowerDown), exit status 0|");
+}
+
+#[test]
+fn a_full_disk_ends_the_log_and_not_the_guest() {
+    let fake =
+        FakeQemu::new(running(&[json!({"serial": "hello"}), shutdown("guest-shutdown"), json!({"exit": 0})]));
+    let mut told = Vec::new();
+    let watch = |notice: &Notice| {
+        if let Notice::LogFailed(why) = notice {
+            told.push(why.clone());
+        }
+    };
+    let around = Surroundings {
+        log: Some(ConsoleLog::create("/dev/full", 1000).unwrap()),
+        watch: Some(Box::new(watch)),
+        ..Surroundings::default()
+    };
+    let result = supervise(start(&fake), quick(), around);
+    assert_eq!(finish(&fake, result), "PoweredOff, exit status 0|");
+    assert_eq!(told, ["No space left on device (os error 28)"]);
 }
 
 /// A control socket in the directory of the stand-in, and someone connected to it.

@@ -210,6 +210,37 @@ fn a_terminal_is_raw_at_the_console_and_itself_again_afterwards() {
 }
 
 #[test]
+fn the_console_of_a_detached_guest_is_shared_with_a_pipe() {
+    let (domx, fake) = (Domx::new(), running(json!({})));
+    domx.run(["--detach".as_ref(), "guest".as_ref(), fake.program.as_os_str()]);
+    let (input, mut keys) = std::io::pipe().unwrap();
+    let mut command = domx.command(["console", "guest"]);
+    command.stdin = Input::Given(input.into());
+    let mut console = HostRunner.start(&command).unwrap();
+    drop(command);
+    keys.write_all(b"to the guest").unwrap();
+    drop(keys);
+    said(console.as_mut(), "to the guest");
+    assert_eq!(domx.run(["console", "guest"]), "run: someone else is at the console\nexit status 1");
+    domx.run(["stop", "guest"]);
+    assert_eq!(console.wait_deadline(soon()).unwrap(), Some(Status::Code(0)));
+    assert!(console.stderr_tail().ends_with("Ended"));
+}
+
+#[test]
+fn a_starter_that_ignores_the_end_of_children_does_not_matter() {
+    let (domx, fake) = (Domx::new(), running(json!({"cont": [{"event": ["RESUME", null]}, {"exit": 3}]})));
+    let command = domx.command(["guest".as_ref(), fake.program.as_os_str()]);
+    let script = "trap '' CHLD; exec \"$@\"";
+    let mut ignoring =
+        Command::new("/bin/sh").args(["-c", script, "sh"]).args([command.program]).args(command.args);
+    ignoring.env = command.env;
+    let output = HostRunner.run(&ignoring).unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.ends_with("Failed, exit status 3\n"), "{said}");
+}
+
+#[test]
 fn many_guests_leave_no_trace() {
     let domx = Domx::new();
     let fakes: Vec<FakeQemu> = (0..20).map(|_| running(json!({}))).collect();

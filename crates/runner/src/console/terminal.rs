@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
 
@@ -94,6 +95,17 @@ impl Terminal {
             Err(_) => {
                 self.output = None;
                 self.pending.clear();
+            }
+        }
+    }
+
+    /// Writes the rest, as long as the output takes it within this time.
+    pub(crate) fn flush(&mut self, limit: Duration) {
+        let deadline = ready::after(limit);
+        while let Some(output) = self.output() {
+            match ready::wait(&[output], Some(deadline)) {
+                Ok(ready) if ready.first().is_some_and(|ready| ready.write) => self.write(),
+                _ => return,
             }
         }
     }
