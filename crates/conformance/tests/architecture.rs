@@ -49,7 +49,9 @@ fn code(text: &str) -> Vec<(usize, String)> {
 /// Every line of code below `folder` that has one of `words`, except in files that end in one of `allowed`.
 fn uses(folder: &str, words: &[&str], allowed: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
-    for source in sources(folder).iter().filter(|source| !allowed.iter().any(|end| source.path.ends_with(end))) {
+    for source in
+        sources(folder).iter().filter(|source| !allowed.iter().any(|end| source.path.ends_with(end)))
+    {
         for (number, line) in &source.code {
             if words.iter().any(|word| line.contains(word)) {
                 found.push(format!("{}:{number}: {}", source.path, line.trim()));
@@ -113,7 +115,10 @@ fn the_model_does_not_spell_like_qemu() {
 
 #[test]
 fn only_the_gate_refuses_for_a_missing_capability() {
-    none("a capability is missed", &uses("crates/qemu-argv/src", &["Code::MissingCapability"], &["/gate.rs"]));
+    none(
+        "a capability is missed",
+        &uses("crates/qemu-argv/src", &["Code::MissingCapability"], &["/gate.rs"]),
+    );
 }
 
 #[test]

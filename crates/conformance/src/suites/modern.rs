@@ -1,25 +1,37 @@
 //! `modern/*`: what libvirt 11.3.0 makes of domains.
 
+mod caps;
+mod config;
+mod host;
 mod manifest;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use domain_model::{Class, Diagnostic, Document, Domain, Severity};
+use qemu_argv::{CommandLine, Inputs};
+
+use crate::args_file;
 use crate::reference::{LoadError, Reference};
 use crate::suite::{Group, Outcome, Suite};
+use caps::Qemus;
+use host::Mocks;
 
 pub use manifest::{Case, Expect, Manifest};
 
-/// What the three suites share: the folder, its manifest and the capabilities read so far.
+/// What the three suites share.
 struct Shared {
     folder: Reference,
     manifest: Manifest,
+    mocks: Mocks,
+    qemus: Qemus,
 }
 
 /// The suites of the folder: `modern/args`, `modern/refusals` and `modern/xml`.
 pub fn load(folder: Reference) -> Result<Vec<Box<dyn Suite>>, LoadError> {
     let manifest = folder.json("manifest.json")?;
-    let shared = Arc::new(Shared { folder, manifest });
+    let mocks = Mocks::load(&folder)?;
+    let shared = Arc::new(Shared { folder, manifest, mocks, qemus: Qemus::default() });
     let suite = |name, kind: Kind| -> Box<dyn Suite> {
         let of_kind = |(_, case): &(usize, &Case)| kind.takes(case);
         let cases =
@@ -78,8 +90,13 @@ impl Suite for Modern {
     }
 
     fn run(&self, index: usize) -> Outcome {
-        let _ = (self.case(index), &self.shared.folder);
-        Outcome::Fail("not supported yet".to_owned())
+        let Some(case) = self.case(index) else { return Outcome::no_such_case() };
+        let result = match self.kind {
+            Kind::Args => self.shared.args(case),
+            Kind::Refusal => self.shared.refusal(case),
+            Kind::Xml => self.shared.xml(case),
+        };
+        result.into()
     }
 
     /// The command lines for the newest QEMU known of each architecture.
@@ -98,5 +115,148 @@ impl Suite for Modern {
         }
         let name = |arch: &str| format!("{}:{arch}-latest", self.name);
         by_arch.into_iter().map(|(arch, members)| Group { name: name(arch), members }).collect()
+    }
+}
+
+/// The stage at which a domain was refused, and why.
+struct Refused {
+    /// `parse` or `build`, as the manifest calls them.
+    stage: &'static str,
+    errors: Vec<(Class, String)>,
+}
+
+impl Refused {
+    fn to_text(&self) -> String {
+        let mut text = format!("refused at stage {}", self.stage);
+        for (class, message) in &self.errors {
+            text.push_str(&format!("\n{class:?}: {message}"));
+        }
+        text
+    }
+}
+
+/// What came of a case, as far as it got.
+struct Reached {
+    resolved: Option<Domain>,
+    end: Result<(CommandLine, String), Refused>,
+}
+
+impl Shared {
+    /// Takes a case through every stage.
+    fn reach(&self, case: &Case) -> Result<Reached, String> {
+        let caps = self.qemus.of(&self.folder, case)?;
+        let mut env = self.manifest.baseline_env.clone();
+        env.extend(case.env.clone());
+        let host = self.mocks.host(case, env);
+        let values = self.manifest.baseline_config.iter().chain(&case.config);
+        let config = config::config(&values.map(|(name, value)| (name.as_str(), value)).collect());
+        let inputs = Inputs { caps: &caps, host: &host, config: &config };
+
+        let refused = |stage, errors| Ok(Reached { resolved: None, end: Err(Refused { stage, errors }) });
+        let Ok(text) = self.folder.text(&case.input) else {
+            // For libvirt a file that is not there is no XML either.
+            return refused("parse", vec![(Class::Xml, format!("cannot read {}", case.input))]);
+        };
+        let document = match Document::parse("domain.xml", text) {
+            Ok(document) => document,
+            Err(error) => return refused("parse", vec![(Class::Xml, error.to_string())]),
+        };
+        let (domain, problems) = Domain::read(&document);
+        let read = errors(&document, &problems);
+        if !read.is_empty() {
+            return refused("parse", read);
+        }
+        let (resolved, problems) = qemu_argv::resolve(&domain, inputs);
+        let unresolved = errors(&document, &problems);
+        if !unresolved.is_empty() {
+            return refused("parse", unresolved);
+        }
+        let (command_line, problems) = qemu_argv::lower(&resolved, inputs);
+        let unbuilt = errors(&document, &problems);
+        let end = match unbuilt.is_empty() {
+            true => {
+                let text = self.render(case, &command_line);
+                Ok((command_line, text))
+            }
+            false => Err(Refused { stage: "build", errors: unbuilt }),
+        };
+        Ok(Reached { resolved: Some(resolved), end })
+    }
+
+    fn render(&self, case: &Case, command_line: &CommandLine) -> String {
+        let env: Vec<String> =
+            command_line.env.iter().map(|var| format!("{}={}", var.name, var.value)).collect();
+        let mut argv = vec![command_line.program.clone()];
+        argv.extend(command_line.argv(&mut |request| self.mocks.fd(case, request)));
+        args_file::write(&env, &argv)
+    }
+
+    fn args(&self, case: &Case) -> Result<Outcome, String> {
+        let name = case.args.as_deref().ok_or("the manifest names no command line")?;
+        let expected = self.folder.text(name).map_err(|error| error.to_string())?;
+        match self.reach(case)?.end {
+            Ok((_, text)) => Ok(Outcome::equal(&expected, &text)),
+            Err(refused) => Err(refused.to_text()),
+        }
+    }
+
+    fn refusal(&self, case: &Case) -> Result<Outcome, String> {
+        let wanted = case.error.as_ref().ok_or("the manifest names no error")?;
+        match self.reach(case)?.end {
+            Ok(_) => Err(format!(
+                "is not refused, but has to be with {} at stage {}",
+                wanted.code_name, wanted.stage
+            )),
+            // Where there are several errors, libvirt knows of the first only.
+            Err(refused) => match refused.errors.first() {
+                Some((class, _))
+                    if refused.stage == wanted.stage && names(&wanted.code_name).contains(class) =>
+                {
+                    Ok(Outcome::Pass)
+                }
+                _ => Err(format!(
+                    "has to be refused with {} at stage {}\n{}",
+                    wanted.code_name,
+                    wanted.stage,
+                    refused.to_text()
+                )),
+            },
+        }
+    }
+
+    fn xml(&self, case: &Case) -> Result<Outcome, String> {
+        let name = case.out_xml_inactive.as_deref().ok_or("the manifest names no XML")?;
+        let expected = self.folder.text(name).map_err(|error| error.to_string())?;
+        let reached = self.reach(case)?;
+        match (reached.resolved, reached.end) {
+            (Some(resolved), _) => Ok(Outcome::equal(&expected, &resolved.write())),
+            (None, Err(refused)) => Err(refused.to_text()),
+            (None, Ok(_)) => Err("there is a command line and no domain".to_owned()),
+        }
+    }
+}
+
+fn errors(document: &Document, problems: &[Diagnostic]) -> Vec<(Class, String)> {
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+    errors
+        .map(|problem| {
+            let line = document.position(problem.origin).map_or(0, |position| position.line);
+            (problem.code.class(), format!("line {line}: {}", problem.message))
+        })
+        .collect()
+}
+
+/// The classes that stand for an error of libvirt's.
+fn names(code_name: &str) -> &'static [Class] {
+    match code_name {
+        "VIR_ERR_XML_ERROR" | "VIR_ERR_XML_DETAIL" => &[Class::Xml],
+        "VIR_ERR_CONFIG_UNSUPPORTED" => &[Class::Unsupported],
+        "VIR_ERR_INVALID_ARG" => &[Class::InvalidArgument],
+        "VIR_ERR_INTERNAL_ERROR" => &[Class::Internal],
+        "VIR_ERR_OPERATION_FAILED" => &[Class::OperationFailed],
+        "VIR_ERR_CPU_INCOMPATIBLE" => &[Class::CpuIncompatible],
+        "VIR_ERR_NO_TARGET" | "VIR_ERR_NO_SOURCE" | "VIR_ERR_NO_NAME" | "VIR_ERR_NO_OS"
+        | "VIR_ERR_NO_ROOT" => &[Class::NotFound],
+        _ => &[],
     }
 }

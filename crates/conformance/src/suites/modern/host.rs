@@ -1,0 +1,83 @@
+//! The host of the modern cases: what libvirt's tests pretend.
+
+use std::collections::BTreeMap;
+
+use qemu_argv::{FdRequest, RecordedHost};
+use serde::Deserialize;
+
+use super::manifest::Case;
+use crate::reference::{LoadError, Reference};
+
+/// What all cases pretend (`support/mocks.json`), as far as it is used.
+#[derive(Deserialize)]
+pub struct Mocks {
+    time_now_utc_and_local: i64,
+    drm_render_node: String,
+    host_numa_sysfs: Numa,
+    fds: BTreeMap<String, Fd>,
+}
+
+#[derive(Deserialize)]
+struct Numa {
+    nodes: Vec<u32>,
+}
+
+/// The number of a descriptor, or prose about what it depends on.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Fd {
+    Number(i32),
+    Prose(String),
+}
+
+impl Mocks {
+    /// Reads what `folder` has.
+    pub fn load(folder: &Reference) -> Result<Self, LoadError> {
+        folder.json("support/mocks.json")
+    }
+
+    /// The host of a case.
+    pub fn host(&self, case: &Case, env: BTreeMap<String, String>) -> RecordedHost {
+        RecordedHost {
+            arch: Some(case.host_arch.clone()),
+            render_node: Some(self.drm_render_node.clone()),
+            numa_nodes: self.host_numa_sysfs.nodes.clone(),
+            now: Some(self.time_now_utc_and_local),
+            env,
+            ..RecordedHost::default()
+        }
+    }
+
+    /// The number of a descriptor.
+    pub fn fd(&self, case: &Case, request: &FdRequest) -> String {
+        let fixed = |name: &str| match self.fds.get(name) {
+            Some(Fd::Number(number)) => *number,
+            // Such as `102+i (queue i)`: the first number is that of the first queue.
+            Some(Fd::Prose(text)) => {
+                text.split(|c: char| !c.is_ascii_digit()).find_map(|n| n.parse().ok()).unwrap_or(-1)
+            }
+            None => -1,
+        };
+        let nth =
+            |first: i32, index: u32| i32::try_from(index).map_or(-1, |index| first.saturating_add(index));
+        let number = match request {
+            FdRequest::Monitor | FdRequest::UnixListen { .. } => fixed("unix_listen_chardev_and_monitor"),
+            FdRequest::File { .. } => fixed("chardev_file_source"),
+            FdRequest::Log { .. } => fixed("chardev_logfile"),
+            FdRequest::Tap { queue, bridged: true, .. } => nth(fixed("tap_via_bridge_connect"), *queue),
+            FdRequest::Tap { queue, bridged: false, .. } => nth(fixed("tap_via_tap_create"), *queue),
+            FdRequest::VhostNet { queue, .. } => nth(fixed("vhost_net"), *queue),
+            FdRequest::Vdpa { path } => case.vdpa_fds.get(path).copied().unwrap_or_else(|| fixed("vdpa_net")),
+            FdRequest::VhostVsock => fixed("vhost_vsock"),
+            FdRequest::Tpm { .. } => fixed("tpm"),
+            FdRequest::TpmCancel { .. } => fixed("tpm_cancel"),
+            FdRequest::Helper { .. } => fixed("vhost_user_gpu"),
+            FdRequest::Passed { group, index } => {
+                let fds = case.fd_groups.get(group).map(|group| group.fds.as_slice()).unwrap_or_default();
+                usize::try_from(*index).ok().and_then(|index| fds.get(index)).copied().unwrap_or(-1)
+            }
+            FdRequest::Console { .. } => -1,
+        };
+        number.to_string()
+    }
+}
