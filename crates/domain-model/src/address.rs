@@ -2,6 +2,7 @@
 
 use crate::xml::text::{Hex, OnOff};
 use crate::xml::{Element, Meta, Tagged, Text, TextError, Xml};
+use crate::{Code, Diagnostic};
 
 /// `<address>` of a device.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -153,6 +154,14 @@ impl Element for Address {
                 xml.attribute("cssid", &mut ccw.cssid);
                 xml.attribute("ssid", &mut ccw.ssid);
                 xml.attribute("devno", &mut ccw.devno);
+                check_ranges(
+                    xml,
+                    [
+                        ("@cssid", ccw.cssid.map(|cssid| cssid.0), 0xfe),
+                        ("@ssid", ccw.ssid.map(|ssid| ssid.0), 3),
+                        ("@devno", ccw.devno.map(|devno| devno.0), 0xffff),
+                    ],
+                );
             }
             Place::Isa(isa) => {
                 xml.attribute("iobase", &mut isa.iobase);
@@ -163,6 +172,21 @@ impl Element for Address {
                 xml.attribute("base", &mut dimm.base);
             }
             Place::VirtioS390 | Place::VirtioMmio | Place::Unassigned => {}
+        }
+    }
+}
+
+/// Reports numbers that are more than the bus has, while reading.
+fn check_ranges<X: Xml, const N: usize>(xml: &mut X, numbers: [(&'static str, Option<u64>, u64); N]) {
+    if !X::READS {
+        return;
+    }
+    for (path, number, most) in numbers {
+        if let Some(number) = number.filter(|number| *number > most) {
+            let name = path.trim_start_matches('@');
+            let message =
+                format!("bad value `{number:#x}` for `{name}` of an address: it is {most:#x} at most");
+            xml.report(Diagnostic::error(Code::BadValue, xml.at(path), message));
         }
     }
 }
@@ -216,6 +240,15 @@ impl Pci {
         xml.attribute("slot", &mut self.slot);
         xml.attribute("function", &mut self.function);
         xml.attribute("multifunction", &mut self.multifunction);
+        check_ranges(
+            xml,
+            [
+                ("@domain", self.domain.map(|domain| domain.0), 0xffff),
+                ("@bus", self.bus.map(|bus| bus.0), 0xff),
+                ("@slot", self.slot.map(|slot| slot.0), 0x1f),
+                ("@function", self.function.map(|function| function.0), 7),
+            ],
+        );
         let mut zpci = self.zpci.unwrap_or_default();
         xml.nested("zpci", |xml| {
             xml.attribute("uid", &mut zpci.uid);

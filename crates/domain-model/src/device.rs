@@ -49,6 +49,9 @@ pub trait Family: Default + Clone {
 
     /// Names the few children that libvirt writes behind those that all devices share.
     fn describe_rest<X: Xml>(&mut self, _xml: &mut X) {}
+
+    /// Reports what does not go with what all devices share, while reading.
+    fn check<X: Xml>(&self, _info: &DeviceInfo, _xml: &mut X) {}
 }
 
 /// A family's place in [`Devices`].
@@ -97,6 +100,9 @@ impl<T: Family> Element for Device<T> {
         self.spec.describe(xml);
         self.info.describe(xml, |xml| self.spec.describe_behind_alias(xml));
         self.spec.describe_rest(xml);
+        if X::READS {
+            self.spec.check(&self.info, xml);
+        }
     }
 }
 

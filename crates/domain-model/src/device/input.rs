@@ -1,10 +1,12 @@
 //! `<input>`: keyboards, mice and tablets.
 
-use super::Family;
+use super::{DeviceInfo, Family};
+use crate::address::Place;
 use crate::virtio::VirtioOptions;
 use crate::words;
 use crate::xml::text::OnOff;
 use crate::xml::{Element, Meta, Tagged, Xml};
+use crate::{Code, Diagnostic};
 
 words! {
     /// `bus` of `<input>`.
@@ -131,6 +133,15 @@ impl Family for Input {
             InputKind::Mouse | InputKind::Tablet | InputKind::Keyboard => {}
             InputKind::Passthrough(source) => xml.child("source", source),
             InputKind::Evdev(source) => xml.child("source", source),
+        }
+    }
+
+    fn check<X: Xml>(&self, info: &DeviceInfo, xml: &mut X) {
+        let is_elsewhere =
+            info.address.as_ref().is_some_and(|address| !matches!(address.place, Place::Usb(_)));
+        if self.bus == Some(InputBus::Usb) && is_elsewhere {
+            let message = "an `<input>` on the USB bus needs an address of the type `usb`";
+            xml.report(Diagnostic::error(Code::Conflict, xml.at("address/@type"), message));
         }
     }
 }

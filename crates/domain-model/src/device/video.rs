@@ -1,10 +1,11 @@
 //! `<video>`: video cards.
 
-use super::Family;
+use super::{DeviceInfo, Family};
 use crate::virtio::VirtioOptions;
 use crate::words;
 use crate::xml::text::{OnOff, YesNo};
 use crate::xml::{Element, Meta, Xml};
+use crate::{Code, Diagnostic};
 
 words! {
     /// `type` of `<model>`: which card it is.
@@ -88,6 +89,14 @@ impl Family for Video {
         });
         xml.child("model", &mut self.model);
     }
+
+    fn check<X: Xml>(&self, info: &DeviceInfo, xml: &mut X) {
+        let is_ramfb = self.model.as_ref().and_then(|model| model.kind) == Some(VideoType::Ramfb);
+        if is_ramfb && info.address.is_some() {
+            let message = "a `ramfb` card is in the guest's memory and has no address";
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at("address"), message));
+        }
+    }
 }
 
 /// `<model>`: which card it is, and its memory.
@@ -133,6 +142,25 @@ impl Element for VideoModel {
         xml.attribute("blob", &mut self.blob);
         xml.child("acceleration", &mut self.acceleration);
         xml.child("resolution", &mut self.resolution);
+        if X::READS {
+            self.check(xml);
+        }
+    }
+}
+
+impl VideoModel {
+    fn check<X: Xml>(&self, xml: &mut X) {
+        let Some(kind) = self.kind.filter(|kind| *kind != VideoType::Qxl) else { return };
+        for (size, path, name) in [
+            (self.ram, "@ram", "ram"),
+            (self.vram64, "@vram64", "vram64"),
+            (self.vgamem, "@vgamem", "vgamem"),
+        ] {
+            if size.is_some_and(|size| size > 0) {
+                let message = format!("`{name}` is only for cards of the type `qxl`, not for `{kind}`");
+                xml.report(Diagnostic::error(Code::Conflict, xml.at(path), message));
+            }
+        }
     }
 }
 
