@@ -7,6 +7,8 @@ pub use numa::{
     Sibling,
 };
 
+use std::collections::BTreeSet;
+
 use crate::values;
 use crate::words;
 use crate::xml::text::OnOff;
@@ -166,8 +168,9 @@ impl Cpu {
                 ));
             }
         }
-        for (index, feature) in self.features.iter().enumerate() {
-            if self.features.iter().take(index).any(|other| other.name == feature.name) {
+        let mut names = BTreeSet::new();
+        for feature in &self.features {
+            if !names.insert(feature.name.as_str()) {
                 let message = format!("the feature `{}` is named twice", feature.name);
                 xml.report(Diagnostic::error(Code::Conflict, feature.meta.at("@name"), message));
             }

@@ -2,14 +2,23 @@
 
 mod check;
 
+use crate::blkiotune::Blkiotune;
 use crate::clock::Clock;
 use crate::cpu::Cpu;
+use crate::cputune::Cputune;
 use crate::device::Devices;
+use crate::device::disk::IoTune;
 use crate::features::Features;
-use crate::memory::{MaxMemory, Memory, MemoryBacking, Memtune, Vcpu, Vcpus};
+use crate::iothreads::{DefaultIothread, Iothread};
+use crate::launch_security::{KeywrapCipher, LaunchSecurity};
+use crate::memory::{MaxMemory, Memory, MemoryBacking, Memtune, Vcpu, VcpuState};
+use crate::numatune::Numatune;
 use crate::os::Os;
 use crate::pm::{LifecycleAction, LockfailureAction, Pm};
 use crate::qemu::{DeprecationBehavior, QemuCapabilities, QemuCommandline, QemuOverride};
+use crate::resource::{Idmap, PerfEvent, Resource};
+use crate::seclabel::Seclabel;
+use crate::sysinfo::Sysinfo;
 use crate::values::{self, Kib, Uuid};
 use crate::words;
 use crate::xml::{self, Element, Meta, Text, TextError, Xml};
@@ -79,20 +88,40 @@ pub struct Domain {
     pub memory: Option<Memory>,
     /// The part of the memory that the balloon leaves to the guest.
     pub current_memory: Option<Kib>,
+    /// `<blkiotune>`: the guest's share of the host's block devices.
+    pub blkiotune: Option<Blkiotune>,
     /// `<memtune>`: limits that the host puts on the guest's process.
     pub memtune: Option<Memtune>,
     /// `<memoryBacking>`: how the host provides the memory.
     pub memory_backing: Option<MemoryBacking>,
     /// `<vcpu>`: how many CPUs the guest has.
     pub vcpu: Option<Vcpu>,
-    /// `<vcpus>`: the state of each CPU.
-    pub vcpus: Option<Vcpus>,
+    /// `<vcpus>`: the state of each CPU; empty if nothing is said. Since libvirt 2.2.
+    pub vcpus: Vec<VcpuState>,
+    /// `<iothreads>`: how many threads work for disks and controllers; since libvirt 1.2.8.
+    pub iothreads: Option<u32>,
+    /// `<iothreadids>`: the threads that have a number of their own.
+    pub iothread_ids: Vec<Iothread>,
+    /// `<defaultiothread>`: the worker threads of the main loop.
+    pub default_iothread: Option<DefaultIothread>,
+    /// `<throttlegroups>`: limits that disks share; since libvirt 11.2.
+    pub throttle_groups: Vec<IoTune>,
+    /// `<cputune>`: where the guest's threads run, and how much.
+    pub cputune: Option<Cputune>,
+    /// `<numatune>`: from which NUMA nodes of the host the memory comes.
+    pub numatune: Option<Numatune>,
+    /// `<resource>`: what the guest's process counts as on the host.
+    pub resource: Option<Resource>,
+    /// `<sysinfo>`: what the firmware tells the guest of its machine.
+    pub sysinfos: Vec<Sysinfo>,
     /// The boot loader of a Xen guest; a path on the host.
     pub bootloader: Option<String>,
     /// What the boot loader is told.
     pub bootloader_args: Option<String>,
     /// `<os>`: what the guest boots.
     pub os: Os,
+    /// `<idmap>`: users and groups of a container.
+    pub idmap: Option<Idmap>,
     /// `<features>`: what the machine offers besides CPU, memory and devices.
     pub features: Option<Features>,
     /// `<cpu>`: the guest's CPUs.
@@ -109,8 +138,16 @@ pub struct Domain {
     pub on_lockfailure: Option<LockfailureAction>,
     /// `<pm>`: which states of sleep the firmware offers.
     pub pm: Option<Pm>,
+    /// `<perf>`: what the host counts while the guest runs.
+    pub perf: Vec<PerfEvent>,
     /// Every device.
     pub devices: Devices,
+    /// `<seclabel>`: labels of mandatory access control, one for each security driver.
+    pub seclabels: Vec<Seclabel>,
+    /// `<keywrap>`: which keys of an s390x guest can be wrapped.
+    pub keywrap: Vec<KeywrapCipher>,
+    /// `<launchSecurity>`: how the guest's memory is protected from the host.
+    pub launch_security: Option<LaunchSecurity>,
     /// `<qemu:commandline>`: further arguments and environment.
     pub qemu_commandline: Option<QemuCommandline>,
     /// `<qemu:capabilities>`: what to believe of QEMU against what it says.
@@ -145,13 +182,23 @@ impl Element for Domain {
         xml.child("maxMemory", &mut self.max_memory);
         xml.child("memory", &mut self.memory);
         xml.nested("currentMemory", |xml| values::size(xml, &mut self.current_memory));
+        xml.child("blkiotune", &mut self.blkiotune);
         xml.child("memtune", &mut self.memtune);
         xml.child("memoryBacking", &mut self.memory_backing);
         xml.child("vcpu", &mut self.vcpu);
-        xml.child("vcpus", &mut self.vcpus);
+        xml.nested("vcpus", |xml| xml.children("vcpu", &mut self.vcpus));
+        xml.value("iothreads", &mut self.iothreads);
+        xml.nested("iothreadids", |xml| xml.children("iothread", &mut self.iothread_ids));
+        xml.child("defaultiothread", &mut self.default_iothread);
+        xml.nested("throttlegroups", |xml| xml.children("throttlegroup", &mut self.throttle_groups));
+        xml.child("cputune", &mut self.cputune);
+        xml.child("numatune", &mut self.numatune);
+        xml.child("resource", &mut self.resource);
+        xml.children("sysinfo", &mut self.sysinfos);
         xml.value("bootloader", &mut self.bootloader);
         xml.value("bootloader_args", &mut self.bootloader_args);
         xml.section("os", &mut self.os);
+        xml.child("idmap", &mut self.idmap);
         xml.child("features", &mut self.features);
         xml.child("cpu", &mut self.cpu);
         xml.child("clock", &mut self.clock);
@@ -160,7 +207,11 @@ impl Element for Domain {
         xml.value("on_crash", &mut self.on_crash);
         xml.value("on_lockfailure", &mut self.on_lockfailure);
         xml.child("pm", &mut self.pm);
+        xml.nested("perf", |xml| xml.children("event", &mut self.perf));
         xml.section("devices", &mut self.devices);
+        xml.children("seclabel", &mut self.seclabels);
+        xml.nested("keywrap", |xml| xml.children("cipher", &mut self.keywrap));
+        xml.child("launchSecurity", &mut self.launch_security);
         xml.child("qemu:commandline", &mut self.qemu_commandline);
         xml.child("qemu:capabilities", &mut self.qemu_capabilities);
         xml.child("qemu:override", &mut self.qemu_override);

@@ -18,6 +18,7 @@ pub mod origin;
 pub mod os;
 pub mod pm;
 pub mod qemu;
+pub mod resource;
 pub mod seclabel;
 pub mod source;
 pub mod storage;

@@ -229,26 +229,7 @@ impl Element for Vcpu {
     }
 }
 
-/// `<vcpus>`: the state of each CPU; since libvirt 2.2.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Vcpus {
-    /// One for each CPU that can be there.
-    pub vcpus: Vec<VcpuState>,
-    /// Where it was written.
-    pub meta: Meta,
-}
-
-impl Element for Vcpus {
-    fn meta(&mut self) -> &mut Meta {
-        &mut self.meta
-    }
-
-    fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.children("vcpu", &mut self.vcpus);
-    }
-}
-
-/// `<vcpu>` in `<vcpus>`.
+/// `<vcpu>` in `<vcpus>`: the state of one CPU; since libvirt 2.2.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VcpuState {
     /// The number of the CPU, from 0.

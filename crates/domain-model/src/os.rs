@@ -1,5 +1,6 @@
 //! `<os>`: what the guest boots, and from what firmware.
 
+use crate::storage::Source;
 use crate::values;
 use crate::words;
 use crate::xml::text::YesNo;
@@ -195,6 +196,8 @@ pub struct Os {
     pub shim: Option<String>,
     /// A device tree; a path on the host. Since libvirt 1.0.4.
     pub dtb: Option<String>,
+    /// The root device that a Xen kernel is told.
+    pub root: Option<String>,
     /// ACPI tables that the guest gets besides QEMU's own.
     pub acpi_tables: Vec<AcpiTable>,
     /// Kinds of devices to boot from, in order.
@@ -234,6 +237,7 @@ impl Element for Os {
         xml.value("cmdline", &mut self.cmdline);
         xml.value("shim", &mut self.shim);
         xml.value("dtb", &mut self.dtb);
+        xml.value("root", &mut self.root);
         xml.nested("acpi", |xml| xml.children("table", &mut self.acpi_tables));
         xml.children("boot", &mut self.boot);
         xml.nested("bootmenu", |xml| {
@@ -289,7 +293,7 @@ impl Os {
             None => loader.kind == Some(LoaderType::Pflash),
         };
         let nvram = self.nvram.as_ref();
-        let has_nvram = nvram.is_some_and(|nvram| nvram.path.is_some() || nvram.kind.is_some());
+        let has_nvram = nvram.is_some_and(|nvram| nvram.path.is_some() || nvram.source.is_some());
         if !stores && (has_nvram || loader.stateless == Some(YesNo::No)) {
             xml.report(Diagnostic::error(
                 Code::Conflict,
@@ -375,18 +379,6 @@ impl Element for Loader {
     }
 }
 
-words! {
-    /// `type` of `<nvram>`: where the variables are kept; since libvirt 8.5.
-    pub enum NvramType {
-        /// In a file.
-        File = "file",
-        /// On a block device.
-        Block = "block",
-        /// Over the network.
-        Network = "network",
-    }
-}
-
 /// `<nvram>`: where the firmware keeps its variables.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Nvram {
@@ -394,12 +386,12 @@ pub struct Nvram {
     pub template: Option<String>,
     /// The format of the template; since libvirt 10.10.
     pub template_format: Option<FirmwareFormat>,
-    /// Where the variables are kept, if `<source>` says it.
-    pub kind: Option<NvramType>,
-    /// The format in which they are kept.
+    /// The format in which the variables are kept.
     pub format: Option<FirmwareFormat>,
     /// The file on the host, if there is no `<source>`.
     pub path: Option<String>,
+    /// `type` and `<source>`: where the variables are kept; since libvirt 8.5.
+    pub source: Option<Source>,
     /// Where it was written.
     pub meta: Meta,
 }
@@ -412,10 +404,18 @@ impl Element for Nvram {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("template", &mut self.template);
         xml.attribute("templateFormat", &mut self.template_format);
-        xml.attribute("type", &mut self.kind);
+        if X::READS {
+            let mut kind: Option<String> = None;
+            xml.attribute("type", &mut kind);
+            self.source = kind.map(|_| Source::default());
+        }
+        if let Some(source) = &mut self.source {
+            xml.tag("type", &mut source.kind);
+        }
         xml.attribute("format", &mut self.format);
-        if self.kind.is_none() {
-            values::unless_empty(xml, &mut self.path);
+        match &mut self.source {
+            Some(source) => source.describe(xml),
+            None => values::unless_empty(xml, &mut self.path),
         }
     }
 }

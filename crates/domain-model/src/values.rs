@@ -3,7 +3,8 @@
 mod set;
 mod size;
 
-pub use set::{CpuSet, set};
+pub(crate) use set::Bits;
+pub use set::{CpuSet, required_set, set};
 pub use size::{Bytes, KIB, Kib, MIB, Scaled, ShortBytes, Size, Unit, size, size_attribute};
 
 use std::fmt;

@@ -1,7 +1,9 @@
 //! `<numa>`: the guest's NUMA cells, their distances and caches.
 
+use std::collections::BTreeSet;
+
 use crate::memory::MemoryAccess;
-use crate::values::{self, CpuSet, Kib, ShortBytes};
+use crate::values::{self, Bits, CpuSet, Kib, ShortBytes};
 use crate::words;
 use crate::xml::text::YesNo;
 use crate::xml::{Element, Meta, Xml};
@@ -41,13 +43,12 @@ impl Numa {
     /// Reports cells that are missing or there twice, and numbers that are no cell's.
     fn check<X: Xml>(&self, xml: &mut X) {
         let count = u32::try_from(self.cells.len()).unwrap_or(u32::MAX);
-        let mut ids: Vec<u32> = Vec::new();
+        let mut ids = BTreeSet::new();
         for (id, cell) in self.ids().zip(&self.cells) {
-            if id >= count || ids.contains(&id) {
+            if id >= count || !ids.insert(id) {
                 let message = format!("the cells have the numbers from 0 to {}, each once", count - 1);
                 xml.report(Diagnostic::error(Code::Conflict, cell.meta.at("@id"), message));
             }
-            ids.push(id);
             for sibling in &cell.distances {
                 if sibling.id >= count {
                     let message = format!("there is no cell {}", sibling.id);
@@ -59,10 +60,9 @@ impl Numa {
                 }
             }
         }
-        for (index, cell) in self.cells.iter().enumerate() {
-            let Some(cpus) = &cell.cpus else { continue };
-            let earlier = self.cells.iter().take(index).filter_map(|cell| cell.cpus.as_ref());
-            if earlier.into_iter().any(|other| other.overlaps(cpus)) {
+        let mut claimed = Bits::new();
+        for cell in &self.cells {
+            if cell.cpus.as_ref().is_some_and(|cpus| !claimed.claim(cpus)) {
                 let message = "a CPU is in one cell only";
                 xml.report(Diagnostic::error(Code::Unsupported, cell.meta.at("@cpus"), message));
             }

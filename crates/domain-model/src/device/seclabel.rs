@@ -29,10 +29,13 @@ impl Element for DeviceSeclabel {
         xml.attribute("labelskip", &mut self.labelskip);
         xml.attribute("relabel", &mut self.relabel);
         xml.value("label", &mut self.label);
-        if X::READS && self.relabel == Some(YesNo::No) && self.label.is_some() {
-            let origin = xml.at("@relabel");
-            let message = "a label is given, and relabelling is turned off";
-            xml.report(Diagnostic::error(Code::Conflict, origin, message));
+        let message = match (self.relabel, &self.label) {
+            (Some(YesNo::No), Some(_)) => "a label is given, and relabelling is turned off",
+            (Some(YesNo::Yes), None) => "relabelling is turned on, and no label is given",
+            _ => return,
+        };
+        if X::READS {
+            xml.report(Diagnostic::error(Code::Conflict, xml.at("@relabel"), message));
         }
     }
 }

@@ -1,44 +1,141 @@
 //! What a whole domain needs, and what in it contradicts each other.
 
+use std::collections::BTreeSet;
+
 use super::Domain;
+use crate::sysinfo::{SysinfoKind, SystemField};
+use crate::values::{Bits, CpuSet, Uuid};
+use crate::xml::{Meta, Text};
 use crate::{Code, Diagnostic};
 
 impl Domain {
     /// What libvirt refuses in the domain although every element is fine by itself.
     ///
     /// Reading leaves this out, so that parts of domains can be read; it holds for domains built in code too.
-    /// What depends on QEMU or the host is not looked at.
+    /// What depends on QEMU, the host or the addresses of devices is not looked at.
+    ///
+    /// ```
+    /// use domain_model::{Code, Domain};
+    ///
+    /// let problems = Domain::default().check();
+    /// assert!(problems.iter().any(|problem| problem.code == Code::MissingElement));
+    /// ```
     pub fn check(&self) -> Vec<Diagnostic> {
-        let mut problems = Vec::new();
+        let mut problems = Problems(Vec::new());
         self.check_essentials(&mut problems);
-        problems
+        self.check_cells(&mut problems);
+        self.check_iothreads(&mut problems);
+        self.check_uuids(&mut problems);
+        self.check_keywrap(&mut problems);
+        problems.0
     }
 
-    fn problem(&self, code: Code, path: &'static str, message: &str) -> Diagnostic {
-        Diagnostic::error(code, self.meta.at(path), message)
+    /// How many NUMA cells the guest has.
+    fn cells(&self) -> usize {
+        self.cpu.as_ref().and_then(|cpu| cpu.numa.as_ref()).map_or(0, |numa| numa.cells.len())
     }
 
-    fn check_essentials(&self, out: &mut Vec<Diagnostic>) {
+    fn check_essentials(&self, out: &mut Problems) {
         match self.name.as_deref() {
-            None | Some("") => {
-                out.push(self.problem(Code::MissingElement, "name", "a domain needs a `<name>`"));
-            }
+            None | Some("") => out.add(Code::MissingElement, &self.meta, "name", "a domain needs a `<name>`"),
             Some(name) if name.contains(['/', '\n']) => {
-                out.push(self.problem(Code::BadValue, "name", "a name has no slash and no line break"));
+                out.add(Code::BadValue, &self.meta, "name", "a name has no slash and no line break");
             }
             Some(_) => {}
         }
         if self.title.as_ref().is_some_and(|title| title.contains('\n')) {
-            out.push(self.problem(Code::BadValue, "title", "a title has no line break"));
+            out.add(Code::BadValue, &self.meta, "title", "a title has no line break");
         }
         if self.os.kind.is_none() && self.bootloader.is_none() {
-            out.push(self.problem(Code::MissingElement, "os", "`<os>` needs a `<type>`"));
+            out.add(Code::MissingElement, &self.meta, "os", "`<os>` needs a `<type>`");
         }
-        let cells = self.cpu.as_ref().and_then(|cpu| cpu.numa.as_ref()).map_or(0, |numa| numa.cells.len());
         let memory = self.memory.as_ref().and_then(|memory| memory.size);
-        if memory.is_none_or(|size| size.0 == 0) && cells == 0 {
+        if memory.is_none_or(|size| size.0 == 0) && self.cells() == 0 {
             let message = "a domain needs `<memory>`, or `<cell>`s of `<numa>`";
-            out.push(self.problem(Code::MissingElement, "memory", message));
+            out.add(Code::MissingElement, &self.meta, "memory", message);
         }
+    }
+
+    fn check_cells(&self, out: &mut Problems) {
+        let cells = self.cells();
+        let exists = |cell: u32| (cell as usize) < cells;
+        for memnode in self.numatune.iter().flat_map(|numatune| &numatune.memnodes) {
+            if !exists(memnode.cellid) {
+                let message = format!("the guest has no NUMA cell {}", memnode.cellid);
+                out.add(Code::Conflict, &memnode.meta, "@cellid", message);
+            }
+        }
+        let hugepages = self.memory_backing.as_ref().and_then(|backing| backing.hugepages.as_ref());
+        for page in hugepages.iter().flat_map(|hugepages| &hugepages.pages) {
+            // A guest without cells counts as one cell.
+            let last = page.nodeset.as_ref().and_then(CpuSet::last);
+            if let Some(cell) = last.filter(|cell| *cell != 0 && !exists(*cell)) {
+                let message = format!("the guest has no NUMA cell {cell}");
+                out.add(Code::Conflict, &page.meta, "@nodeset", message);
+            }
+        }
+    }
+
+    fn check_iothreads(&self, out: &mut Problems) {
+        let mut ids = BTreeSet::new();
+        for iothread in &self.iothread_ids {
+            if !ids.insert(iothread.id) {
+                let message = format!("the I/O thread {} occurs twice", iothread.id);
+                out.add(Code::Conflict, &iothread.meta, "@id", message);
+            }
+        }
+        // `<iothreads>` counts those of `<iothreadids>` in; the rest get the smallest numbers that are free.
+        let unnumbered = (self.iothreads.unwrap_or(0) as usize).saturating_sub(self.iothread_ids.len());
+        let numbered: Vec<u32> = ids.into_iter().collect();
+        let exists = |id: u32| match numbered.binary_search(&id) {
+            Ok(_) => true,
+            Err(taken_below) => id > 0 && (id as usize - 1).saturating_sub(taken_below) < unnumbered,
+        };
+        let Some(cputune) = &self.cputune else { return };
+        let mut scheduled = Bits::new();
+        for sched in &cputune.iothread_scheds {
+            if let Some(set) = &sched.iothreads
+                && scheduled.claim(set)
+                && let Some(id) = set.iter().find(|id| !exists(*id))
+            {
+                let message = format!("there is no I/O thread {id}");
+                out.add(Code::Unsupported, &sched.meta, "@iothreads", message);
+            }
+        }
+        for pin in cputune.iothread_pins.iter().filter(|pin| !exists(pin.iothread)) {
+            let message = format!("there is no I/O thread {}", pin.iothread);
+            out.add(Code::Conflict, &pin.meta, "@iothread", message);
+        }
+    }
+
+    fn check_uuids(&self, out: &mut Problems) {
+        let Some(own) = self.uuid else { return };
+        for sysinfo in &self.sysinfos {
+            let SysinfoKind::Smbios(smbios) = &sysinfo.kind else { continue };
+            for entry in smbios.system.iter().filter(|entry| entry.name == SystemField::Uuid) {
+                if Uuid::parse(&entry.value).is_ok_and(|uuid| uuid != own) {
+                    let message = format!("the UUID of the machine has to be the domain's, `{own}`");
+                    out.add(Code::Conflict, &entry.meta, "", message);
+                }
+            }
+        }
+    }
+
+    fn check_keywrap(&self, out: &mut Problems) {
+        let mut names = BTreeSet::new();
+        for cipher in &self.keywrap {
+            if !names.insert(cipher.name) {
+                let message = format!("the cipher `{}` occurs twice", cipher.name);
+                out.add(Code::Unsupported, &cipher.meta, "@name", message);
+            }
+        }
+    }
+}
+
+struct Problems(Vec<Diagnostic>);
+
+impl Problems {
+    fn add(&mut self, code: Code, meta: &Meta, path: &'static str, message: impl Into<String>) {
+        self.0.push(Diagnostic::error(code, meta.at(path), message));
     }
 }
