@@ -135,7 +135,7 @@ impl RuntimeDir {
     /// `$XDG_RUNTIME_DIR/domx`, or `/tmp/domx-UID` where that is not set.
     ///
     /// # Errors
-    /// When it cannot be made, or belongs to someone else.
+    /// When it is there and cannot be trusted.
     pub fn for_user() -> Result<Self, RuntimeError> {
         let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         Self::at(match base.filter(|base| base.is_absolute() && base.is_dir()) {
@@ -144,13 +144,20 @@ impl RuntimeDir {
         })
     }
 
-    /// This directory, made if it is not there.
+    /// This directory. It is made for the first guest and removed after the last one.
     ///
     /// # Errors
-    /// When it cannot be made, is a symbolic link, belongs to someone else, or others have rights in it.
+    /// When it is a symbolic link, belongs to someone else, or others have rights in it.
     pub fn at(path: impl Into<PathBuf>) -> Result<Self, RuntimeError> {
-        let path = path.into();
-        make_private(&path)?;
+        let dir = Self { path: path.into() };
+        match dir.check() {
+            Err(RuntimeError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(dir),
+            checked => checked.map(|()| dir),
+        }
+    }
+
+    fn check(&self) -> Result<(), RuntimeError> {
+        let path = self.path.clone();
         let found = fs::symlink_metadata(&path).map_err(RuntimeError::io("look at", &path))?;
         let why = if !found.is_dir() {
             "it is not a directory"
@@ -159,7 +166,7 @@ impl RuntimeDir {
         } else if found.mode() & 0o077 != 0 {
             "others have rights in it"
         } else {
-            return Ok(Self { path });
+            return Ok(());
         };
         Err(RuntimeError::Untrusted { path, why })
     }
@@ -178,7 +185,18 @@ impl RuntimeDir {
         let path = self.entry(name);
         let deadline = ready::after(CLAIM);
         let dir = loop {
-            make_private(&path)?;
+            let made =
+                make_private(&self.path).and_then(|()| self.check()).and_then(|()| make_private(&path));
+            match made {
+                // Another guest was the last one at this moment, and the directory of all guests went with it.
+                Err(RuntimeError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound && Instant::now() < deadline =>
+                {
+                    sleep(Duration::from_millis(1));
+                    continue;
+                }
+                made => made?,
+            }
             match lock(&path).map_err(RuntimeError::io("lock", &path))? {
                 Lock::Ours(dir) => break dir,
                 Lock::Gone => {}
@@ -203,7 +221,10 @@ impl RuntimeDir {
     /// When the directory cannot be read.
     pub fn list(&self) -> Result<Vec<Found>, RuntimeError> {
         self.sweep();
-        let entries = fs::read_dir(&self.path).map_err(RuntimeError::io("read", &self.path))?;
+        let entries = match fs::read_dir(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(RuntimeError::io("read", &self.path))?,
+        };
         let mut found: Vec<Found> = entries
             .flatten()
             .filter_map(|entry| {
@@ -249,6 +270,7 @@ impl RuntimeDir {
                 let _ = clear(&entry.path()).and_then(|()| fs::remove_dir(entry.path()));
             }
         }
+        remove_if_empty(&self.path);
     }
 }
 
@@ -313,6 +335,7 @@ impl Drop for Entry {
     fn drop(&mut self) {
         // What cannot be removed now is removed by the next start.
         let _ = fs::remove_dir_all(&self.path);
+        self.path.parent().map(remove_if_empty);
     }
 }
 
@@ -324,6 +347,11 @@ fn make_private(path: &Path) -> Result<(), RuntimeError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Removes the directory of all guests once there is none; with any it stays, as a directory in use cannot go.
+fn remove_if_empty(path: &Path) {
+    let _ = fs::remove_dir(path);
 }
 
 enum Lock {
