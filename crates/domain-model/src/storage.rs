@@ -296,6 +296,15 @@ impl Source {
         }
     }
 
+    /// Whether it can be a SCSI device that takes the guest's commands.
+    pub(crate) fn may_be_lun(&self) -> bool {
+        match &self.kind {
+            SourceKind::Block { .. } | SourceKind::Volume(_) => true,
+            SourceKind::Network(network) => network.protocol == Some(Protocol::Iscsi),
+            _ => false,
+        }
+    }
+
     /// Names `<source>`; the parent's `type` has been read.
     pub(crate) fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.nested("source", |xml| {
@@ -349,6 +358,40 @@ impl Source {
                 self.check(xml);
             }
         });
+    }
+
+    /// What libvirt refuses of the secrets, which depends on what the source is.
+    pub(crate) fn check_secrets<X: Xml>(
+        &self,
+        auth: Option<&Auth>,
+        encryption: Option<&Encryption>,
+        xml: &mut X,
+    ) {
+        let network = match &self.kind {
+            SourceKind::Network(network) => network.protocol,
+            _ => None,
+        };
+        let wanted = match network {
+            Some(Protocol::Iscsi) => Some(SecretType::Iscsi),
+            Some(Protocol::Rbd) => Some(SecretType::Ceph),
+            _ => None,
+        };
+        if let Some(auth) = auth {
+            let message = match auth.secret.kind {
+                None => "`<secret>` of `<auth>` needs a `type`".to_owned(),
+                Some(kind) if wanted.is_some_and(|wanted| wanted != kind) => {
+                    format!("a secret of the type `{kind}` does not fit the protocol of the source")
+                }
+                Some(_) => String::new(),
+            };
+            if !message.is_empty() {
+                xml.report(Diagnostic::error(Code::Unsupported, auth.secret.meta.origin, message));
+            }
+        }
+        if let Some(cipher) = encryption.and_then(|encryption| encryption.cipher.as_ref()) {
+            let message = "`<cipher>` is for making volumes; an image says itself how it is encrypted";
+            xml.report(Diagnostic::error(Code::Unsupported, cipher.meta.origin, message));
+        }
     }
 
     /// What libvirt refuses to read in `<source>`.

@@ -7,6 +7,7 @@ use crate::virtio::{VirtioModel, VirtioOptions};
 use crate::words;
 use crate::xml::text::{Hex, OnOff};
 use crate::xml::{Tagged, Xml};
+use crate::{Code, Diagnostic};
 
 words! {
     /// `model` of a SCSI controller.
@@ -353,7 +354,12 @@ impl PciController {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("model", &mut self.model);
         xml.nested("model", |xml| xml.attribute("name", &mut self.model_name));
-        xml.nested("target", |xml| self.target.describe(xml));
+        xml.nested("target", |xml| {
+            self.target.describe(xml);
+            if X::READS {
+                self.target.check(xml);
+            }
+        });
     }
 }
 
@@ -367,6 +373,23 @@ impl PciTarget {
         xml.attribute("hotplug", &mut self.hotplug);
         xml.attribute("memReserve", &mut self.mem_reserve);
         xml.value("node", &mut self.node);
+    }
+}
+
+impl PciTarget {
+    fn check<X: Xml>(&self, xml: &mut X) {
+        for (name, path, value, range) in [
+            ("chassisNr", "@chassisNr", self.chassis_nr.map(u64::from), 1..=255),
+            ("port", "@port", self.port.map(|port| port.0), 0..=255),
+            ("busNr", "@busNr", self.bus_nr.map(u64::from), 1..=254),
+            ("index", "@index", self.index.map(u64::from), 0..=31),
+        ] {
+            if value.is_some_and(|value| !range.contains(&value)) {
+                let message =
+                    format!("`{name}` of a PCI controller is from {} to {}", range.start(), range.end());
+                xml.report(Diagnostic::error(Code::BadValue, xml.at(path), message));
+            }
+        }
     }
 }
 

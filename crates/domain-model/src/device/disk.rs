@@ -240,6 +240,7 @@ impl Disk {
     }
 
     fn check<X: Xml>(&self, xml: &mut X) {
+        self.source.check_secrets(self.auth(), self.encryption(), xml);
         let mut refuse = |code, path, message: &str| {
             xml.report(Diagnostic::error(code, xml.at(path), message));
         };
@@ -267,6 +268,10 @@ impl Disk {
             && (wwn.len() != 16 || !wwn.bytes().all(|byte| byte.is_ascii_hexdigit()))
         {
             refuse(Code::BadValue, "wwn", "`<wwn>` has to be 16 hexadecimal digits");
+        }
+        if self.device() == DiskDevice::Lun && !self.source.may_be_lun() {
+            let message = "a disk of the kind `lun` needs a block device, a volume or an iSCSI target";
+            refuse(Code::Unsupported, "@device", message);
         }
         if let Some(policy) = self.source.startup_policy
             && matches!(self.source.kind, SourceKind::Network(_))
