@@ -19,8 +19,10 @@ use crate::ready::{self, Got, Interest, Ready, TICK};
 use crate::signals::Signals;
 
 mod lifecycle;
+mod plan;
 
-pub use lifecycle::{Action, End, Event, Lifecycle, Means, Notice, Plan, State, Step};
+pub use lifecycle::{End, Event, Lifecycle, Means, Notice, State, Step};
+pub use plan::{Action, Plan};
 
 /// How long the last output of a guest may take to reach whoever reads it.
 const LAST_WORDS: Duration = Duration::from_secs(2);

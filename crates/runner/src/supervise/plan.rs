@@ -1,0 +1,52 @@
+//! What is to happen with a guest, decided before it starts.
+
+use std::time::Duration;
+
+/// What is to happen with a guest, decided before it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Stays paused until someone says `cont` over QMP.
+    pub start_paused: bool,
+    /// When the guest powers itself off. Anything but `Destroy` needs QEMU's `-no-shutdown`.
+    pub on_poweroff: Action,
+    /// When the guest reboots. QEMU does that by itself, so `Restart` is nothing to do.
+    pub on_reboot: Action,
+    /// When the guest reports a panic (a pvpanic or similar device). QEMU should have been told to pause then
+    /// (`-action panic=pause`, the default before QEMU 6.0), or nothing is left to preserve.
+    pub on_crash: Action,
+    /// How long the guest may run. `None` is for ever.
+    pub timeout: Option<Duration>,
+    /// How long QEMU may take to answer on its QMP channel after its start.
+    pub greeting_limit: Duration,
+    /// How long the guest may take to power down when asked (ACPI) before QEMU is told to quit.
+    pub powerdown_limit: Duration,
+    /// How long QEMU may take to end when told to quit before it is killed.
+    pub quit_limit: Duration,
+}
+
+impl Default for Plan {
+    /// Runs at once, ends with the guest, reboots with it, and grants 30 s, 30 s and 5 s.
+    fn default() -> Self {
+        Self {
+            start_paused: false,
+            on_poweroff: Action::Destroy,
+            on_reboot: Action::Restart,
+            on_crash: Action::Destroy,
+            timeout: None,
+            greeting_limit: Duration::from_secs(30),
+            powerdown_limit: Duration::from_secs(30),
+            quit_limit: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What to do when the guest does something final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// End QEMU.
+    Destroy,
+    /// Reset the machine and let it run again.
+    Restart,
+    /// Keep the stopped machine for someone to look at.
+    Preserve,
+}
