@@ -9,7 +9,7 @@ pub use source::{
 
 use super::Family;
 use super::disk::Sgio;
-use super::interface::Teaming;
+use super::interface::{Ip, Route, Teaming};
 use crate::words;
 use crate::xml::text::{OnOff, YesNo};
 use crate::xml::{Tagged, Xml};
@@ -82,6 +82,10 @@ pub enum HostdevKind {
     Net {
         /// Its name.
         interface: Option<String>,
+        /// `<ip>`: its addresses in the container.
+        ips: Vec<Ip>,
+        /// `<route>`: its routes in the container.
+        routes: Vec<Route>,
     },
 }
 
@@ -117,7 +121,7 @@ impl Tagged for HostdevKind {
             "mdev" => HostdevKind::Mdev(MdevHostdev::default()),
             "storage" => HostdevKind::Storage { block: None },
             "misc" => HostdevKind::Misc { char: None },
-            "net" => HostdevKind::Net { interface: None },
+            "net" => HostdevKind::Net { interface: None, ips: Vec::new(), routes: Vec::new() },
             _ => return None,
         })
     }
@@ -184,8 +188,10 @@ impl HostdevKind {
             HostdevKind::Mdev(mdev) => mdev.describe(xml),
             HostdevKind::Storage { block } => xml.nested("source", |xml| xml.value("block", block)),
             HostdevKind::Misc { char } => xml.nested("source", |xml| xml.value("char", char)),
-            HostdevKind::Net { interface } => {
+            HostdevKind::Net { interface, ips, routes } => {
                 xml.nested("source", |xml| xml.value("interface", interface));
+                xml.children("ip", ips);
+                xml.children("route", routes);
             }
         }
     }

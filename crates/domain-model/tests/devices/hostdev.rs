@@ -65,7 +65,7 @@ fn every_kind_is_kept() {
         "<hostdev mode='capabilities' type='misc'>\n  <source>\n    <char>/dev/input/event3</char>\n  </source>\n</hostdev>",
     );
     check_same(
-        "<hostdev mode='capabilities' type='net'>\n  <source>\n    <interface>eth9</interface>\n  </source>\n</hostdev>",
+        "<hostdev mode='capabilities' type='net'>\n  <source>\n    <interface>eth9</interface>\n  </source>\n  <ip address='192.0.2.9' prefix='24'/>\n</hostdev>",
     );
 }
 

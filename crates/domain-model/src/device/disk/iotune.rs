@@ -47,16 +47,19 @@ impl Limits {
     }
 }
 
-impl IoTune {
-    /// Names the limits; the name of the group is between them.
-    pub(crate) fn describe_limits<X: Xml>(&mut self, xml: &mut X, group: &'static str) {
+impl Element for IoTune {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
         self.bytes_sec.describe(xml, ["total_bytes_sec", "read_bytes_sec", "write_bytes_sec"]);
         self.iops_sec.describe(xml, ["total_iops_sec", "read_iops_sec", "write_iops_sec"]);
         self.bytes_sec_max
             .describe(xml, ["total_bytes_sec_max", "read_bytes_sec_max", "write_bytes_sec_max"]);
         self.iops_sec_max.describe(xml, ["total_iops_sec_max", "read_iops_sec_max", "write_iops_sec_max"]);
         xml.value("size_iops_sec", &mut self.size_iops_sec);
-        xml.value(group, &mut self.group_name);
+        xml.value("group_name", &mut self.group_name);
         self.bytes_sec_max_length.describe(
             xml,
             ["total_bytes_sec_max_length", "read_bytes_sec_max_length", "write_bytes_sec_max_length"],
@@ -65,15 +68,5 @@ impl IoTune {
             xml,
             ["total_iops_sec_max_length", "read_iops_sec_max_length", "write_iops_sec_max_length"],
         );
-    }
-}
-
-impl Element for IoTune {
-    fn meta(&mut self) -> &mut Meta {
-        &mut self.meta
-    }
-
-    fn describe<X: Xml>(&mut self, xml: &mut X) {
-        self.describe_limits(xml, "group_name");
     }
 }
