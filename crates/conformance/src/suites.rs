@@ -1,6 +1,7 @@
 //! All suites, and which of them a reference folder has.
 
 mod help;
+mod legacy;
 mod legacy_argv2xml;
 mod legacy_xml2argv;
 mod legacy_xml2xml;

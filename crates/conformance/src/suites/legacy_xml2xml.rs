@@ -1,7 +1,9 @@
 //! `legacy/xml2xml`: canonical XML of libvirt in February 2011.
 
+use caps_parser::Capabilities;
 use serde::Deserialize;
 
+use super::legacy;
 use crate::reference::{LoadError, Reference};
 use crate::suite::{Outcome, Suite};
 
@@ -37,7 +39,16 @@ impl Suite for Xml2Xml {
     }
 
     fn run(&self, index: usize) -> Outcome {
-        let _ = (self.rows.get(index).map(|row| (&row.input, &row.out)), &self.folder);
-        Outcome::Fail("not supported yet".to_owned())
+        let Some(row) = self.rows.get(index) else { return Outcome::no_such_case() };
+        let run = || -> Result<Outcome, String> {
+            let text = |name: &str| self.folder.text(name).map_err(|error| error.to_string());
+            let caps = Capabilities::from_flags([]);
+            let resolved = legacy::resolve(&text(&row.input)?, &caps, &legacy::config())?;
+            match resolved.errors.is_empty() {
+                true => Ok(Outcome::equal(&text(&row.out)?, &resolved.domain.write())),
+                false => Err(resolved.errors.join("\n")),
+            }
+        };
+        run().into()
     }
 }

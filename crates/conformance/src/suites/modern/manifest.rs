@@ -29,22 +29,12 @@ pub struct Case {
     pub caps: Caps,
     /// How it ends.
     pub expect: Expect,
-    /// Whether the domain is being defined anew, which allows defaults that break older guests.
-    pub abi_update: bool,
     /// Which interrupt controllers of ARM the host offers: `none`, `v2`, `v3` or `v2+v3`.
     pub gic: String,
-    /// The model of the host's CPU, or `default`.
-    pub host_cpu: String,
-    /// Where an incoming migration comes from.
-    pub migrate_from: Option<String>,
-    /// The descriptor of an incoming migration.
-    pub migrate_fd: Option<i32>,
     /// Descriptors handed over for disks, by group.
     pub fd_groups: BTreeMap<String, FdGroup>,
     /// Descriptors handed over for vDPA devices, by path.
     pub vdpa_fds: BTreeMap<String, i32>,
-    /// What nbdkit can do, where there is one.
-    pub nbdkit: Option<Vec<String>>,
     /// Changes to the environment.
     pub env: BTreeMap<String, String>,
     /// Changes to the configuration.
@@ -100,8 +90,6 @@ pub struct Refusal {
 /// Descriptors that were opened elsewhere.
 #[derive(Debug, Deserialize)]
 pub struct FdGroup {
-    /// Whether they may be written to.
-    pub writable: bool,
     /// Their numbers.
     pub fds: Vec<i32>,
 }
