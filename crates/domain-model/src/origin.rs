@@ -1,4 +1,4 @@
-//! Where a value comes from: a place in the XML or a rule.
+//! Where a value comes from: the XML or a rule.
 
 /// The number of a node in its [`Document`](crate::Document).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,4 +1,4 @@
-//! What every device family does on the QEMU side, and the table of families.
+//! What every device family does on the QEMU side; their table.
 
 mod audio;
 mod channel;

@@ -1,4 +1,6 @@
-//! Which of QEMU's syntaxes the QEMU in use takes; the only place that chooses.
+//! Which of QEMU's syntaxes the QEMU in use takes.
+//!
+//! Nothing else chooses between them.
 
 use caps_parser::{Capabilities, Capability, Version};
 

@@ -1,4 +1,4 @@
-//! Fills structs from a document; what nobody asks for is reported and kept.
+//! Fills structs from a document, and reports what nobody asks for.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The protocol with waiting, for programs that do one thing at a time.
+//! The protocol with waiting, for one thing at a time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::AsFd;

@@ -1,4 +1,4 @@
-//! From start to end: the states of a guest and what moves it.
+//! The states of a guest and what moves it.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What a network card is connected to: the `type` and `<source>` of `<interface>`.
+//! What a network card is connected to.
 
 use super::ip::{Ip, Route};
 use crate::address::Address;
