@@ -606,7 +606,25 @@ capabilities! {
     Zpci "zpci" Device("zpci");
 }
 
+/// How far ahead of the last name the next of a sorted list is looked for.
+const NEARBY: usize = 8;
+
 impl Capability {
+    /// The capabilities of these names, which are quickest to find when they are sorted.
+    pub(crate) fn of_names<'a>(
+        names: impl Iterator<Item = &'a str>,
+    ) -> impl Iterator<Item = Result<Self, UnknownCapability>> {
+        let mut rest = TABLE.iter();
+        names.map(move |name| match rest.by_ref().take(NEARBY).find(|(_, known)| *known == name) {
+            Some((capability, _)) => Ok(*capability),
+            None => {
+                let capability: Self = name.parse()?;
+                rest = TABLE.get(capability.index().saturating_add(1)..).unwrap_or_default().iter();
+                Ok(capability)
+            }
+        })
+    }
+
     /// The position in [`Capability::ALL`].
     pub(crate) const fn index(self) -> usize {
         self as usize
@@ -702,6 +720,23 @@ mod tests {
             assert_eq!(capability.index(), index);
             assert_eq!(capability.name().parse(), Ok(*capability));
         }
+    }
+
+    #[test]
+    fn lists_of_names_are_read_in_any_order() {
+        let read =
+            |names: &str| -> Result<Vec<Capability>, _> { Capability::of_names(names.split(' ')).collect() };
+        assert_eq!(
+            read("0.10 zpci VGA VGA drive"),
+            Ok(vec![
+                Capability::Release010,
+                Capability::Zpci,
+                Capability::VgaDevice,
+                Capability::VgaDevice,
+                Capability::Drive
+            ])
+        );
+        assert_eq!(read("drive nothing zpci").unwrap_err().name, "nothing");
     }
 
     #[test]

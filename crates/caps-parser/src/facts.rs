@@ -46,16 +46,16 @@ pub struct Facts {
     /// The command line options: `-help`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<Options>,
-    /// What `-device` takes: `-device help`; over QMP the types below `device` that are not abstract.
+    /// What `-device` takes: `-device help`; over QMP the types below `device`, internal ones too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub devices: Option<NameSet>,
     /// What `-device help` adds to the names; QMP has nothing of the kind.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub device_details: BTreeMap<String, Device>,
-    /// What `-object` takes: `-object help`, or the schema of `object-add`.
+    /// What `-object` takes: `-object help`, the types that are `user-creatable`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub objects: Option<NameSet>,
-    /// Every QOM type, internal ones too: `qom-list-types`.
+    /// Every QOM type that is not abstract: `qom-list-types`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub types: Option<NameSet>,
     /// Types that QEMU, asked about one by one, said it has not got: `-device X,help`.

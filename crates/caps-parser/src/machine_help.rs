@@ -70,9 +70,12 @@ pub fn parse_props(text: &str, facts: &mut Facts) {
 mod tests {
     use super::*;
 
+    /// Name, alias, default, deprecated, description.
+    type Row<'a> = (&'a str, Option<&'a str>, bool, bool, Option<&'a str>);
+
     #[test]
     fn names_aliases_and_marks() {
-        let check = |line: &str, expected: &[(&str, Option<&str>, bool, bool, Option<&str>)]| {
+        let check = |line: &str, expected: &[Row<'_>]| {
             let mut facts = Facts::default();
             parse(&format!("qemu: noise\nSupported machines are:\n{line}\n"), &mut facts);
             let machines = &facts.accelerators[&Accel::Tcg].machines;

@@ -11,7 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Kept as one text and the ends of its pieces they cost two allocations per list instead of one per name.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct NameList {
+    /// The names with a blank after each but the last.
     text: String,
+    /// Where each name ends.
     ends: Vec<u32>,
 }
 
@@ -21,9 +23,19 @@ impl NameList {
         Self { text: String::new(), ends: Vec::new() }
     }
 
+    /// An empty list with room for about so many names.
+    pub(crate) fn with_capacity(names: usize) -> Self {
+        Self { text: String::with_capacity(names.saturating_mul(16)), ends: Vec::with_capacity(names) }
+    }
+
     /// Appends a name. A list holds at most 4 GiB of text; what goes beyond is dropped.
     pub fn push(&mut self, name: &str) {
-        let Ok(end) = u32::try_from(self.text.len().saturating_add(name.len())) else { return };
+        let between = usize::from(!self.ends.is_empty());
+        let length = self.text.len().saturating_add(between).saturating_add(name.len());
+        let Ok(end) = u32::try_from(length) else { return };
+        if between == 1 {
+            self.text.push(' ');
+        }
         self.text.push_str(name);
         self.ends.push(end);
     }
@@ -42,7 +54,7 @@ impl NameList {
     pub fn get(&self, index: usize) -> Option<&str> {
         let end = *self.ends.get(index)? as usize;
         let start = match index.checked_sub(1) {
-            Some(before) => *self.ends.get(before)? as usize,
+            Some(before) => (*self.ends.get(before)? as usize).saturating_add(1),
             None => 0,
         };
         self.text.get(start..end)
@@ -82,9 +94,14 @@ impl fmt::Debug for NameList {
     }
 }
 
+/// Written as one text with blanks between the names, which is several times faster to read than an array; as an array only
+/// where that would not give the same names back.
 impl Serialize for NameList {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter())
+        if self.iter().any(|name| name.is_empty() || name.contains(' ')) {
+            return serializer.collect_seq(self.iter());
+        }
+        serializer.serialize_str(&self.text)
     }
 }
 
@@ -94,22 +111,34 @@ impl<'de> Deserialize<'de> for NameList {
         impl<'de> Visitor<'de> for Names {
             type Value = NameList;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of names")
+                f.write_str("names")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<NameList, E> {
+                let doubled = text.starts_with(' ') || text.ends_with(' ') || text.contains("  ");
+                let Ok(length) = u32::try_from(text.len()) else { return Ok(NameList::new()) };
+                if doubled || text.is_empty() {
+                    return Ok(text.split_ascii_whitespace().collect());
+                }
+                let blanks = text.bytes().zip(0..length).filter(|(byte, _)| *byte == b' ').map(|(_, at)| at);
+                // Names are about ten letters long.
+                let mut ends = Vec::with_capacity(text.len() / 10);
+                ends.extend(blanks.chain([length]));
+                Ok(NameList { text: text.to_owned(), ends })
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<NameList, A::Error> {
                 let mut list = NameList::new();
-                while let Some(name) = seq.next_element::<Text>()? {
+                while let Some(name) = seq.next_element::<Text<'_>>()? {
                     list.push(&name.0);
                 }
                 Ok(list)
             }
         }
-        deserializer.deserialize_seq(Names)
+        deserializer.deserialize_any(Names)
     }
 }
 
 /// A string that borrows from the JSON text wherever that has no escapes.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) std::borrow::Cow<'a, str>);
 
 /// Names without order or repetition; [`NameSet::contains`] is a binary search.
@@ -183,10 +212,17 @@ mod tests {
 
     #[test]
     fn json_keeps_order_of_lists_and_repairs_sets() {
-        let json = r#"["b","a\n","b"]"#;
-        let list: NameList = serde_json::from_str(json).unwrap();
-        assert_eq!(serde_json::to_string(&list).unwrap(), json);
-        let set: NameSet = serde_json::from_str(json).unwrap();
-        assert_eq!(serde_json::to_string(&set).unwrap(), r#"["a\n","b"]"#);
+        let check = |json: &str, as_list: &str, as_set: &str| {
+            let list: NameList = serde_json::from_str(json).unwrap();
+            assert_eq!(serde_json::to_string(&list).unwrap(), as_list, "{json}");
+            let set: NameSet = serde_json::from_str(json).unwrap();
+            assert_eq!(serde_json::to_string(&set).unwrap(), as_set, "{json}");
+        };
+        check(r#"["b","a\n","b"]"#, r#""b a\n b""#, r#""a\n b""#);
+        check(r#"["b","a c"]"#, r#"["b","a c"]"#, r#"["a c","b"]"#);
+        check(r#"["b",""]"#, r#"["b",""]"#, r#"["","b"]"#);
+        check(r#""b a""#, r#""b a""#, r#""a b""#);
+        check(r#"" b  a ""#, r#""b a""#, r#""a b""#);
+        check("[]", r#""""#, r#""""#);
     }
 }

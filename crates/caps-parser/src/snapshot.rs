@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::capabilities::Capabilities;
-use crate::capability::Capability;
+use crate::capability::{Capability, UnknownCapability};
 use crate::error::ParseError;
 use crate::facts::Facts;
+use crate::names::Text;
 
 /// The format this crate writes, and the newest it reads.
 pub const FORMAT: u32 = 1;
@@ -25,11 +26,11 @@ struct Document<'a> {
     /// Which rules gave the flags. Where the rules have changed since, the flags are worked out anew.
     #[serde(default)]
     rules: String,
-    #[serde(default)]
-    flags: Vec<Capability>,
+    #[serde(borrow, default)]
+    flags: Vec<Text<'a>>,
     /// Capabilities the probe could not tell about.
-    #[serde(default)]
-    unknown: Vec<Capability>,
+    #[serde(borrow, default)]
+    unknown: Vec<Text<'a>>,
     facts: std::borrow::Cow<'a, Facts>,
 }
 
@@ -63,8 +64,8 @@ impl Capabilities {
             format: FORMAT,
             source: self.source.clone(),
             rules: RULES.clone(),
-            flags: self.flags().collect(),
-            unknown: self.unknown().collect(),
+            flags: self.flags().map(|flag| Text(flag.name().into())).collect(),
+            unknown: self.unknown().map(|flag| Text(flag.name().into())).collect(),
             facts: std::borrow::Cow::Borrowed(&self.facts),
         };
         // Maps have strings for keys throughout, the only thing that could make this fail.
@@ -91,8 +92,13 @@ impl Capabilities {
         if document.rules != *RULES {
             return Ok(Self::detect(facts, document.source));
         }
-        let mut capabilities = Self::from_flags(document.flags);
-        document.unknown.into_iter().for_each(|capability| capabilities.forget(capability));
+        let wrong = |error: UnknownCapability| ParseError::new(error.to_string(), text, 0);
+        let flags: Result<Vec<_>, _> =
+            Capability::of_names(document.flags.iter().map(|flag| &*flag.0)).collect();
+        let mut capabilities = Self::from_flags(flags.map_err(wrong)?);
+        for capability in Capability::of_names(document.unknown.iter().map(|flag| &*flag.0)) {
+            capabilities.forget(capability.map_err(wrong)?);
+        }
         capabilities.source = document.source;
         capabilities.facts = facts;
         Ok(capabilities)

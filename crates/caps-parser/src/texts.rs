@@ -142,10 +142,10 @@ pub struct Question {
 /// use caps_parser::texts::TextProbe;
 ///
 /// let mut probe = TextProbe::new();
-/// let questions = probe.next(); // run each; they may run side by side
+/// let questions = probe.questions(); // run each; they may run side by side
 /// assert_eq!(questions[0].args, ["-help"]);
 /// probe.answer(&questions[0], "QEMU emulator version 7.2.0\nOptions:\n-device d\n", "")?;
-/// assert_eq!(probe.next()[0].args, ["-device", "help"]);
+/// assert_eq!(probe.questions()[0].args, ["-device", "help"]);
 /// # Ok::<(), caps_parser::ParseError>(())
 /// ```
 #[derive(Default)]
@@ -176,7 +176,7 @@ impl TextProbe {
     }
 
     /// The questions that can be asked now, none of them twice; none when all is said. Answer them before asking for more.
-    pub fn next(&mut self) -> Vec<Question> {
+    pub fn questions(&mut self) -> Vec<Question> {
         let (next, questions) = match self.stage {
             Stage::New => (Stage::Help, vec![ask(Topic::Help, &["-help"])]),
             Stage::Help => (Stage::Lists, self.lists()),
@@ -184,7 +184,7 @@ impl TextProbe {
             Stage::Props => return Vec::new(),
         };
         self.stage = next;
-        if questions.is_empty() { self.next() } else { questions }
+        if questions.is_empty() { self.questions() } else { questions }
     }
 
     /// Takes what QEMU printed. The two streams count alike: it depends on version and option which of them QEMU uses.

@@ -81,7 +81,7 @@ fn over_qmp(binary: &str) -> Facts {
 fn over_help(binary: &str) -> Facts {
     let mut probe = TextProbe::new();
     loop {
-        let questions = probe.next();
+        let questions = probe.questions();
         if questions.is_empty() {
             return probe.finish().unwrap();
         }

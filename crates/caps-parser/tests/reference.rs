@@ -308,3 +308,42 @@ fn host_cpu_line(host: &Element) -> String {
         .collect();
     format!("{attributes} [{}] {}", props.join("; "), deprecated.join(","))
 }
+
+/// Every JSON argument of the command lines for x86_64 passes the schema of the QEMU they are for.
+#[test]
+fn schema_takes_the_json_arguments() {
+    let Some(folder) = reference("modern") else { return };
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&read("manifest.json")).unwrap();
+    let latest = manifest["latest"]["x86_64"].as_str().unwrap();
+    let facts = qmp::replies::parse(&read(&format!("qmp/caps_{latest}_x86_64.replies"))).unwrap();
+    let schema = facts.schema.unwrap();
+    let mut checked = 0;
+    let mut refused = Vec::new();
+    for line in read("argv.jsonl").lines() {
+        let case: serde_json::Value = serde_json::from_str(line).unwrap();
+        let id = case["id"].as_str().unwrap();
+        let argv: Vec<&str> =
+            case["argv"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()).collect();
+        if !id.ends_with("x86_64-latest") {
+            continue;
+        }
+        for pair in argv.windows(2).filter(|pair| pair[1].starts_with('{')) {
+            let command = match pair[0] {
+                "-blockdev" => "blockdev-add",
+                "-netdev" => "netdev_add",
+                "-object" => "object-add",
+                "-device" => "device_add",
+                "-chardev" => "chardev-add",
+                _ => continue,
+            };
+            let arguments = serde_json::from_str(pair[1]).unwrap();
+            checked += 1;
+            if let Err(error) = schema.validate(command, &arguments) {
+                refused.push(format!("{id}: {error}"));
+            }
+        }
+    }
+    assert!(refused.is_empty(), "{} of {checked} refused:\n{}", refused.len(), refused.join("\n"));
+    assert!(checked > 1000, "only {checked} arguments found");
+}

@@ -50,16 +50,28 @@ pub struct HostCpu {
     pub deprecated: NameList,
 }
 
-/// A property of an expanded CPU model.
+/// A property of an expanded CPU model. Written as an array of three, for there are hundreds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "(String, CpuValue, Option<bool>)", into = "(String, CpuValue, Option<bool>)")]
 pub struct CpuProp {
     /// The feature's name in QEMU's spelling.
     pub name: String,
     /// Its value.
     pub value: CpuValue,
     /// Whether it survives migration; known on x86.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migratable: Option<bool>,
+}
+
+impl From<(String, CpuValue, Option<bool>)> for CpuProp {
+    fn from((name, value, migratable): (String, CpuValue, Option<bool>)) -> Self {
+        Self { name, value, migratable }
+    }
+}
+
+impl From<CpuProp> for (String, CpuValue, Option<bool>) {
+    fn from(prop: CpuProp) -> Self {
+        (prop.name, prop.value, prop.migratable)
+    }
 }
 
 /// A value of a CPU property.

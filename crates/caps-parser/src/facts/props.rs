@@ -106,7 +106,8 @@ impl<'de> Deserialize<'de> for Props {
                 f.write_str("properties by name")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Props, A::Error> {
-                let mut props = Props::default();
+                let mut props =
+                    Props { names: NameList::with_capacity(64), kinds: NameList::with_capacity(64) };
                 let mut sorted = true;
                 while let Some((name, kind)) = map.next_entry::<Text, Text>()? {
                     let last = props.names.len().checked_sub(1).and_then(|last| props.names.get(last));

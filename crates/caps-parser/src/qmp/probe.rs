@@ -1,4 +1,6 @@
-//! What to ask a live QEMU over QMP, as data: whoever has the socket drives it.
+//! What to ask a live QEMU over QMP, as data.
+//!
+//! Whoever has the socket drives it.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -78,6 +80,9 @@ impl Probe {
                 self.stage = Stage::General;
                 for command in GENERAL {
                     self.send(&mut out, command, None);
+                }
+                for root in ["device", "user-creatable"] {
+                    self.send(&mut out, "qom-list-types", Some(json!({ "implements": root })));
                 }
             }
             _ => {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::reply::{
-    CpuInfo, Expansion, ExpansionArguments, MachineInfo, MigrationCapability, Named, OptionGroup, PropInfo,
-    QueryTarget, QueryVersion, TypeArguments, TypeInfo,
+    CpuInfo, Expansion, ExpansionArguments, ListTypes, MachineInfo, MigrationCapability, Named, OptionGroup,
+    PropInfo, QueryTarget, QueryVersion, TypeArguments,
 };
 use super::schema::Schema;
 use crate::error::ParseError;
@@ -72,16 +72,22 @@ impl Reader {
                 let schema = Schema::from_json(reply).ok()?;
                 facts.commands = Some(schema.commands());
                 facts.events = Some(schema.events());
-                let objects = schema.choices("object-add/arg-type/qom-type");
-                facts.objects = Some(objects).filter(|objects| !objects.is_empty());
                 facts.schema = Some(schema.into());
             }
             "query-commands" => facts.commands = Some(names(reply)?),
             "query-events" => facts.events = Some(names(reply)?),
             "qom-list-types" => {
-                let types: Vec<TypeInfo<'_>> = read(reply)?;
-                facts.types = Some(types.iter().map(|kind| &kind.name).collect());
-                facts.devices = Some(devices(&types));
+                // Abstract types are left out, so that what a type is cannot be followed up to its roots; QEMU is asked
+                // again for the descendants of two of them.
+                let known = Some(names(reply)?);
+                match arguments.map(read::<ListTypes<'_>>) {
+                    None => facts.types = known,
+                    Some(only) => match only?.implements.as_ref() {
+                        "device" => facts.devices = known,
+                        "user-creatable" => facts.objects = known,
+                        _ => return None,
+                    },
+                }
             }
             "device-list-properties" | "qom-list-properties" => {
                 let kind = read::<TypeArguments>(arguments?)?.typename;
@@ -214,25 +220,6 @@ fn plain_names(reply: &str) -> Option<NameSet> {
 fn package(text: &str) -> String {
     let text = text.trim();
     text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or(text).to_owned()
-}
-
-/// The types below `device` that can be made.
-fn devices(types: &[TypeInfo<'_>]) -> NameSet {
-    let parents: HashMap<&str, &str> =
-        types.iter().filter_map(|kind| Some((kind.name.as_ref(), kind.parent.as_deref()?))).collect();
-    let is_device = |kind: &&TypeInfo<'_>| {
-        let mut name = kind.name.as_ref();
-        // The real tree is about six levels deep; a hostile one may go round in circles.
-        for _ in 0..32 {
-            match parents.get(name) {
-                Some(&"device") => return true,
-                Some(parent) => name = parent,
-                None => return false,
-            }
-        }
-        false
-    };
-    types.iter().filter(|kind| !kind.is_abstract).filter(is_device).map(|kind| &kind.name).collect()
 }
 
 /// Marks what migrates, and adds what is only there where migration is given up.

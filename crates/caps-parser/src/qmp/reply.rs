@@ -50,14 +50,11 @@ pub(super) struct QueryTarget {
     pub(super) arch: String,
 }
 
+/// The arguments of `qom-list-types`.
 #[derive(Deserialize)]
-pub(super) struct TypeInfo<'a> {
+pub(super) struct ListTypes<'a> {
     #[serde(borrow)]
-    pub(super) name: Cow<'a, str>,
-    #[serde(borrow)]
-    pub(super) parent: Option<Cow<'a, str>>,
-    #[serde(default, rename = "abstract")]
-    pub(super) is_abstract: bool,
+    pub(super) implements: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
