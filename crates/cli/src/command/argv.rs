@@ -1,0 +1,98 @@
+//! `domx argv`: the QEMU command line of a domain.
+
+use std::collections::HashMap;
+
+use qemu_argv::{CommandLine, Config, FdRequest, Host, Inputs, Layout, RecordedHost};
+use serde_json::json;
+
+use crate::args::{Argv, ArgvFormat, LayoutName};
+use crate::host::ThisHost;
+use crate::input::{self, Input};
+use crate::report::{Report, Status, Stop};
+use crate::source::Chosen;
+use crate::{shell, source};
+
+/// Prints the command line.
+pub fn run(args: &Argv, report: &Report) -> Result<Status, Stop> {
+    let input = input::domain(&args.domain, report)?;
+    input.settle(report)?;
+    let chosen = source::choose(&input.domain, &args.qemu, report)?;
+    let mut config = config(&input, args.layout);
+    if args.layout == LayoutName::Libvirt {
+        config.base_dir = None;
+    }
+    let recorded: Option<RecordedHost> = match &args.host {
+        Some(path) => Some(serde_json::from_str(&input::text(path)?).map_err(|error| {
+            let message = format!("cannot read host facts from `{}`: {error}", path.display());
+            Stop::new(Status::Usage, message)
+        })?),
+        None => None,
+    };
+    let host: &dyn Host = match &recorded {
+        Some(recorded) => recorded,
+        None => &ThisHost,
+    };
+    let line = build(&input, &chosen, &config, host, report)?;
+    let (env, argv) = spell(&line, program(&line, &chosen));
+    match args.format {
+        ArgvFormat::Lines => crate::print(&shell::lines(&env, &argv)),
+        ArgvFormat::Shell => crate::print(&shell::lines(&env, &argv)),
+        ArgvFormat::Json => {
+            let env: Vec<String> = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            crate::print(&format!("{}\n", json!({ "env": env, "argv": argv })))
+        }
+    }
+}
+
+/// What is chosen for a command line that a person runs.
+pub fn config(input: &Input, layout: LayoutName) -> Config {
+    Config {
+        layout: match layout {
+            LayoutName::Run => Layout::Run,
+            LayoutName::Libvirt => Layout::Libvirt,
+        },
+        base_dir: Some(input.directory.display().to_string()),
+        ..Config::default()
+    }
+}
+
+/// Builds a command line and reports what is wrong.
+pub fn build(
+    input: &Input,
+    chosen: &Chosen,
+    config: &Config,
+    host: &dyn Host,
+    report: &Report,
+) -> Result<CommandLine, Stop> {
+    let inputs = Inputs { caps: &chosen.capabilities, host, config };
+    match qemu_argv::build(&input.domain, inputs) {
+        Ok((line, warnings)) => {
+            report.problems(&input.document, &warnings);
+            Ok(line)
+        }
+        Err(problems) => {
+            report.problems(&input.document, &problems);
+            Err(Stop::silent(Status::of(&problems)))
+        }
+    }
+}
+
+/// The binary to start: the one that was asked, else the one the domain names.
+pub fn program(line: &CommandLine, chosen: &Chosen) -> String {
+    match &chosen.program {
+        Some(program) => program.display().to_string(),
+        None => line.program.clone(),
+    }
+}
+
+/// The command line as words; descriptors get the numbers that are free from 3 on.
+fn spell(line: &CommandLine, program: String) -> (Vec<(String, String)>, Vec<String>) {
+    let mut numbers: HashMap<FdRequest, usize> = HashMap::new();
+    let mut argv = vec![program];
+    argv.extend(line.argv(&mut |request| {
+        let next = numbers.len() + 3;
+        numbers.entry(request.clone()).or_insert(next).to_string()
+    }));
+    let env = line.env.iter().map(|variable| (variable.name.clone(), variable.value.clone())).collect();
+    (env, argv)
+}

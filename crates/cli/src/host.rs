@@ -1,0 +1,84 @@
+//! Facts about this host.
+
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use qemu_argv::{FileKind, Host};
+
+/// The host that domx runs on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ThisHost;
+
+impl Host for ThisHost {
+    fn arch(&self) -> Option<&str> {
+        Some(std::env::consts::ARCH)
+    }
+
+    fn file_exists(&self, path: &str) -> bool {
+        Path::new(path).exists()
+    }
+
+    fn file_kind(&self, path: &str) -> FileKind {
+        let Ok(metadata) = std::fs::metadata(path) else { return FileKind::Missing };
+        let kind = metadata.file_type();
+        if kind.is_dir() {
+            FileKind::Directory
+        } else if kind.is_block_device() {
+            FileKind::BlockDevice
+        } else if kind.is_char_device() {
+            FileKind::CharDevice
+        } else if kind.is_socket() {
+            FileKind::Socket
+        } else {
+            FileKind::File
+        }
+    }
+
+    fn render_node(&self) -> Option<String> {
+        (128..192).map(|minor| format!("/dev/dri/renderD{minor}")).find(|path| Path::new(path).exists())
+    }
+
+    fn numa_nodes(&self) -> Vec<u32> {
+        let Ok(entries) = std::fs::read_dir("/sys/devices/system/node") else { return Vec::new() };
+        let mut nodes: Vec<u32> = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.strip_prefix("node")?.parse().ok())
+            .collect();
+        nodes.sort_unstable();
+        nodes
+    }
+
+    fn now(&self) -> Option<i64> {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
+        i64::try_from(now.as_secs()).ok()
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+/// Whether `/dev/kvm` can be opened to run guests.
+pub fn can_use_kvm() -> bool {
+    why_no_kvm().is_none()
+}
+
+/// Why `/dev/kvm` cannot be opened, if it cannot.
+pub fn why_no_kvm() -> Option<std::io::Error> {
+    std::fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").err()
+}
+
+/// A program on PATH.
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(name))
+        .find(|program| is_executable(program))
+}
+
+/// Whether a file can be started.
+pub fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}

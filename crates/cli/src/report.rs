@@ -1,0 +1,203 @@
+//! Messages on stderr, and the exit status they lead to.
+
+use std::io::{IsTerminal, Write};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use domain_model::{Class, Diagnostic, Document, Severity, SyntaxError};
+use serde_json::json;
+
+use crate::args::{Cli, Color};
+
+/// Why a command ends, with the exit status of `cli.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// All went well.
+    Ok,
+    /// The guest or QEMU failed.
+    Failed,
+    /// The command line of domx is wrong, or a file cannot be read.
+    Usage,
+    /// The XML is wrong.
+    Xml,
+    /// This QEMU cannot do it.
+    Unsupported,
+    /// It took too long.
+    TimedOut,
+}
+
+impl Status {
+    /// The exit status.
+    pub const fn code(self) -> u8 {
+        match self {
+            Status::Ok => 0,
+            Status::Failed => 1,
+            Status::Usage => 2,
+            Status::Xml => 3,
+            Status::Unsupported => 4,
+            Status::TimedOut => 124,
+        }
+    }
+
+    /// What a list of problems leads to: the status of the first error.
+    pub fn of(problems: &[Diagnostic]) -> Self {
+        match problems.iter().find(|problem| problem.is_error()) {
+            None => Status::Ok,
+            Some(problem) => match problem.code.class() {
+                Class::Xml => Status::Xml,
+                _ => Status::Unsupported,
+            },
+        }
+    }
+}
+
+/// Why a command stops before its end: a message, and the status.
+#[derive(Debug)]
+pub struct Stop {
+    /// The exit status.
+    pub status: Status,
+    /// What to say; nothing if it has been said.
+    pub message: Option<String>,
+}
+
+impl Stop {
+    /// Stops with a message.
+    pub fn new(status: Status, message: impl Into<String>) -> Self {
+        Stop { status, message: Some(message.into()) }
+    }
+
+    /// Stops without a word: the problems have been shown.
+    pub fn silent(status: Status) -> Self {
+        Stop { status, message: None }
+    }
+}
+
+/// Where messages go, and which.
+#[derive(Debug, Clone)]
+pub struct Report {
+    renderer: Renderer,
+    styled: bool,
+    quiet: bool,
+    verbose: bool,
+}
+
+impl Report {
+    /// As the command line asks for.
+    pub fn new(cli: &Cli) -> Self {
+        let styled = match cli.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                std::io::stderr().is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        };
+        let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
+        Report { renderer, styled, quiet: cli.quiet, verbose: cli.verbose }
+    }
+
+    /// An error that is not about a place in a document.
+    pub fn error(&self, message: &str) {
+        self.say("error", "31", message);
+    }
+
+    /// A warning that is not about a place in a document.
+    pub fn warning(&self, message: &str) {
+        if !self.quiet {
+            self.say("warning", "33", message);
+        }
+    }
+
+    /// Something worth knowing.
+    pub fn note(&self, message: &str) {
+        if !self.quiet {
+            self.say("domx", "36", message);
+        }
+    }
+
+    /// What is done; for those who asked.
+    pub fn detail(&self, message: &str) {
+        if self.verbose {
+            self.say("domx", "36", message);
+        }
+    }
+
+    fn say(&self, word: &str, colour: &str, message: &str) {
+        let mut stderr = std::io::stderr().lock();
+        // There is nobody to tell that stderr is gone.
+        let _ = if self.styled {
+            writeln!(stderr, "\x1b[1;{colour}m{word}\x1b[0m: {message}")
+        } else {
+            writeln!(stderr, "{word}: {message}")
+        };
+    }
+
+    /// Problems of a document, each with its line and a caret.
+    pub fn problems(&self, document: &Document, problems: &[Diagnostic]) {
+        for problem in problems {
+            if problem.severity == Severity::Warning && self.quiet {
+                continue;
+            }
+            let _ = writeln!(std::io::stderr().lock(), "{}", self.render(document, problem));
+        }
+    }
+
+    fn render(&self, document: &Document, problem: &Diagnostic) -> String {
+        let level = match problem.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let title = level.primary_title(problem.message.as_str()).id(problem.code.as_str());
+        let mut group = match document.span(problem.origin) {
+            Some(span) => title.element(
+                Snippet::source(document.text())
+                    .path(document.name())
+                    .annotation(AnnotationKind::Primary.span(span)),
+            ),
+            None => Group::with_title(title),
+        };
+        if let Some(rule) = problem.origin.rule() {
+            group = group.element(Level::NOTE.message(rule));
+        }
+        if let Some(help) = &problem.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        self.renderer.render(&[group])
+    }
+
+    /// A text that is not XML.
+    pub fn syntax(&self, text: &str, error: &SyntaxError) {
+        let mut end = (error.offset + 1).min(text.len());
+        while !text.is_char_boundary(end) {
+            end += 1;
+        }
+        let mut start = error.offset.min(text.len());
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let group = Level::ERROR.primary_title(error.message.as_str()).id("not-xml").element(
+            Snippet::source(text)
+                .path(error.document.as_str())
+                .annotation(AnnotationKind::Primary.span(start..end)),
+        );
+        let _ = writeln!(std::io::stderr().lock(), "{}", self.renderer.render(&[group]));
+    }
+}
+
+/// A problem as JSON.
+pub fn problem_json(document: &Document, problem: &Diagnostic) -> serde_json::Value {
+    let span = document.span(problem.origin);
+    let position = document.position(problem.origin);
+    json!({
+        "severity": problem.severity,
+        "code": problem.code,
+        "class": problem.code.class(),
+        "message": problem.message,
+        "file": document.name(),
+        "line": position.map(|position| position.line),
+        "column": position.map(|position| position.column),
+        "span": span.map(|span| [span.start, span.end]),
+        "path": document.path(problem.origin),
+        "rule": problem.origin.rule(),
+        "help": problem.help,
+    })
+}
