@@ -122,7 +122,7 @@ pub enum SourceKind {
     Nvme(NvmeSource),
     /// Another process that speaks the vhost-user protocol; since libvirt 7.1.
     VhostUser(VhostUserSource),
-    /// A vDPA block device; since libvirt 9.9.
+    /// A vDPA block device; since libvirt 9.8.
     VhostVdpa {
         /// `dev`: the path of its character device.
         path: Option<String>,

@@ -199,7 +199,7 @@ pub struct BlockIo {
     pub logical_block_size: Option<u32>,
     /// The unit the disk works in.
     pub physical_block_size: Option<u32>,
-    /// The smallest unit the guest can discard; since libvirt 10.10.
+    /// The smallest unit the guest can discard.
     pub discard_granularity: Option<u32>,
     /// Where it was written.
     pub meta: Meta,

@@ -81,7 +81,7 @@ pub struct NetworkSource {
     pub identity: Option<Identity>,
     /// `<knownHosts>`: the path of the file with the keys of SSH servers; since libvirt 9.8.
     pub known_hosts: Option<String>,
-    /// `<reconnect>`: for how many seconds NBD tries to connect again; since libvirt 9.2.
+    /// `<reconnect>`: for how many seconds NBD tries to connect again.
     pub reconnect_delay: Option<u32>,
 }
 

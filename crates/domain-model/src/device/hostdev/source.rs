@@ -57,9 +57,9 @@ pub struct UsbHostdev {
 /// A PCI device of the host.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PciHostdev {
-    /// Whether the guest's screen is what the device draws; since libvirt 11.0 for PCI.
+    /// Whether the guest's screen is what the device draws.
     pub display: Option<OnOff>,
-    /// Whether the firmware gets a simple frame buffer; since libvirt 11.0 for PCI.
+    /// Whether the firmware gets a simple frame buffer.
     pub ramfb: Option<OnOff>,
     /// `<driver name=…>`: how the host hands it over; since libvirt 1.0.5.
     pub driver: Option<HostdevDriver>,
