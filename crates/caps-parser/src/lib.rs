@@ -4,6 +4,7 @@ mod capabilities;
 mod capability;
 pub mod cpu_help;
 pub mod device_help;
+pub mod diff;
 mod error;
 pub mod facts;
 pub mod help;
@@ -18,6 +19,7 @@ mod version;
 
 pub use capabilities::Capabilities;
 pub use capability::{Capability, UnknownCapability};
+pub use diff::CapsDiff;
 pub use error::ParseError;
 pub use facts::Facts;
 pub use names::{NameList, NameSet};
