@@ -24,6 +24,8 @@ pub struct Config {
     pub supervised: bool,
     /// The id of the running domain; libvirt counts from 1, and -1 is a domain that is not running yet.
     pub domain_id: i32,
+    /// Whether the guest is new, so that defaults need not be those that guests of older versions had.
+    pub abi_update: bool,
     /// Where relative paths in the domain start; `None` leaves them as they are.
     pub base_dir: Option<String>,
     /// Where each guest has its private directory.
@@ -107,6 +109,7 @@ impl Default for Config {
             layout: Layout::Run,
             supervised: false,
             domain_id: -1,
+            abi_update: false,
             base_dir: None,
             lib_dir: "/var/lib/libvirt/qemu".to_owned(),
             channel_dir: "/var/run/libvirt/qemu/channel".to_owned(),

@@ -1,5 +1,18 @@
 //! Everything the user left open: defaults, implicit devices, addresses.
 
+pub(crate) mod board;
+mod ccw;
+mod controllers;
+mod dimm;
+mod machine;
+mod pci;
+mod spapr_vio;
+mod usb;
+mod virtio;
+mod virtio_mmio;
+mod virtio_serial;
+mod walk;
+
 use domain_model::{Diagnostic, Domain};
 
 use crate::context::{Context, Inputs};
@@ -30,8 +43,27 @@ fn steps(era: Era) -> &'static [Step] {
     }
 }
 
-const MODERN: &[Step] =
-    &[domain::defaults, os::defaults, memory::defaults, features::defaults, cpu::defaults, device::defaults];
+const MODERN: &[Step] = &[
+    domain::defaults,
+    os::defaults,
+    memory::defaults,
+    features::defaults,
+    cpu::defaults,
+    controllers::number,
+    machine::devices,
+    device::defaults,
+    controllers::models,
+    controllers::implied,
+    virtio_serial::assign,
+    spapr_vio::assign,
+    ccw::assign,
+    virtio_mmio::assign,
+    pci::assign,
+    pci::zpci,
+    pci::targets,
+    usb::define,
+    dimm::assign,
+];
 
 const HISTORIC: &[Step] = &[domain::defaults, os::defaults, memory::defaults];
 

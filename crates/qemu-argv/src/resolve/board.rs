@@ -37,7 +37,7 @@ pub(crate) enum Board {
     /// Any other MIPS machine.
     Mips,
     /// Machines of architectures that QEMU gives a PCI bus and USB: Alpha, PowerPC, SuperH, SPARC64.
-    PciBoard,
+    WithPci,
     /// Anything else.
     Other,
 }
@@ -74,7 +74,7 @@ impl Board {
                 _ => Board::Mips,
             },
             Arch::Alpha | Arch::Ppc | Arch::Ppcemb | Arch::Sh4 | Arch::Sh4eb | Arch::Sparc64 => {
-                Board::PciBoard
+                Board::WithPci
             }
             _ => Board::Other,
         }
@@ -83,11 +83,6 @@ impl Board {
     /// Whether a domain without any PCI controller can only be one that nobody gave a root.
     pub(crate) fn has_pci(self) -> bool {
         !matches!(self, Board::Vexpress | Board::Other | Board::Microvm)
-    }
-
-    /// Whether it is an Arm machine.
-    pub(crate) fn is_arm(domain: &Domain) -> bool {
-        matches!(domain.os.arch, Some(Arch::Armv6l | Arch::Armv7l | Arch::Armv7b | Arch::Aarch64))
     }
 
     /// Whether the machine has a SCSI controller of model NCR 53C90 built in.

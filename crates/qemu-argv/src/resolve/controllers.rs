@@ -8,7 +8,7 @@ use domain_model::device::channel::ChannelTarget;
 use domain_model::device::console::ConsoleTargetType;
 use domain_model::device::controller::{Controller, ControllerKind, PciModel, ScsiModel, UsbModel};
 use domain_model::device::disk::DiskBus;
-use domain_model::{Code, Device, Diagnostic, Origin};
+use domain_model::{Code, Device, Diagnostic, Domain, Origin};
 
 use super::Resolving;
 use super::board::Board;
@@ -202,7 +202,7 @@ pub(crate) fn models(cx: &mut Resolving<'_>) {
     let scsi = default_scsi(cx);
     let usb = default_usb(cx);
     let board = Board::of(&cx.domain);
-    let cells = super::numa_cells(&cx.domain);
+    let cells = numa_cells(&cx.domain);
     for device in &mut cx.domain.devices.controllers {
         let index = device.spec.index.unwrap_or_default();
         let has_address = device.info.address.is_some();
@@ -426,6 +426,11 @@ fn scsi_hostdevs(cx: &mut Resolving<'_>) {
 /// The controller that a SCSI device of the host is on.
 fn scsi_controller_of(hostdev: &Device<domain_model::device::hostdev::Hostdev>) -> Option<u32> {
     hostdev.info.address.as_ref()?.place.drive()?.controller
+}
+
+/// The number of NUMA cells of a guest.
+fn numa_cells(domain: &Domain) -> usize {
+    domain.cpu.as_ref().and_then(|cpu| cpu.numa.as_ref()).map_or(0, |numa| numa.cells.len())
 }
 
 #[cfg(test)]

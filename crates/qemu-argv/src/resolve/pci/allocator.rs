@@ -99,11 +99,6 @@ impl Allocator {
         Ok(at)
     }
 
-    /// Whether something can be at a place, used or not.
-    pub(crate) fn check_place(&self, at: Slot, need: Need) -> Result<(), PciError> {
-        self.check(at, need, Bus::takes_placed)
-    }
-
     /// Takes the lowest free place on the lowest bus that fits.
     ///
     /// # Errors
@@ -220,7 +215,7 @@ impl Allocator {
                 Plug::Conventional if growth.several_roots => PciModel::PciRoot,
                 Plug::Conventional => {
                     let has_conventional =
-                        self.buses.iter().any(|bus| bus.takes_controller(PciModel::PciBridge));
+                        self.buses.iter().any(|bus| bus.has(Plug::Controller(PciModel::PciBridge)));
                     if !has_conventional {
                         // The guest is all Express so far: the way to conventional PCI needs two controllers.
                         if missing == 1 {

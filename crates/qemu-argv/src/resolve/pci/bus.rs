@@ -133,9 +133,8 @@ impl Bus {
             PcieSwitchDownstreamPort, PcieSwitchUpstreamPort, PcieToPciBridge,
         };
         let takes = |plugs: &[Plug]| plugs.iter().fold(0, |bits, plug| bits | plug.bit());
-        let controllers = |models: &[PciModel]| {
-            models.iter().fold(0, |bits, model| bits | Plug::Controller(*model).bit())
-        };
+        let controllers =
+            |models: &[PciModel]| models.iter().fold(0, |bits, model| bits | Plug::Controller(*model).bit());
         let conventional = takes(&[Plug::Conventional]) | controllers(&[PciBridge]);
         let express = takes(&[Plug::Express]);
         let (plugs, automatic, first, last) = match model {
@@ -186,9 +185,9 @@ impl Bus {
         self.last
     }
 
-    /// Whether it takes a controller of this model.
-    pub(crate) fn takes_controller(&self, model: PciModel) -> bool {
-        self.plugs & Plug::Controller(model).bit() != 0
+    /// Whether it has a kind of plug, for anybody.
+    pub(crate) fn has(&self, plug: Plug) -> bool {
+        self.plugs & plug.bit() != 0
     }
 
     /// Whether something that the user placed here can be here.
