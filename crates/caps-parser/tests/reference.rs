@@ -3,13 +3,16 @@
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
 mod support;
+#[path = "support/xml.rs"]
+mod xml;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use caps_parser::facts::{Accel, Accelerator, CpuValue, Facts};
 use caps_parser::{Capabilities, Capability, device_help, help, qmp};
-use support::{Element, reference};
+use support::reference;
+use xml::Element;
 
 fn names(value: &serde_json::Value) -> BTreeSet<String> {
     value.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()

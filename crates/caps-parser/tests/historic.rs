@@ -1,0 +1,86 @@
+//! The project's own historic help texts and what they tell.
+
+#![allow(clippy::unwrap_used)] // A test fails by panicking.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use caps_parser::{Capabilities, Capability, device_help, help};
+use serde_json::{Value, json};
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/help")
+}
+
+/// The texts of a folder by name, each with its list of devices if there is one.
+fn texts(folder: &PathBuf) -> BTreeMap<String, (String, Option<String>)> {
+    let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .filter(|path| {
+            !name(path).ends_with(".json") && !name(path).ends_with(".md") && !name(path).ends_with("-device")
+        })
+        .map(|path| {
+            let device = folder.join(format!("{}-device", name(&path)));
+            (name(&path), (std::fs::read_to_string(&path).unwrap(), std::fs::read_to_string(device).ok()))
+        })
+        .collect()
+}
+
+fn capabilities((help, device): &(String, Option<String>)) -> Capabilities {
+    let mut facts = help::parse(help).unwrap();
+    if let Some(device) = device {
+        device_help::parse(device, &mut facts);
+    }
+    Capabilities::detect(facts, "historic")
+}
+
+fn names(flags: impl Iterator<Item = Capability>) -> Vec<&'static str> {
+    flags.map(Capability::name).collect()
+}
+
+fn summary(capabilities: &Capabilities) -> Value {
+    let facts = &capabilities.facts;
+    json!({
+        "version": facts.version,
+        "is_kvm": facts.is_kvm,
+        "kvm_version": facts.kvm_version,
+        "skipped": facts.skipped,
+        "flags": names(capabilities.flags()),
+    })
+}
+
+#[test]
+fn own_texts_tell_what_is_expected() {
+    let got: BTreeMap<String, Value> =
+        texts(&folder()).iter().map(|(name, text)| (name.clone(), summary(&capabilities(text)))).collect();
+    let file = folder().join("expected.json");
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&file, serde_json::to_string_pretty(&got).unwrap() + "\n").unwrap();
+    }
+    let expected: BTreeMap<String, Value> =
+        serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(got.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (name, expected) in &expected {
+        assert_eq!(&got[name], expected, "{name}");
+    }
+}
+
+/// Condensing left out nothing that a capability depends on.
+#[test]
+fn own_texts_tell_the_same_as_the_originals() {
+    let Some(originals) = support::reference("help") else { return };
+    let own = texts(&folder());
+    for (name, original) in texts(&originals) {
+        let (own, original) = (capabilities(&own[&name]), capabilities(&original));
+        assert_eq!(names(own.flags()), names(original.flags()), "{name}");
+        assert_eq!(names(own.unknown()), names(original.unknown()), "{name}");
+        assert_eq!(
+            (own.version(), &own.facts.package),
+            (original.version(), &original.facts.package),
+            "{name}"
+        );
+    }
+}
