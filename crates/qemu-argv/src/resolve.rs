@@ -72,7 +72,7 @@ const HISTORIC: &[Step] = &[domain::defaults, os::defaults, memory::defaults];
 /// The result is a domain again: written as XML it is what libvirt shows of the defined domain.
 pub fn resolve(domain: &Domain, inputs: Inputs<'_>) -> (Domain, Vec<Diagnostic>) {
     let dialect = Dialect::of(inputs.caps);
-    let mut cx = Resolving { domain: domain.clone(), inputs, dialect, problems: Vec::new() };
+    let mut cx = Resolving { domain: domain.clone(), inputs, dialect, problems: domain.check() };
     for step in steps(dialect.era) {
         step(&mut cx);
     }
