@@ -1,5 +1,7 @@
 //! `<blkiotune>`: the guest's share of the host's block devices.
 
+use std::collections::BTreeSet;
+
 use crate::xml::{Element, Meta, Xml};
 use crate::{Code, Diagnostic};
 
@@ -22,6 +24,16 @@ impl Element for Blkiotune {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.value("weight", &mut self.weight);
         xml.children("device", &mut self.devices);
+        let mut paths = BTreeSet::new();
+        for device in self.devices.iter().filter(|_| X::READS) {
+            if device.path.is_some() && !paths.insert(&device.path) {
+                xml.report(Diagnostic::error(
+                    Code::Conflict,
+                    device.meta.at("path"),
+                    "the device occurs twice",
+                ));
+            }
+        }
     }
 }
 

@@ -5,6 +5,18 @@ use crate::xml::text::YesNo;
 use crate::xml::{Element, Meta, Tagged, Text, TextError, Xml};
 
 /// `<clock>`: what time the guest starts with, and its timers.
+///
+/// ```
+/// use domain_model::clock::{Clock, ClockOffset, TimerName};
+/// use domain_model::{Document, xml};
+///
+/// let document = Document::parse("", "<clock offset='utc'><timer name='hpet' present='no'/></clock>")?;
+/// let (clock, problems) = xml::read::<Clock>(document.root());
+/// assert!(problems.is_empty());
+/// assert_eq!(clock.offset, ClockOffset::Utc { adjustment: None });
+/// assert_eq!(clock.timers[0].name, TimerName::Hpet);
+/// # Ok::<(), domain_model::SyntaxError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Clock {
     /// What time the guest starts with.

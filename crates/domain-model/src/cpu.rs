@@ -4,7 +4,7 @@ mod numa;
 
 pub use numa::{
     CacheAssociativity, CachePolicy, Cell, CellCache, Interconnect, InterconnectKind, Interconnects, Numa,
-    Sibling,
+    Path, Sibling,
 };
 
 use std::collections::BTreeSet;
@@ -94,6 +94,19 @@ words! {
 }
 
 /// `<cpu>`: the guest's CPUs.
+///
+/// ```
+/// use domain_model::cpu::{Cpu, CpuMode};
+/// use domain_model::{Document, xml};
+///
+/// let document = Document::parse("", "<cpu mode='host-passthrough'>\
+///     <topology sockets='1' cores='4' threads='2'/></cpu>")?;
+/// let (cpu, problems) = xml::read::<Cpu>(document.root());
+/// assert!(problems.is_empty());
+/// assert_eq!(cpu.mode, Some(CpuMode::HostPassthrough));
+/// assert_eq!(cpu.topology.map(|topology| topology.cpus()), Some(8));
+/// # Ok::<(), domain_model::SyntaxError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cpu {
     /// Where the model comes from.

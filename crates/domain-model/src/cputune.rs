@@ -15,6 +15,17 @@ use crate::{Code, Diagnostic};
 ///
 /// A thread runs for its quota in each period; both are in µs, a period from 1000 to 1000000, a quota from 1000
 /// on, or negative for no limit.
+///
+/// ```
+/// use domain_model::cputune::Cputune;
+/// use domain_model::{Document, xml};
+///
+/// let document = Document::parse("", "<cputune><vcpupin vcpu='0' cpuset='0-3,^2'/></cputune>")?;
+/// let (cputune, problems) = xml::read::<Cputune>(document.root());
+/// assert!(problems.is_empty());
+/// assert_eq!(cputune.vcpu_pins[0].cpuset.as_ref().map(ToString::to_string), Some("0-1,3".to_owned()));
+/// # Ok::<(), domain_model::SyntaxError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cputune {
     /// The share of CPU time against other guests.

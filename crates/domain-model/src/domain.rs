@@ -64,6 +64,24 @@ impl Text for Genid {
 }
 
 /// A domain, as written: nothing is filled in.
+///
+/// ```
+/// use domain_model::memory::{Memory, Vcpu};
+/// use domain_model::os::{Arch, Os, OsType};
+/// use domain_model::values::Kib;
+/// use domain_model::{Domain, DomainType};
+///
+/// let domain = Domain {
+///     kind: DomainType::Kvm,
+///     name: Some("guest".to_owned()),
+///     memory: Some(Memory { size: Some(Kib(1 << 20)), ..Memory::default() }),
+///     vcpu: Some(Vcpu { count: Some(2), ..Vcpu::default() }),
+///     os: Os { kind: Some(OsType::Hvm), arch: Some(Arch::X86_64), ..Os::default() },
+///     ..Domain::default()
+/// };
+/// assert!(domain.check().is_empty());
+/// assert!(domain.write().contains("<memory unit='KiB'>1048576</memory>"));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Domain {
     /// What runs the guest.
@@ -179,6 +197,7 @@ impl Element for Domain {
         xml.value("title", &mut self.title);
         xml.value("description", &mut self.description);
         xml.nested("metadata", |xml| xml.verbatim(&mut self.metadata));
+        self.metadata.take_if(|metadata| metadata.is_empty());
         xml.child("maxMemory", &mut self.max_memory);
         xml.child("memory", &mut self.memory);
         xml.nested("currentMemory", |xml| values::size(xml, &mut self.current_memory));

@@ -1,9 +1,10 @@
 //! Memory: how much of it, how it is backed and limited.
 
-use crate::values::{self, CpuSet, Kib};
+use crate::values::{self, Bits, CpuSet, Kib};
 use crate::words;
 use crate::xml::text::{OnOff, YesNo};
 use crate::xml::{Element, Meta, Xml};
+use crate::{Code, Diagnostic};
 
 /// `<maxMemory>`: how far memory can grow by plugging in modules; since libvirt 1.2.14.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -163,6 +164,21 @@ impl Element for Hugepages {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.children("page", &mut self.pages);
+        if !X::READS {
+            return;
+        }
+        let mut claimed = Bits::new();
+        let mut has_default = false;
+        for page in &self.pages {
+            let is_free = match &page.nodeset {
+                Some(nodes) => claimed.claim(nodes),
+                None => !std::mem::replace(&mut has_default, true),
+            };
+            if !is_free {
+                let message = "a NUMA cell has pages of one size only";
+                xml.report(Diagnostic::error(Code::Conflict, page.meta.at("@nodeset"), message));
+            }
+        }
     }
 }
 
@@ -226,6 +242,17 @@ impl Element for Vcpu {
         values::set(xml, "cpuset", &mut self.cpuset);
         xml.attribute("current", &mut self.current);
         values::unless_empty(xml, &mut self.count);
+        if !X::READS {
+            return;
+        }
+        let count = self.count.unwrap_or(1);
+        if count == 0 {
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at(""), "a guest has at least one CPU"));
+        }
+        if self.current.is_some_and(|current| current > count) {
+            let message = format!("there are {count} CPUs at most");
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at("@current"), message));
+        }
     }
 }
 

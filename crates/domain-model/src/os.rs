@@ -170,6 +170,18 @@ words! {
 }
 
 /// `<os>`: what the guest boots.
+///
+/// ```
+/// use domain_model::os::{BootDeviceKind, Firmware, Os};
+/// use domain_model::{Document, xml};
+///
+/// let document = Document::parse("", "<os firmware='efi'><type machine='q35'>hvm</type><boot dev='hd'/></os>")?;
+/// let (os, problems) = xml::read::<Os>(document.root());
+/// assert!(problems.is_empty());
+/// assert_eq!((os.firmware, os.machine.as_deref()), (Some(Firmware::Efi), Some("q35")));
+/// assert_eq!(os.boot[0].dev, BootDeviceKind::Hd);
+/// # Ok::<(), domain_model::SyntaxError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Os {
     /// Which kind of firmware is chosen automatically.

@@ -53,6 +53,20 @@ impl Element for Idmap {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.children("uid", &mut self.uids);
         xml.children("gid", &mut self.gids);
+        if !X::READS {
+            return;
+        }
+        if self.uids.is_empty() != self.gids.is_empty() {
+            let message = "an `<idmap>` has users as well as groups";
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at(""), message));
+        }
+        // libvirt takes the ranges in the order of their starts.
+        for ranges in [&self.uids, &self.gids] {
+            if !ranges.is_empty() && ranges.iter().all(|range| range.start != 0) {
+                let message = "an `<idmap>` starts with number 0";
+                xml.report(Diagnostic::error(Code::Unsupported, xml.at(""), message));
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `<numa>`: the guest's NUMA cells, their distances and caches.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::memory::MemoryAccess;
 use crate::values::{self, Bits, CpuSet, Kib, ShortBytes};
@@ -60,11 +60,55 @@ impl Numa {
                 }
             }
         }
+        self.check_caches(xml);
         let mut claimed = Bits::new();
         for cell in &self.cells {
             if cell.cpus.as_ref().is_some_and(|cpus| !claimed.claim(cpus)) {
                 let message = "a CPU is in one cell only";
                 xml.report(Diagnostic::error(Code::Unsupported, cell.meta.at("@cpus"), message));
+            }
+        }
+    }
+}
+
+impl Numa {
+    /// Reports caches that are there twice, and paths from or to what is not there.
+    fn check_caches<X: Xml>(&self, xml: &mut X) {
+        let mut report = |code, meta: &Meta, path, message: &str| {
+            xml.report(Diagnostic::error(code, meta.at(path), message));
+        };
+        let cells: BTreeMap<u32, &Cell> = self.ids().zip(&self.cells).collect();
+        let mut caches = BTreeSet::new();
+        for (id, cell) in &cells {
+            for cache in &cell.caches {
+                if cache.level > 3 {
+                    report(Code::BadValue, &cache.meta, "@level", "caches have levels up to 3");
+                }
+                if !caches.insert((*id, cache.level)) {
+                    report(Code::Conflict, &cache.meta, "@level", "a cell has one cache of each level");
+                }
+            }
+        }
+        let Some(interconnects) = &self.interconnects else { return };
+        let latencies = interconnects.latencies.iter().map(|path| (path.path, &path.meta, "latency"));
+        let bandwidths = interconnects.bandwidths.iter().map(|path| (path.path, &path.meta, "bandwidth"));
+        let mut seen = BTreeSet::new();
+        for (path, meta, element) in latencies.chain(bandwidths) {
+            match cells.get(&path.initiator) {
+                None => report(Code::BadValue, meta, "@initiator", "there is no such cell"),
+                Some(cell) if cell.cpus.is_none() => {
+                    report(Code::Conflict, meta, "@initiator", "a cell without CPUs accesses no memory");
+                }
+                Some(_) => {}
+            }
+            if !cells.contains_key(&path.target) {
+                report(Code::BadValue, meta, "@target", "there is no such cell");
+            }
+            if path.cache.is_some_and(|level| level > 0 && !caches.contains(&(path.target, level))) {
+                report(Code::BadValue, meta, "@cache", "the target has no such cache");
+            }
+            if !seen.insert((element, path)) {
+                report(Code::Conflict, meta, "", "the same path is described twice");
             }
         }
     }
@@ -225,9 +269,9 @@ words! {
     }
 }
 
-/// `<latency>` and `<bandwidth>`: how fast one cell's memory is from another.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Interconnect<T> {
+/// From where to where memory is accessed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Path {
     /// The cell whose CPUs access memory.
     pub initiator: u32,
     /// The cell whose memory it is.
@@ -236,14 +280,21 @@ pub struct Interconnect<T> {
     pub cache: Option<u32>,
     /// What kind of access.
     pub kind: InterconnectKind,
+}
+
+/// `<latency>` and `<bandwidth>`: how fast one cell's memory is from another.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Interconnect<T> {
+    /// From where to where.
+    pub path: Path,
     /// How fast.
     pub value: T,
     /// Where it was written.
     pub meta: Meta,
 }
 
-impl<T> Interconnect<T> {
-    fn describe_path<X: Xml>(&mut self, xml: &mut X) {
+impl Path {
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("initiator", &mut self.initiator);
         xml.required("target", &mut self.target);
         xml.attribute("cache", &mut self.cache);
@@ -257,7 +308,7 @@ impl Element for Interconnect<u64> {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        self.describe_path(xml);
+        self.path.describe(xml);
         xml.required("value", &mut self.value);
     }
 }
@@ -268,7 +319,7 @@ impl Element for Interconnect<Kib> {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        self.describe_path(xml);
+        self.path.describe(xml);
         let mut value = Some(self.value).filter(|_| !X::READS);
         values::size_attribute(xml, "value", &mut value);
         match value {

@@ -1,21 +1,11 @@
 //! `<memory>`: memory modules.
 
 use super::Family;
+pub use crate::memory::MemoryAccess;
 use crate::values::{self, CpuSet, Kib, Uuid};
-use crate::words;
 use crate::xml::text::{Hex, YesNo};
 use crate::xml::{Tagged, Xml};
 use crate::{Code, Diagnostic};
-
-words! {
-    /// `access`: whether others see what the guest writes.
-    pub enum MemoryAccess {
-        /// Others see it.
-        Shared = "shared",
-        /// Only the guest sees it.
-        Private = "private",
-    }
-}
 
 /// `<memory>`: memory beyond what the guest starts with.
 ///

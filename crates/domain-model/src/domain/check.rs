@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Domain;
 use crate::sysinfo::{SysinfoKind, SystemField};
-use crate::values::{Bits, CpuSet, Uuid};
+use crate::values::{Bits, CpuSet, Kib, Uuid};
 use crate::xml::{Meta, Text};
 use crate::{Code, Diagnostic};
 
@@ -23,10 +23,13 @@ impl Domain {
     pub fn check(&self) -> Vec<Diagnostic> {
         let mut problems = Problems(Vec::new());
         self.check_essentials(&mut problems);
+        self.check_memory(&mut problems);
+        self.check_vcpus(&mut problems);
         self.check_cells(&mut problems);
         self.check_iothreads(&mut problems);
         self.check_uuids(&mut problems);
         self.check_keywrap(&mut problems);
+        self.check_seclabels(&mut problems);
         problems.0
     }
 
@@ -49,10 +52,43 @@ impl Domain {
         if self.os.kind.is_none() && self.bootloader.is_none() {
             out.add(Code::MissingElement, &self.meta, "os", "`<os>` needs a `<type>`");
         }
-        let memory = self.memory.as_ref().and_then(|memory| memory.size);
-        if memory.is_none_or(|size| size.0 == 0) && self.cells() == 0 {
+    }
+
+    fn check_memory(&self, out: &mut Problems) {
+        let sum =
+            |sizes: &mut dyn Iterator<Item = Kib>| sizes.fold(0_u64, |sum, size| sum.saturating_add(size.0));
+        let written = self.memory.as_ref().and_then(|memory| memory.size).map_or(0, |size| size.0);
+        let numa = self.cpu.as_ref().and_then(|cpu| cpu.numa.as_ref());
+        let cells = sum(&mut numa.iter().flat_map(|numa| &numa.cells).filter_map(|cell| cell.memory));
+        let modules = sum(&mut self.devices.memories.iter().filter_map(|module| module.spec.size));
+        // What is written counts the modules in; what the cells have does not.
+        let (initial, total) = match written {
+            0 => (cells, cells.saturating_add(modules)),
+            _ => (written.saturating_sub(modules), written),
+        };
+        if modules > total {
+            let message = "the memory modules are larger than all of `<memory>`";
+            out.add(Code::Conflict, &self.meta, "memory", message);
+        } else if initial == 0 {
             let message = "a domain needs `<memory>`, or `<cell>`s of `<numa>`";
             out.add(Code::MissingElement, &self.meta, "memory", message);
+        }
+        if let Some(max) = &self.max_memory
+            && max.size.is_some_and(|size| size.0 > 0 && size.0 < total)
+        {
+            out.add(Code::Conflict, &max.meta, "", "`<maxMemory>` is less than the memory that there is");
+        }
+    }
+
+    fn check_vcpus(&self, out: &mut Problems) {
+        let count = self.vcpu.as_ref().and_then(|vcpu| vcpu.count).unwrap_or(1);
+        let mut ids = BTreeSet::new();
+        for vcpu in &self.vcpus {
+            if vcpu.id >= count || !ids.insert(vcpu.id) {
+                let message =
+                    format!("the CPUs have the numbers from 0 to {}, each once", count.saturating_sub(1));
+                out.add(Code::Conflict, &vcpu.meta, "@id", message);
+            }
         }
     }
 
@@ -127,6 +163,18 @@ impl Domain {
             if !names.insert(cipher.name) {
                 let message = format!("the cipher `{}` occurs twice", cipher.name);
                 out.add(Code::Unsupported, &cipher.meta, "@name", message);
+            }
+        }
+    }
+
+    fn check_seclabels(&self, out: &mut Problems) {
+        let mut models = BTreeSet::new();
+        for seclabel in &self.seclabels {
+            if seclabel.model.is_none() && self.seclabels.len() > 1 {
+                let message = "each of several labels needs the attribute `model`";
+                out.add(Code::MissingAttribute, &seclabel.meta, "", message);
+            } else if !models.insert(&seclabel.model) {
+                out.add(Code::Conflict, &seclabel.meta, "@model", "a security driver has one label");
             }
         }
     }
