@@ -1,4 +1,5 @@
 //! Capabilities of any QEMU, read from help texts and QMP replies.
+#![doc = include_str!("../README.md")]
 
 mod capabilities;
 mod capability;
