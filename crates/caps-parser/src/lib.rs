@@ -25,5 +25,5 @@ pub use error::ParseError;
 pub use facts::Facts;
 pub use names::{NameList, NameSet};
 pub use rule::Rule;
-pub use snapshot::{FORMAT, SnapshotError};
+pub use snapshot::{SNAPSHOT_FORMAT, SnapshotError};
 pub use version::Version;

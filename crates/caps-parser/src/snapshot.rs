@@ -13,7 +13,7 @@ use crate::facts::Facts;
 use crate::names::Text;
 
 /// The format this crate writes, and the newest it reads.
-pub const FORMAT: u32 = 1;
+pub const SNAPSHOT_FORMAT: u32 = 1;
 
 /// The document. The same capabilities always give the same text.
 #[derive(Serialize, Deserialize)]
@@ -46,7 +46,7 @@ struct Header {
 pub enum SnapshotError {
     /// A later version of this program wrote it.
     #[error(
-        "the snapshot has format {found}, and only formats up to {FORMAT} are understood: use a newer version"
+        "the snapshot has format {found}, and only formats up to {SNAPSHOT_FORMAT} are understood: use a newer version"
     )]
     Newer {
         /// The format it has.
@@ -61,7 +61,7 @@ impl Capabilities {
     /// Writes a snapshot: one line of JSON.
     pub fn to_json(&self) -> String {
         let document = Document {
-            format: FORMAT,
+            format: SNAPSHOT_FORMAT,
             source: self.source.clone(),
             rules: RULES.clone(),
             flags: self.flags().map(|flag| Text(flag.name().into())).collect(),
@@ -80,12 +80,14 @@ impl Capabilities {
             Ok(document) => document,
             Err(error) => {
                 return Err(match serde_json::from_str(text) {
-                    Ok(Header { format }) if format > FORMAT => SnapshotError::Newer { found: format },
+                    Ok(Header { format }) if format > SNAPSHOT_FORMAT => {
+                        SnapshotError::Newer { found: format }
+                    }
                     _ => ParseError::json("not a snapshot of capabilities", text, &error).into(),
                 });
             }
         };
-        if document.format > FORMAT {
+        if document.format > SNAPSHOT_FORMAT {
             return Err(SnapshotError::Newer { found: document.format });
         }
         let facts = document.facts.into_owned();
