@@ -73,6 +73,8 @@ codes! {
     MissingElement = "missing-element": Xml;
     /// Parts that are fine alone contradict each other.
     Conflict = "conflict": Xml;
+    /// There are more problems than are listed.
+    TooMany = "too-many": Xml;
     /// The QEMU in use lacks a capability that the domain needs.
     MissingCapability = "missing-capability": Unsupported;
     /// A configuration that QEMU, the machine type or this program does not support.

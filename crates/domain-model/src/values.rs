@@ -9,7 +9,6 @@ pub use size::{Bytes, KIB, Kib, MIB, Scaled, ShortBytes, Size, Unit, size, size_
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
-use std::num::NonZeroU32;
 
 use crate::xml::{Text, TextError, Xml};
 use crate::{Code, Diagnostic};
@@ -109,6 +108,8 @@ impl fmt::Display for MacAddress {
 pub struct CNumber<const MAX: u64>(pub u64);
 
 impl<const MAX: u64> Text for CNumber<MAX> {
+    const IS_NUMBER: bool = true;
+
     fn parse(text: &str) -> Result<Self, TextError> {
         crate::xml::text::parse_c_number(text)
             .filter(|number| *number <= MAX)
@@ -138,7 +139,6 @@ macro_rules! standard_values {
 standard_values! {
     IpAddr: "an IP address, such as `192.0.2.1` or `2001:db8::1`";
     Ipv4Addr: "an IPv4 address, such as `192.0.2.1`";
-    NonZeroU32: "a whole number from 1 to 4294967295";
 }
 
 #[cfg(test)]

@@ -150,7 +150,9 @@ impl Family for Interface {
             xml.attribute("actual", &mut self.guest_actual);
         });
         xml.nested("model", |xml| xml.attribute("type", &mut self.model));
-        xml.child("driver", &mut self.driver);
+        if !matches!(self.source, InterfaceSource::Hostdev(_)) {
+            xml.child("driver", &mut self.driver);
+        }
         xml.child("backend", &mut self.backend);
         xml.child("filterref", &mut self.filterref);
         xml.nested("tune", |xml| xml.value("sndbuf", &mut self.sndbuf));

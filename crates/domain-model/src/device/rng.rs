@@ -2,6 +2,7 @@
 
 use super::Family;
 use crate::chardev::{Chardev, UnixPath};
+use crate::values;
 use crate::virtio::VirtioOptions;
 use crate::words;
 use crate::xml::{Element, Meta, Tagged, Xml};
@@ -135,13 +136,7 @@ impl Element for RngBackend {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required_tag("model", &mut self.kind);
         match &mut self.kind {
-            RngBackendKind::Random { path } => {
-                xml.text(path);
-                // An element without text names no device.
-                if path.as_deref() == Some("") {
-                    *path = None;
-                }
-            }
+            RngBackendKind::Random { path } => values::unless_empty(xml, path),
             RngBackendKind::Egd(chardev) => {
                 xml.required_tag("type", &mut chardev.source);
                 chardev.describe(xml);

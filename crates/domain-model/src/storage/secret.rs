@@ -164,11 +164,7 @@ impl Element for Auth {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("username", &mut self.username);
-        xml.section("secret", &mut self.secret);
-        if X::READS && self.secret.meta.node().is_none() {
-            let message = "`<auth>` needs a `<secret>`";
-            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
-        }
+        xml.required_child("secret", &mut self.secret);
     }
 }
 

@@ -71,3 +71,65 @@ impl Meta {
         }
     }
 }
+
+/// The extras of one element, by place. There are as many places as the description has, however many
+/// extras there are.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// How many elements are open where the paths start.
+    pub(super) depth: usize,
+    places: Vec<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    path: Vec<&'static str>,
+    anchor: Anchor,
+    sources: Vec<String>,
+}
+
+impl Kept {
+    pub(super) fn new(depth: usize, extras: &[Extra]) -> Self {
+        let mut places: Vec<Place> = Vec::new();
+        for Extra { path, anchor, source } in extras {
+            let source = source.clone();
+            match places.iter_mut().find(|place| place.anchor == *anchor && place.path == *path) {
+                Some(place) => place.sources.push(source),
+                None => places.push(Place { path: path.clone(), anchor: *anchor, sources: vec![source] }),
+            }
+        }
+        Kept { depth, places }
+    }
+
+    /// Whether all are taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.iter().all(|place| place.sources.is_empty())
+    }
+
+    /// Whether something is left at `path` or below it, apart from what stands in front of the element.
+    pub(super) fn has_below(&self, path: impl Iterator<Item = &'static str> + Clone) -> bool {
+        self.places.iter().any(|place| {
+            place.anchor != Anchor::Lead
+                && !place.sources.is_empty()
+                && path
+                    .clone()
+                    .zip(place.path.iter().map(Some).chain(std::iter::repeat(None)))
+                    .all(|(step, own)| own == Some(&step))
+        })
+    }
+
+    /// Takes what is left at `path`.
+    pub(super) fn take(
+        &mut self,
+        path: impl Iterator<Item = &'static str> + Clone,
+        wanted: impl Fn(Anchor) -> bool,
+    ) -> Vec<(Anchor, String)> {
+        let mut taken = Vec::new();
+        for place in &mut self.places {
+            if wanted(place.anchor) && path.clone().eq(place.path.iter().copied()) {
+                taken.extend(place.sources.drain(..).map(|source| (place.anchor, source)));
+            }
+        }
+        taken
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! A family of elements is a struct and one function, [`Element::describe`], which names each attribute and
 //! child once, in the order libvirt writes them. [`Reader`] follows it to fill the struct and [`Writer`] to
-//! print it.
+//! print it; [`JsonReader`] and [`JsonWriter`] do the same in JSON.
 //!
 //! ```
 //! use domain_model::xml::{Element, Meta, Xml};
@@ -25,12 +25,16 @@
 //! # Ok::<(), domain_model::SyntaxError>(())
 //! ```
 
+mod json;
 mod meta;
+mod problems;
 mod reader;
 pub mod text;
 mod writer;
 
+pub use json::{Json, JsonReader, JsonWriter, from_json, to_json};
 pub use meta::{Anchor, Extra, Meta};
+pub use problems::MAX_PROBLEMS;
 pub use reader::{Reader, read};
 pub use text::{Text, TextError, words};
 pub use writer::{Writer, write};

@@ -2,31 +2,21 @@
 
 use std::borrow::Cow;
 
+use super::problems::Problems;
 use super::{Anchor, Element, Extra, Meta, Tagged, Text, TextError, Xml, namespace_uri};
 use crate::source::NodeKind;
 use crate::{Code, Diagnostic, Node, NodeId, Origin};
 
-/// How many problems are listed; what follows is counted in one more.
-///
-/// A file can hold a million of them, and each costs a search through the text when it is printed.
-pub const MAX_PROBLEMS: usize = 1000;
-
-/// Reads an element, with every problem there is, up to [`MAX_PROBLEMS`].
+/// Reads an element, with every problem there is, up to [`MAX_PROBLEMS`](super::MAX_PROBLEMS).
 pub fn read<E: Element>(node: Node<'_>) -> (E, Vec<Diagnostic>) {
     let mut reader = Reader::new(node);
     let mut value = E::default();
     reader.element(node, &mut value, Vec::new());
-    reader.diagnostics.sort_by_key(|diagnostic| match node.document().span(diagnostic.origin) {
+    let problems = reader.problems.into_sorted(|problem| match node.document().span(problem.origin) {
         Some(span) => span.start,
         None => usize::MAX,
     });
-    let (errors, warnings) = reader.unlisted;
-    if errors + warnings > 0 {
-        let severity = if errors > 0 { Diagnostic::error } else { Diagnostic::warning };
-        let message = format!("{} further problems are not listed", errors + warnings);
-        reader.diagnostics.push(severity(Code::BadValue, Origin::Built, message));
-    }
-    (value, reader.diagnostics)
+    (value, problems)
 }
 
 /// An [`Xml`] that reads.
@@ -43,9 +33,7 @@ pub struct Reader<'d> {
     asked: Vec<Asked>,
     /// Children of this element were read, by the name of each; anchors for comments.
     read_children: Vec<(NodeId, &'static str)>,
-    diagnostics: Vec<Diagnostic>,
-    /// How many errors and warnings were not listed any more.
-    unlisted: (usize, usize),
+    problems: Problems,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,8 +53,7 @@ impl<'d> Reader<'d> {
             seen_attributes: vec![false; node.document().attribute_count()],
             asked: Vec::new(),
             read_children: Vec::new(),
-            diagnostics: Vec::new(),
-            unlisted: (0, 0),
+            problems: Problems::default(),
         }
     }
 
@@ -92,16 +79,6 @@ impl<'d> Reader<'d> {
         self.node = outer_node;
         self.asked = outer_asked;
         self.read_children = outer_children;
-    }
-
-    fn problem(&mut self, diagnostic: Diagnostic) {
-        if self.diagnostics.len() < MAX_PROBLEMS {
-            self.diagnostics.push(diagnostic);
-        } else if diagnostic.is_error() {
-            self.unlisted.0 += 1;
-        } else {
-            self.unlisted.1 += 1;
-        }
     }
 
     fn is_named(&self, node: Node<'d>, name: &str) -> bool {
@@ -176,13 +153,13 @@ impl<'d> Reader<'d> {
         if let Some(word) = nearest(text, error.words.iter().copied()) {
             diagnostic = diagnostic.help(format!("did you mean `{word}`?"));
         }
-        self.problem(diagnostic);
+        self.problems.push(diagnostic);
     }
 
     fn report_missing_attribute(&mut self, name: &str) {
         let origin = text_origin(self.node.tag_span());
         let message = format!("`<{}>` needs the attribute `{name}`", self.node.name());
-        self.problem(Diagnostic::error(Code::MissingAttribute, origin, message));
+        self.problems.push(Diagnostic::error(Code::MissingAttribute, origin, message));
     }
 
     fn collect_unknown(&mut self) {
@@ -211,7 +188,7 @@ impl<'d> Reader<'d> {
             if let Some(word) = nearest(name, known) {
                 diagnostic = diagnostic.help(format!("did you mean `{word}`?"));
             }
-            self.problem(diagnostic);
+            self.problems.push(diagnostic);
         }
         // An unknown child or comment is written in front of the next known one, which keeps its place as
         // long as that one is there.
@@ -262,7 +239,7 @@ impl<'d> Reader<'d> {
                 None => diagnostic,
             }
         };
-        self.problem(diagnostic);
+        self.problems.push(diagnostic);
     }
 
     fn keep(&mut self, anchor: Anchor, source: String) {
@@ -375,7 +352,7 @@ impl Xml for Reader<'_> {
         let Some(node) = self.next_child(name) else {
             let origin = text_origin(self.node.tag_span());
             let message = format!("`<{}>` needs the element `<{name}>`", self.node.name());
-            self.problem(Diagnostic::error(Code::MissingElement, origin, message));
+            self.problems.push(Diagnostic::error(Code::MissingElement, origin, message));
             return;
         };
         let lead = self.take_lead(node);
@@ -465,7 +442,7 @@ impl Xml for Reader<'_> {
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
-        self.problem(diagnostic);
+        self.problems.push(diagnostic);
     }
 }
 

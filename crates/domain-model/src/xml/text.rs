@@ -1,9 +1,13 @@
 //! Leaf values: how a word, number or size is read and written.
 
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
 
 /// A value that is the text of an attribute or element.
 pub trait Text: Sized + Clone {
+    /// Whether the printed value is always a whole number in decimal, which JSON writes without quotes.
+    const IS_NUMBER: bool = false;
+
     /// Reads the value.
     ///
     /// # Errors
@@ -61,6 +65,8 @@ impl Text for String {
 macro_rules! numbers {
     ($($type:ty)+) => { $(
         impl Text for $type {
+            const IS_NUMBER: bool = true;
+
             fn parse(text: &str) -> Result<Self, TextError> {
                 let text = text.trim();
                 let digits = text.strip_prefix('+').unwrap_or(text);
@@ -76,7 +82,7 @@ macro_rules! numbers {
     )+ };
 }
 
-numbers!(u8 u16 u32 u64 i32 i64);
+numbers!(u8 u16 u32 u64 i32 i64 NonZeroU32);
 
 /// A number that is written in hexadecimal with `WIDTH` digits, such as `0x03`; read in any base that C reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -1,6 +1,7 @@
 //! Prints structs as libvirt does: two blanks a level, single quotes.
 
-use super::{Anchor, Element, Extra, Tagged, Text, Xml, namespace_uri};
+use super::meta::Kept;
+use super::{Anchor, Element, Tagged, Text, Xml, namespace_uri};
 use crate::{Diagnostic, Origin};
 
 /// Writes an element and everything in it.
@@ -37,35 +38,6 @@ enum Content {
     Children,
 }
 
-/// The extras of one element, by place. There are as many places as the description has, however many
-/// extras there are.
-#[derive(Debug)]
-struct Kept {
-    /// How many elements are open where the paths start.
-    depth: usize,
-    places: Vec<Place>,
-}
-
-#[derive(Debug)]
-struct Place {
-    path: Vec<&'static str>,
-    anchor: Anchor,
-    sources: Vec<String>,
-}
-
-impl Kept {
-    fn new(depth: usize, extras: Vec<Extra>) -> Self {
-        let mut places: Vec<Place> = Vec::new();
-        for Extra { path, anchor, source } in extras {
-            match places.iter_mut().find(|place| place.anchor == anchor && place.path == path) {
-                Some(place) => place.sources.push(source),
-                None => places.push(Place { path, anchor, sources: vec![source] }),
-            }
-        }
-        Kept { depth, places }
-    }
-}
-
 impl Writer {
     fn element<E: Element>(&mut self, name: &'static str, value: &mut E) {
         let extras = value.meta().extras().to_vec();
@@ -76,7 +48,7 @@ impl Writer {
         self.open_tag(name);
         let keeps = !extras.is_empty();
         if keeps {
-            self.extras.push(Kept::new(self.open.len(), extras));
+            self.extras.push(Kept::new(self.open.len(), &extras));
         }
         value.describe(self);
         self.close_tag();
@@ -164,7 +136,7 @@ impl Writer {
     }
 
     fn has_extras(&self) -> bool {
-        self.extras.iter().any(|kept| kept.places.iter().any(|place| !place.sources.is_empty()))
+        self.extras.iter().any(|kept| !kept.is_empty())
     }
 
     fn take_extras(&mut self, anchor: Anchor) -> Vec<String> {
@@ -180,13 +152,8 @@ impl Writer {
         let Writer { extras, open, .. } = self;
         let Some(kept) = extras.last_mut() else { return Vec::new() };
         let path = open.get(kept.depth..).unwrap_or_default();
-        let mut taken = Vec::new();
-        for place in &mut kept.places {
-            if wanted(place.anchor) && place.path.iter().eq(path.iter().map(|open| &open.name)) {
-                taken.append(&mut place.sources);
-            }
-        }
-        taken
+        let taken = kept.take(path.iter().map(|open| open.name), wanted);
+        taken.into_iter().map(|(_, source)| source).collect()
     }
 
     fn write_extras(&mut self, anchor: Anchor) {
@@ -201,12 +168,7 @@ impl Writer {
     fn keeps_something(&self) -> bool {
         self.extras.last().is_some_and(|kept| {
             let path = self.open.get(kept.depth..).unwrap_or_default();
-            kept.places.iter().any(|place| {
-                place.anchor != Anchor::Lead
-                    && !place.sources.is_empty()
-                    && place.path.len() >= path.len()
-                    && place.path.iter().zip(path).all(|(name, open)| *name == open.name)
-            })
+            kept.has_below(path.iter().map(|open| open.name))
         })
     }
 }

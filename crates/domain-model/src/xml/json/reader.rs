@@ -1,0 +1,299 @@
+//! Fills structs from JSON.
+
+use super::{EXTRAS, Json, TEXT, VERBATIM};
+use crate::xml::problems::Problems;
+use crate::xml::reader::nearest;
+use crate::xml::{Anchor, Element, Extra, Meta, Tagged, Text, TextError, Xml};
+use crate::{Code, Diagnostic, Origin};
+
+/// Reads an object with one member, `name`, with every problem there is; the opposite of
+/// [`to_json`](super::to_json).
+///
+/// There is no document, so messages end with the place, such as ``in `devices.disk[0]` ``.
+pub fn from_json<E: Element>(name: &'static str, json: Json) -> (E, Vec<Diagnostic>) {
+    let mut reader = JsonReader::default();
+    let mut value = E::default();
+    reader.inside(String::new(), json, |reader| reader.required_child(name, &mut value));
+    (value, reader.problems.into_sorted(|_| 0))
+}
+
+/// An [`Xml`] that reads [`Json`].
+#[derive(Debug, Default)]
+pub struct JsonReader {
+    /// What is left of the element that is being read.
+    members: Vec<(String, Json)>,
+    /// Members that were asked for in it.
+    asked: Vec<String>,
+    /// Its children's names among them.
+    children: Vec<&'static str>,
+    /// Where it is, for messages.
+    place: String,
+    /// The way from the element that keeps the extras.
+    path: Vec<&'static str>,
+    extras: Vec<Extra>,
+    problems: Problems,
+}
+
+impl JsonReader {
+    fn element<E: Element>(&mut self, place: String, json: Json, value: &mut E) {
+        let outer_path = std::mem::take(&mut self.path);
+        let outer_extras = std::mem::take(&mut self.extras);
+        *value.meta() = Meta::default();
+        self.inside(place, json, |reader| value.describe(reader));
+        value.meta().push_extras(std::mem::replace(&mut self.extras, outer_extras));
+        self.path = outer_path;
+    }
+
+    /// Runs `body` on `json`, then reports what `body` did not ask for.
+    fn inside(&mut self, place: String, json: Json, body: impl FnOnce(&mut Self)) {
+        let outer_place = std::mem::replace(&mut self.place, place);
+        let members = match json {
+            Json::Object(members) => members,
+            Json::Array(_) => {
+                self.problem(Code::BadValue, "expected one value, not an array".to_owned());
+                Vec::new()
+            }
+            text => vec![(TEXT.to_owned(), text)],
+        };
+        let outer_members = std::mem::replace(&mut self.members, members);
+        let outer_asked = std::mem::take(&mut self.asked);
+        let outer_children = std::mem::take(&mut self.children);
+        body(self);
+        self.collect_extras();
+        self.report_unknown();
+        self.members = outer_members;
+        self.asked = outer_asked;
+        self.children = outer_children;
+        self.place = outer_place;
+    }
+
+    /// The text of an attribute or of the element; it may be asked for more than once.
+    fn peek(&mut self, name: &str) -> Option<Option<String>> {
+        self.asked.push(name.to_owned());
+        self.members.iter().find(|(own, _)| own == name).map(|(_, json)| json.as_text())
+    }
+
+    fn take(&mut self, name: &str) -> Option<Json> {
+        self.asked.push(name.to_owned());
+        let index = self.members.iter().position(|(own, _)| own == name)?;
+        Some(self.members.remove(index).1)
+    }
+
+    /// Takes the next child of a name, and leaves those behind it.
+    fn take_child(&mut self, name: &'static str) -> Option<Json> {
+        self.children.push(name);
+        match self.take(name)? {
+            Json::Array(values) => {
+                let mut values = values.into_iter();
+                let first = values.next();
+                let rest: Vec<Json> = values.collect();
+                if !rest.is_empty() {
+                    self.members.push((name.to_owned(), Json::Array(rest)));
+                }
+                first
+            }
+            Json::Bool(false) => None,
+            Json::Bool(true) => Some(Json::Object(Vec::new())),
+            value => Some(value),
+        }
+    }
+
+    fn take_children(&mut self, name: &'static str) -> Vec<Json> {
+        self.children.push(name);
+        match self.take(name) {
+            Some(Json::Array(values)) => values,
+            value => value.into_iter().collect(),
+        }
+    }
+
+    fn child_place(&self, name: &str) -> String {
+        if self.place.is_empty() { name.to_owned() } else { format!("{}.{name}", self.place) }
+    }
+
+    fn parse<T: Text>(&mut self, name: &str) -> Option<T> {
+        let Some(text) = self.peek(name)? else {
+            self.problem(Code::BadValue, format!("expected text for `{name}`"));
+            return None;
+        };
+        match T::parse(&text) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.bad_value(&text, name, &error);
+                None
+            }
+        }
+    }
+
+    fn bad_value(&mut self, text: &str, name: &str, error: &TextError) {
+        let message = format!("bad value `{text}` for `{name}`: {error}");
+        let mut diagnostic = Diagnostic::error(Code::BadValue, Origin::Built, message);
+        if let Some(word) = nearest(text, error.words.iter().copied()) {
+            diagnostic = diagnostic.help(format!("did you mean `{word}`?"));
+        }
+        self.report(diagnostic);
+    }
+
+    fn problem(&mut self, code: Code, message: String) {
+        self.report(Diagnostic::error(code, Origin::Built, message));
+    }
+
+    fn collect_extras(&mut self) {
+        for json in self.take_children(EXTRAS) {
+            let Json::Object(members) = json else { continue };
+            let member = |name: &str| {
+                members.iter().find(|(own, _)| own == name).and_then(|(_, value)| value.as_text())
+            };
+            let (Some(at), Some(source)) = (member("at"), member("source")) else { continue };
+            let anchor = match (at.as_str(), at.strip_prefix("before ")) {
+                ("lead", _) => Anchor::Lead,
+                ("attribute", _) => Anchor::Attribute,
+                (_, Some(name)) => match self.children.iter().find(|own| **own == name) {
+                    Some(name) => Anchor::Before(name),
+                    None => Anchor::End,
+                },
+                _ => Anchor::End,
+            };
+            self.extras.push(Extra { path: self.path.clone(), anchor, source });
+        }
+    }
+
+    fn report_unknown(&mut self) {
+        for (name, _) in std::mem::take(&mut self.members) {
+            let is_text = name.starts_with(['@', '#']);
+            if is_text && self.asked.contains(&name) {
+                continue;
+            }
+            let (code, kind) = match name.strip_prefix('@') {
+                Some(_) => (Code::UnknownAttribute, "attribute"),
+                None => (Code::UnknownElement, "element"),
+            };
+            let mut diagnostic = Diagnostic::warning(code, Origin::Built, format!("unknown {kind} `{name}`"));
+            if self.asked.contains(&name) {
+                diagnostic.code = Code::RepeatedElement;
+                diagnostic.message = format!("`{name}` occurs again; this one is ignored");
+            } else if let Some(word) = nearest(&name, self.asked.iter().map(String::as_str)) {
+                diagnostic = diagnostic.help(format!("did you mean `{word}`?"));
+            }
+            self.report(diagnostic);
+        }
+    }
+}
+
+impl Xml for JsonReader {
+    const READS: bool = true;
+
+    fn attribute<T: Text>(&mut self, name: &'static str, value: &mut Option<T>) {
+        if let Some(parsed) = self.parse(&format!("@{name}")) {
+            *value = Some(parsed);
+        }
+    }
+
+    fn required<T: Text>(&mut self, name: &'static str, value: &mut T) {
+        let mut read = None;
+        self.needed(name, &mut read);
+        if let Some(read) = read {
+            *value = read;
+        }
+    }
+
+    fn needed<T: Text>(&mut self, name: &'static str, value: &mut Option<T>) {
+        let key = format!("@{name}");
+        if !self.members.iter().any(|(own, _)| *own == key) {
+            self.problem(Code::MissingAttribute, format!("`{key}` is missing"));
+        }
+        self.attribute(name, value);
+    }
+
+    fn defaulted<T: Text>(&mut self, name: &'static str, value: &mut T) {
+        if let Some(parsed) = self.parse(&format!("@{name}")) {
+            *value = parsed;
+        }
+    }
+
+    fn tag<T: Tagged>(&mut self, name: &'static str, value: &mut T) {
+        let key = format!("@{name}");
+        let Some(Some(text)) = self.peek(&key) else { return };
+        match T::from_tag(&text) {
+            Some(variant) => *value = variant,
+            None => self.bad_value(&text, &key, &TextError::words(T::TAGS)),
+        }
+    }
+
+    fn required_tag<T: Tagged>(&mut self, name: &'static str, value: &mut T) {
+        let key = format!("@{name}");
+        if !self.members.iter().any(|(own, _)| *own == key) {
+            self.problem(Code::MissingAttribute, format!("`{key}` is missing"));
+        }
+        self.tag(name, value);
+    }
+
+    fn text<T: Text>(&mut self, value: &mut Option<T>) {
+        if let Some(parsed) = self.parse(TEXT) {
+            *value = Some(parsed);
+        }
+    }
+
+    fn child<E: Element>(&mut self, name: &'static str, value: &mut Option<E>) {
+        if let Some(json) = self.take_child(name) {
+            self.element(self.child_place(name), json, value.insert(E::default()));
+        }
+    }
+
+    fn section<E: Element>(&mut self, name: &'static str, value: &mut E) {
+        if let Some(json) = self.take_child(name) {
+            self.element(self.child_place(name), json, value);
+        }
+    }
+
+    fn required_child<E: Element>(&mut self, name: &'static str, value: &mut E) {
+        match self.take_child(name) {
+            Some(json) => self.element(self.child_place(name), json, value),
+            None => self.problem(Code::MissingElement, format!("`{name}` is missing")),
+        }
+    }
+
+    fn children<E: Element>(&mut self, name: &'static str, values: &mut Vec<E>) {
+        for (index, json) in self.take_children(name).into_iter().enumerate() {
+            let mut value = E::default();
+            self.element(format!("{}[{index}]", self.child_place(name)), json, &mut value);
+            values.push(value);
+        }
+    }
+
+    fn nested(&mut self, name: &'static str, body: impl FnOnce(&mut Self)) {
+        if let Some(json) = self.take_child(name) {
+            self.path.push(name);
+            self.inside(self.child_place(name), json, body);
+            self.path.pop();
+        }
+    }
+
+    fn present(&mut self, name: &'static str, value: &mut bool) {
+        self.nested(name, |_| *value = true);
+    }
+
+    fn values<T: Text>(&mut self, name: &'static str, values: &mut Vec<T>) {
+        for json in self.take_children(name) {
+            let mut value = None;
+            self.inside(self.child_place(name), json, |reader| reader.text(&mut value));
+            values.extend(value);
+        }
+    }
+
+    fn verbatim(&mut self, value: &mut Option<String>) {
+        *value = Some(self.parse(VERBATIM).unwrap_or_default());
+    }
+
+    fn namespace(&mut self, _: &'static str, _: bool) {}
+
+    fn at(&self, _: &'static str) -> Origin {
+        Origin::Built
+    }
+
+    fn report(&mut self, mut diagnostic: Diagnostic) {
+        if !self.place.is_empty() {
+            diagnostic.message.push_str(&format!(", in `{}`", self.place));
+        }
+        self.problems.push(diagnostic);
+    }
+}
