@@ -22,11 +22,27 @@ pub trait Host {
     /// The NUMA nodes of the host, by number.
     fn numa_nodes(&self) -> Vec<u32>;
 
+    /// What is known of a PCI device of the host, by its address, such as `0000:00:1f.2`; `None` if there is
+    /// none or it cannot be told.
+    fn pci_device(&self, _address: &str) -> Option<HostPciDevice> {
+        None
+    }
+
     /// Seconds since 1970; `None` where nobody wants the clock to show in a command line.
     fn now(&self) -> Option<i64>;
 
     /// A variable of the environment of whoever starts the guest.
     fn env(&self, name: &str) -> Option<String>;
+}
+
+/// A PCI device of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct HostPciDevice {
+    /// Whether it is a conventional PCI device, and not PCI Express.
+    pub conventional: bool,
+    /// The number of its IOMMU group, if it is in one: devices of a group cannot be isolated from each other.
+    pub iommu_group: Option<u32>,
 }
 
 /// What a path is.
@@ -60,6 +76,8 @@ pub struct RecordedHost {
     pub render_node: Option<String>,
     /// The NUMA nodes.
     pub numa_nodes: Vec<u32>,
+    /// PCI devices, by address.
+    pub pci_devices: std::collections::BTreeMap<String, HostPciDevice>,
     /// Seconds since 1970.
     pub now: Option<i64>,
     /// Variables of the environment.
@@ -85,6 +103,10 @@ impl Host for RecordedHost {
 
     fn numa_nodes(&self) -> Vec<u32> {
         self.numa_nodes.clone()
+    }
+
+    fn pci_device(&self, address: &str) -> Option<HostPciDevice> {
+        self.pci_devices.get(address).copied()
     }
 
     fn now(&self) -> Option<i64> {

@@ -29,7 +29,7 @@ pub use arg::{Arg, Args, EnvVar, Payload};
 pub use config::{Config, Layout};
 pub use context::{Context, Inputs, Resolved};
 pub use dialect::Dialect;
-pub use host::{FdRequest, FileKind, Host, RecordedHost};
+pub use host::{FdRequest, FileKind, Host, HostPciDevice, RecordedHost};
 pub use props::{ListStyle, Prop, Props, Value};
 pub use resolve::resolve;
 

@@ -24,8 +24,16 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     let qemu_arch =
         caps.facts.libvirt_arch().and_then(|arch| <Arch as domain_model::xml::Text>::parse(arch).ok());
     let arch = *cx.domain.os.arch.get_or_insert(qemu_arch.unwrap_or(Arch::X86_64));
-    // QEMU for x86_64 runs i686 guests as well.
-    let runs = |qemu: Arch| qemu == arch || (qemu == Arch::X86_64 && arch == Arch::I686);
+    // QEMU for 64-bit machines runs their 32-bit guests as well.
+    let runs = |qemu: Arch| {
+        qemu == arch
+            || matches!(
+                (qemu, arch),
+                (Arch::X86_64, Arch::I686)
+                    | (Arch::Aarch64, Arch::Armv6l | Arch::Armv7l)
+                    | (Arch::Ppc64, Arch::Ppc64le)
+            )
+    };
     if let Some(qemu) = qemu_arch
         && !runs(qemu)
     {

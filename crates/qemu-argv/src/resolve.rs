@@ -63,6 +63,7 @@ const MODERN: &[Step] = &[
     pci::targets,
     usb::define,
     dimm::assign,
+    walk::console_alias,
 ];
 
 const HISTORIC: &[Step] = &[domain::defaults, os::defaults, memory::defaults];

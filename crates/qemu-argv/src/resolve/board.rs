@@ -22,8 +22,10 @@ pub(crate) enum Board {
     RiscvVirt,
     /// LoongArch, which has only a `virt` machine.
     LoongarchVirt,
-    /// Arm boards with PCI and USB built in: `versatilepb` and the RealView boards.
+    /// Arm's `versatilepb`, which has PCI and USB built in.
     Versatile,
+    /// Arm's RealView boards, which have USB and only seemingly PCI.
+    Realview,
     /// Arm's Versatile Express boards.
     Vexpress,
     /// pSeries.
@@ -60,7 +62,7 @@ impl Board {
             Arch::Armv6l | Arch::Armv7l | Arch::Armv7b | Arch::Aarch64 => match machine {
                 _ if versioned("virt") => Board::ArmVirt,
                 "versatilepb" => Board::Versatile,
-                _ if machine.starts_with("realview-") => Board::Versatile,
+                _ if machine.starts_with("realview-") => Board::Realview,
                 _ if machine.starts_with("vexpress-") => Board::Vexpress,
                 _ => Board::Other,
             },
@@ -80,9 +82,9 @@ impl Board {
         }
     }
 
-    /// Whether a domain without any PCI controller can only be one that nobody gave a root.
+    /// Whether PCI devices get addresses; on boards without PCI, addresses stay as they were written.
     pub(crate) fn has_pci(self) -> bool {
-        !matches!(self, Board::Vexpress | Board::Other | Board::Microvm)
+        !matches!(self, Board::Vexpress | Board::Realview | Board::Other | Board::Microvm)
     }
 
     /// Whether the machine has a SCSI controller of model NCR 53C90 built in.

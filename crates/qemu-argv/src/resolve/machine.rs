@@ -70,7 +70,7 @@ fn usb_controller(cx: &mut Resolving<'_>, board: Board) {
             let Some((_, model)) = found else { return };
             Some(*model)
         }
-        Board::Versatile => match cx.inputs.has(Capability::PciOhci) {
+        Board::Versatile | Board::Realview => match cx.inputs.has(Capability::PciOhci) {
             true => Some(UsbModel::PciOhci),
             false => return,
         },

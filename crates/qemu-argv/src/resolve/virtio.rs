@@ -8,6 +8,7 @@ use domain_model::device::hostdev::HostdevKind;
 use domain_model::device::input::InputBus;
 use domain_model::device::memballoon::MemballoonModel;
 use domain_model::device::memory::MemoryKind;
+use domain_model::device::sound::SoundModel;
 use domain_model::device::video::VideoType;
 use domain_model::{Device, Origin};
 
@@ -30,6 +31,7 @@ pub(crate) fn claim(devices: &mut Devices, place: &Place, rule: &'static str, ev
         matches!(controller.kind, ControllerKind::VirtioSerial { .. } | ControllerKind::Scsi { .. })
     });
     claim.those(&mut devices.hostdevs, |hostdev| matches!(hostdev.kind, HostdevKind::ScsiHost(_)));
+    claim.those(&mut devices.sounds, |sound| sound.model == SoundModel::Virtio);
     claim.those(&mut devices.memballoons, |balloon| balloon.model != MemballoonModel::None);
     claim.those(&mut devices.rngs, |_| true);
     claim.those(&mut devices.memories, |memory| {

@@ -1,6 +1,7 @@
 //! All devices that can have addresses, in libvirt's order.
 
 use domain_model::device::DeviceInfo;
+use domain_model::device::console::ConsoleTargetType;
 use domain_model::{Device, Devices, Origin};
 
 use super::pci::Connect;
@@ -26,7 +27,8 @@ pub(crate) fn walk(devices: &mut Devices, visitor: &mut impl Visitor) {
     visitor.family(&mut devices.serials);
     visitor.family(&mut devices.parallels);
     visitor.family(&mut devices.channels);
-    visitor.family(&mut devices.consoles);
+    let alias = usize::from(has_console_alias(devices));
+    visitor.family(devices.consoles.get_mut(alias..).unwrap_or_default());
     visitor.family(&mut devices.inputs);
     visitor.family(&mut devices.filesystems);
     visitor.family(&mut devices.watchdogs);
@@ -43,6 +45,22 @@ pub(crate) fn walk(devices: &mut Devices, visitor: &mut impl Visitor) {
     visitor.family(&mut devices.vsocks);
     visitor.family(&mut devices.cryptos);
     visitor.family(&mut devices.pstores);
+}
+
+/// Whether the first console is the first serial port under another name.
+pub(crate) fn has_console_alias(devices: &Devices) -> bool {
+    let first = devices.consoles.first().filter(|_| !devices.serials.is_empty());
+    first.is_some_and(|console| matches!(console.spec.target_type, None | Some(ConsoleTargetType::Serial)))
+}
+
+/// Shows the first console at the address of the serial port that it is.
+pub(crate) fn console_alias(cx: &mut super::Resolving<'_>) {
+    let devices = &mut cx.domain.devices;
+    if has_console_alias(devices)
+        && let (Some(console), Some(serial)) = (devices.consoles.first_mut(), devices.serials.first())
+    {
+        console.info.address = serial.info.address.clone();
+    }
 }
 
 /// What a visit to one device shows.

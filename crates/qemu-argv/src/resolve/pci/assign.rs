@@ -15,21 +15,21 @@ use crate::resolve::walk::{Visitor, walk};
 use crate::resolve::{Resolving, controllers};
 
 /// All devices, in libvirt's order.
-struct Survey {
+struct Survey<'a> {
     entries: Vec<Entry>,
-    fabric: Fabric,
+    fabric: Fabric<'a>,
     problems: Vec<Diagnostic>,
 }
 
-impl Survey {
-    fn of(devices: &mut Devices, fabric: Fabric) -> Result<Vec<Entry>, Vec<Diagnostic>> {
+impl<'a> Survey<'a> {
+    fn of(devices: &mut Devices, fabric: Fabric<'a>) -> Result<Vec<Entry>, Vec<Diagnostic>> {
         let mut survey = Survey { entries: Vec::new(), fabric, problems: Vec::new() };
         walk(devices, &mut survey);
         if survey.problems.is_empty() { Ok(survey.entries) } else { Err(survey.problems) }
     }
 }
 
-impl Visitor for Survey {
+impl Visitor for Survey<'_> {
     fn family<T: Connect>(&mut self, devices: &mut [Device<T>]) {
         for (index, device) in devices.iter().enumerate() {
             match Entry::new(device, T::connect(device, index, self.fabric)) {
@@ -80,7 +80,7 @@ fn try_assign(cx: &mut Resolving<'_>) -> Result<(), Vec<Diagnostic>> {
         walk(&mut cx.domain.devices, &mut WriteBack(entries.into_iter()));
         add_controllers(&mut cx.domain.devices.controllers, &models);
     }
-    if !board.has_pci() && written == 0 {
+    if !board.has_pci() {
         return Ok(());
     }
     let mut entries = Survey::of(&mut cx.domain.devices, fabric)?;

@@ -1,6 +1,7 @@
 //! What each device needs of PCI, and when its turn is.
 
 use caps_parser::Capability;
+use domain_model::address::Pci;
 use domain_model::device::Listed;
 use domain_model::device::channel::Channel;
 use domain_model::device::console::Console;
@@ -35,24 +36,33 @@ use domain_model::{Device, Domain};
 use super::bus::Need;
 use super::entry::{Connection, Role, Turn};
 use crate::context::Inputs;
+use crate::resolve::board::Board;
 
 /// What a machine's PCI is like, as far as devices adapt to it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Fabric {
+pub(crate) struct Fabric<'a> {
     /// What devices need that are PCI Express where there is such.
     express: Need,
     /// What virtio devices need that are not made for old guests.
     virtio: Need,
+    /// Whether host devices share a bus with those of their IOMMU group only.
+    isolates: bool,
+    inputs: Inputs<'a>,
 }
 
-impl Fabric {
-    pub(super) fn of(domain: &Domain, inputs: Inputs<'_>) -> Self {
+impl<'a> Fabric<'a> {
+    pub(super) fn of(domain: &Domain, inputs: Inputs<'a>) -> Self {
         let root = domain.devices.controllers.iter().find_map(|device| {
             device.spec.pci().filter(|_| device.spec.index == Some(0)).and_then(|pci| pci.model)
         });
         let express = if root == Some(PciModel::PcieRoot) { Need::EXPRESS } else { Need::CONVENTIONAL };
         let adapts = inputs.has(Capability::VirtioPciNonTransitional);
-        Fabric { express, virtio: if adapts { express } else { Need::CONVENTIONAL } }
+        Fabric {
+            express,
+            virtio: if adapts { express } else { Need::CONVENTIONAL },
+            isolates: Board::of(domain) == Board::Pseries,
+            inputs,
+        }
     }
 
     /// What a virtio device of a model needs. Those for all guests work on conventional PCI only.
@@ -62,18 +72,33 @@ impl Fabric {
             Some(VirtioModel::Virtio | VirtioModel::VirtioNonTransitional) | None => self.virtio,
         }
     }
+
+    /// How a PCI device of the host is connected.
+    ///
+    /// Group 0 is for everything else, so the groups of the host's IOMMU count from 1.
+    fn host_device(self, turn: Turn, address: &Pci) -> Connection {
+        let part = |number: Option<u64>| number.unwrap_or_default();
+        let (domain, bus) = (part(address.domain.map(|hex| hex.0)), part(address.bus.map(|hex| hex.0)));
+        let (slot, function) = (part(address.slot.map(|hex| hex.0)), part(address.function.map(|hex| hex.0)));
+        let address = format!("{domain:04x}:{bus:02x}:{slot:02x}.{function:x}");
+        let device = self.inputs.host.pci_device(&address).unwrap_or_default();
+        let group = device.iommu_group.filter(|_| self.isolates).map_or(0, |group| group.saturating_add(1));
+        // What cannot be asked is taken for Express, as nearly all of today's devices are.
+        let need = if device.conventional { Need::CONVENTIONAL } else { self.express };
+        Connection { group, ..Connection::new(turn, need) }
+    }
 }
 
 /// A family whose devices may have PCI addresses.
 pub(crate) trait Connect: Listed {
     /// How a device is connected; `index` is its place in its family.
-    fn connect(_device: &Device<Self>, _index: usize, _fabric: Fabric) -> Connection {
+    fn connect(_device: &Device<Self>, _index: usize, _fabric: Fabric<'_>) -> Connection {
         Connection::NONE
     }
 }
 
 impl Connect for Disk {
-    fn connect(device: &Device<Self>, _: usize, fabric: Fabric) -> Connection {
+    fn connect(device: &Device<Self>, _: usize, fabric: Fabric<'_>) -> Connection {
         match device.spec.target.bus {
             Some(DiskBus::Virtio) => Connection::new(Turn::Disk, fabric.virtio(device.spec.model)),
             _ => Connection::NONE,
@@ -82,9 +107,10 @@ impl Connect for Disk {
 }
 
 impl Connect for Interface {
-    fn connect(device: &Device<Self>, _: usize, fabric: Fabric) -> Connection {
-        if matches!(device.spec.source, InterfaceSource::Hostdev(_)) {
-            return Connection::new(Turn::HostInterface, fabric.express);
+    fn connect(device: &Device<Self>, _: usize, fabric: Fabric<'_>) -> Connection {
+        if let InterfaceSource::Hostdev(hostdev) = &device.spec.source {
+            let pci = hostdev.address.as_ref().and_then(|address| address.place.pci());
+            return pci.map_or(Connection::NONE, |pci| fabric.host_device(Turn::HostInterface, pci));
         }
         let need = match device.spec.model.as_deref() {
             Some("usb-net") => None,
@@ -98,7 +124,7 @@ impl Connect for Interface {
 }
 
 impl Connect for Sound {
-    fn connect(device: &Device<Self>, _: usize, fabric: Fabric) -> Connection {
+    fn connect(device: &Device<Self>, _: usize, fabric: Fabric<'_>) -> Connection {
         let need = match device.spec.model {
             SoundModel::Es1370 | SoundModel::Ac97 | SoundModel::Ich6 | SoundModel::Ich9 => Need::CONVENTIONAL,
             SoundModel::Virtio => fabric.virtio,
@@ -113,9 +139,9 @@ impl Connect for Sound {
 }
 
 impl Connect for Hostdev {
-    fn connect(device: &Device<Self>, _: usize, fabric: Fabric) -> Connection {
+    fn connect(device: &Device<Self>, _: usize, fabric: Fabric<'_>) -> Connection {
         let need = match &device.spec.kind {
-            HostdevKind::Pci(_) => fabric.express,
+            HostdevKind::Pci(pci) => return fabric.host_device(Turn::Hostdev, &pci.address),
             HostdevKind::Mdev(mdev) if mdev.model == MdevModel::VfioPci => fabric.express,
             HostdevKind::ScsiHost(scsi) => fabric.virtio(scsi.model),
             _ => return Connection::NONE,
@@ -125,7 +151,7 @@ impl Connect for Hostdev {
 }
 
 impl Connect for Video {
-    fn connect(device: &Device<Self>, index: usize, fabric: Fabric) -> Connection {
+    fn connect(device: &Device<Self>, index: usize, fabric: Fabric<'_>) -> Connection {
         let need = match device.spec.model.as_ref().and_then(|model| model.kind) {
             Some(VideoType::Virtio) => fabric.virtio,
             Some(VideoType::Bochs) => fabric.express,
@@ -138,7 +164,7 @@ impl Connect for Video {
 }
 
 impl Connect for Controller {
-    fn connect(device: &Device<Self>, _: usize, fabric: Fabric) -> Connection {
+    fn connect(device: &Device<Self>, _: usize, fabric: Fabric<'_>) -> Connection {
         let index = device.spec.index.unwrap_or_default();
         let first = |role| if index == 0 { role } else { Role::Ordinary };
         let conventional = Connection::new(Turn::Controller, Need::CONVENTIONAL);
@@ -198,7 +224,7 @@ fn usb2_function(model: Option<UsbModel>) -> Option<u8> {
 }
 
 impl Connect for Serial {
-    fn connect(device: &Device<Self>, _: usize, _: Fabric) -> Connection {
+    fn connect(device: &Device<Self>, _: usize, _: Fabric<'_>) -> Connection {
         match device.spec.target_type {
             Some(SerialTargetType::PciSerial) => Connection::new(Turn::Serial, Need::CONVENTIONAL),
             _ => Connection::NONE,
@@ -207,7 +233,7 @@ impl Connect for Serial {
 }
 
 impl Connect for Input {
-    fn connect(device: &Device<Self>, _: usize, fabric: Fabric) -> Connection {
+    fn connect(device: &Device<Self>, _: usize, fabric: Fabric<'_>) -> Connection {
         if device.spec.bus != Some(InputBus::Virtio) {
             return Connection::NONE;
         }
@@ -220,7 +246,7 @@ impl Connect for Input {
 }
 
 impl Connect for Filesystem {
-    fn connect(device: &Device<Self>, _: usize, fabric: Fabric) -> Connection {
+    fn connect(device: &Device<Self>, _: usize, fabric: Fabric<'_>) -> Connection {
         let need = match device.spec.driver.kind {
             None | Some(FilesystemDriverType::Path | FilesystemDriverType::Handle) => {
                 fabric.virtio(device.spec.model)
@@ -233,7 +259,7 @@ impl Connect for Filesystem {
 }
 
 impl Connect for Watchdog {
-    fn connect(device: &Device<Self>, _: usize, _: Fabric) -> Connection {
+    fn connect(device: &Device<Self>, _: usize, _: Fabric<'_>) -> Connection {
         match device.spec.model {
             WatchdogModel::I6300esb => Connection::new(Turn::Watchdog, Need::CONVENTIONAL),
             _ => Connection::NONE,
@@ -242,7 +268,7 @@ impl Connect for Watchdog {
 }
 
 impl Connect for Memballoon {
-    fn connect(device: &Device<Self>, _: usize, fabric: Fabric) -> Connection {
+    fn connect(device: &Device<Self>, _: usize, fabric: Fabric<'_>) -> Connection {
         let need = match device.spec.model {
             MemballoonModel::VirtioTransitional => Need::CONVENTIONAL,
             MemballoonModel::Virtio | MemballoonModel::VirtioNonTransitional => fabric.virtio,
@@ -253,7 +279,7 @@ impl Connect for Memballoon {
 }
 
 impl Connect for Rng {
-    fn connect(device: &Device<Self>, _: usize, fabric: Fabric) -> Connection {
+    fn connect(device: &Device<Self>, _: usize, fabric: Fabric<'_>) -> Connection {
         let need = match device.spec.model {
             RngModel::VirtioTransitional => Need::CONVENTIONAL,
             RngModel::Virtio | RngModel::VirtioNonTransitional => fabric.virtio,
@@ -263,13 +289,13 @@ impl Connect for Rng {
 }
 
 impl Connect for Shmem {
-    fn connect(_: &Device<Self>, _: usize, _: Fabric) -> Connection {
+    fn connect(_: &Device<Self>, _: usize, _: Fabric<'_>) -> Connection {
         Connection::new(Turn::Shmem, Need::CONVENTIONAL)
     }
 }
 
 impl Connect for Iommu {
-    fn connect(device: &Device<Self>, _: usize, fabric: Fabric) -> Connection {
+    fn connect(device: &Device<Self>, _: usize, fabric: Fabric<'_>) -> Connection {
         match device.spec.model {
             IommuModel::Virtio => Connection::new(Turn::Iommu, fabric.virtio.integrated()),
             IommuModel::Intel | IommuModel::Smmuv3 => Connection::NONE,
@@ -278,7 +304,7 @@ impl Connect for Iommu {
 }
 
 impl Connect for Vsock {
-    fn connect(device: &Device<Self>, _: usize, fabric: Fabric) -> Connection {
+    fn connect(device: &Device<Self>, _: usize, fabric: Fabric<'_>) -> Connection {
         let need = match device.spec.model {
             Some(VsockModel::VirtioTransitional) => Need::CONVENTIONAL,
             Some(VsockModel::Virtio | VsockModel::VirtioNonTransitional) => fabric.virtio,
@@ -289,7 +315,7 @@ impl Connect for Vsock {
 }
 
 impl Connect for MemoryDevice {
-    fn connect(device: &Device<Self>, _: usize, fabric: Fabric) -> Connection {
+    fn connect(device: &Device<Self>, _: usize, fabric: Fabric<'_>) -> Connection {
         match device.spec.kind {
             MemoryKind::VirtioPmem { .. } | MemoryKind::VirtioMem(_) => {
                 Connection::new(Turn::Memory, fabric.virtio)
@@ -300,22 +326,22 @@ impl Connect for MemoryDevice {
 }
 
 impl Connect for Crypto {
-    fn connect(_: &Device<Self>, _: usize, _: Fabric) -> Connection {
+    fn connect(_: &Device<Self>, _: usize, _: Fabric<'_>) -> Connection {
         Connection::new(Turn::Crypto, Need::CONVENTIONAL)
     }
 }
 
 impl Connect for Panic {
-    fn connect(device: &Device<Self>, _: usize, _: Fabric) -> Connection {
+    fn connect(device: &Device<Self>, _: usize, fabric: Fabric<'_>) -> Connection {
         match device.spec.model {
-            Some(PanicModel::Pvpanic) => Connection::new(Turn::Panic, Need::CONVENTIONAL.integrated()),
+            Some(PanicModel::Pvpanic) => Connection::new(Turn::Panic, fabric.express.integrated()),
             _ => Connection::NONE,
         }
     }
 }
 
 impl Connect for Pstore {
-    fn connect(_: &Device<Self>, _: usize, _: Fabric) -> Connection {
+    fn connect(_: &Device<Self>, _: usize, _: Fabric<'_>) -> Connection {
         Connection::new(Turn::Pstore, Need::CONVENTIONAL)
     }
 }

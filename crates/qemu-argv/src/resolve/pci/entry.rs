@@ -128,7 +128,11 @@ impl Entry {
             (Some(address), None) => Location::Elsewhere(address.place.tag()),
         };
         let multifunction = pci.and_then(|pci| pci.multifunction);
-        Ok(Entry { connection, location, multifunction, origin, changed: false })
+        // Numbers that are left out are 0, and are shown so.
+        let changed = pci.is_some_and(|pci| {
+            pci.domain.is_none() || pci.bus.is_none() || pci.slot.is_none() || pci.function.is_none()
+        });
+        Ok(Entry { connection, location, multifunction, origin, changed })
     }
 
     pub(super) fn slot(&self) -> Option<Slot> {

@@ -55,8 +55,8 @@ pub(crate) fn zpci(cx: &mut Resolving<'_>) {
     let mut uids = Identifiers::new("uid", 1, MAX_UID);
     let mut fids = Identifiers::new("fid", 0, MAX_FID);
     let mut problems = Vec::new();
-    // What is complete counts before what is not.
-    for complete in [true, false] {
+    // Devices whose identifiers somebody wrote come first, if only one of the two.
+    for written in [true, false] {
         walk::each(&mut cx.domain.devices, |visit| {
             let origin = visit.address_origin();
             let is_character_device = matches!(visit.element, "serial" | "parallel" | "channel" | "console");
@@ -64,7 +64,7 @@ pub(crate) fn zpci(cx: &mut Resolving<'_>) {
                 return;
             };
             let id = pci.zpci.unwrap_or_default();
-            if is_character_device || (id.uid.is_some() && id.fid.is_some()) != complete {
+            if is_character_device || (id.uid.is_some() || id.fid.is_some()) != written {
                 return;
             }
             let taken = take(&mut uids, id.uid).and_then(|uid| Ok((uid, take(&mut fids, id.fid)?)));
