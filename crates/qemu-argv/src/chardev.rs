@@ -1,5 +1,6 @@
 //! The host side of character devices: `-chardev`.
 
+use caps_parser::Capability;
 use domain_model::Origin;
 use domain_model::chardev::{CharSource, Chardev, Protocol, Reconnect, SocketMode, Tcp, Unix};
 use domain_model::device::graphics::MouseMode;
@@ -115,6 +116,14 @@ fn unix_socket(props: Props, unix: &Unix, frontend: Frontend<'_>, cx: &Context<'
         (SocketMode::Connect, _) => {
             props.set("path", path).set("reconnect", reconnect_seconds(unix.reconnect.as_ref()))
         }
+    }
+}
+
+/// How long QEMU waits before it connects again, `seconds`; 0 is for ever.
+pub(crate) fn reconnect(props: Props, seconds: u32, origin: Origin, cx: &Context<'_>) -> Props {
+    match cx.has(Capability::ChardevReconnectMs) {
+        true => props.set_at("reconnect-ms", u64::from(seconds) * 1000, origin),
+        false => props.set_at("reconnect", seconds, origin),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod resolve;
 pub mod spell;
 
 mod address;
+mod boot;
 mod chardev;
 mod clock;
 mod cpu;
@@ -22,6 +23,8 @@ mod memory;
 mod os;
 mod pm;
 mod qemu;
+mod rom;
+mod virtio;
 
 use domain_model::{Diagnostic, Domain};
 

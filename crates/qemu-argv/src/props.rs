@@ -58,6 +58,8 @@ pub enum ListStyle {
     Repeated,
     /// `key.0=a,key.1=b`
     Numbered,
+    /// `key=a:b`, one string in JSON too: several descriptors in one property.
+    Colons,
 }
 
 impl Props {

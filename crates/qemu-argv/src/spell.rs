@@ -54,10 +54,13 @@ fn key_value(
 fn pair(out: &mut String, first: &mut bool, key: &str, value: &Value, escape: bool, fds: &mut FdNumber<'_>) {
     match value {
         Value::Null => {}
+        Value::List(values, ListStyle::Colons) => {
+            pair(out, first, key, &Value::Text(colons(values, fds)), escape, fds);
+        }
         Value::List(values, style) => {
             for (index, value) in values.iter().enumerate() {
                 match style {
-                    ListStyle::Repeated => pair(out, first, key, value, escape, fds),
+                    ListStyle::Repeated | ListStyle::Colons => pair(out, first, key, value, escape, fds),
                     ListStyle::Numbered => {
                         pair(out, first, &format!("{key}.{index}"), value, escape, fds);
                     }
@@ -78,6 +81,17 @@ fn pair(out: &mut String, first: &mut bool, key: &str, value: &Value, escape: bo
             scalar(out, value, escape, fds);
         }
     }
+}
+
+fn colons(values: &[Value], fds: &mut FdNumber<'_>) -> String {
+    let mut out = String::new();
+    for (index, value) in values.iter().enumerate() {
+        if index > 0 {
+            out.push(':');
+        }
+        scalar(&mut out, value, false, fds);
+    }
+    out
 }
 
 fn scalar(out: &mut String, value: &Value, escape: bool, fds: &mut FdNumber<'_>) {
@@ -110,6 +124,7 @@ fn json_value(out: &mut String, value: &Value, fds: &mut FdNumber<'_>) {
         Value::Int(number) => out.push_str(&number.to_string()),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Value::Null => out.push_str("null"),
+        Value::List(values, ListStyle::Colons) => json_string(out, &colons(values, fds)),
         Value::List(values, _) => {
             out.push('[');
             for (index, value) in values.iter().enumerate() {

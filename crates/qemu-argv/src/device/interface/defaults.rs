@@ -1,0 +1,118 @@
+//! What users leave open about network cards.
+
+use caps_parser::Capability;
+use domain_model::device::interface::{Backend, BackendType, Interface, InterfaceSource};
+use domain_model::os::Arch;
+use domain_model::values::MacAddress;
+use domain_model::xml::Text;
+use domain_model::xml::Meta;
+use domain_model::{Device, Diagnostic, Domain};
+
+use crate::context::Inputs;
+use crate::dialect::Era;
+use crate::resolve::Resolving;
+use crate::resolve::board::Board;
+
+/// The models that libvirt knows by name; their case does not matter, that of other names does.
+const KNOWN_MODELS: &[&str] = &[
+    "netfront",
+    "rtl8139",
+    "virtio",
+    "e1000",
+    "e1000e",
+    "igb",
+    "virtio-transitional",
+    "virtio-non-transitional",
+    "usb-net",
+    "spapr-vlan",
+    "lan9118",
+    "smc91c111",
+    "vlance",
+    "vmxnet",
+    "vmxnet2",
+    "vmxnet3",
+    "Am79C970A",
+    "Am79C973",
+    "82540EM",
+    "82545EM",
+    "82543GC",
+];
+
+pub(super) fn fill_in(
+    device: &mut Device<Interface>,
+    index: usize,
+    cx: &Resolving<'_>,
+    _problems: &mut Vec<Diagnostic>,
+) {
+    let origin = device.meta.origin;
+    let card = &mut device.spec;
+    if let Some(model) = &mut card.model
+        && let Some(known) = KNOWN_MODELS.iter().find(|known| known.eq_ignore_ascii_case(model))
+    {
+        *model = (*known).to_owned();
+    }
+    // libvirt reads `<driver>` only if the domain itself says that the card is a virtio one.
+    if super::virtio_model(card).is_none() {
+        card.driver = None;
+    }
+    if cx.dialect.era == Era::Modern {
+        model(card, &cx.domain, cx.inputs);
+        user_backend(card, origin, cx.inputs);
+    }
+    if card.mac.is_none() {
+        card.mac = Some(made_up_mac(&cx.domain, index));
+    }
+}
+
+fn model(card: &mut Interface, domain: &Domain, inputs: Inputs<'_>) {
+    if card.model.is_some() || matches!(card.source, InterfaceSource::Hostdev(_)) {
+        return;
+    }
+    let virtio_only = matches!(card.source, InterfaceSource::Vdpa { .. } | InterfaceSource::Vhostuser(_));
+    let model = if virtio_only { "virtio" } else { default_model(domain, inputs) };
+    card.model = Some(model.to_owned());
+}
+
+/// virtio where no old guest expects something else; otherwise what the most guests can drive.
+fn default_model(domain: &Domain, inputs: Inputs<'_>) -> &'static str {
+    match (domain.os.arch, Board::of(domain)) {
+        (Some(Arch::S390 | Arch::S390x), _) => "virtio",
+        (_, Board::LoongarchVirt | Board::RiscvVirt | Board::ArmVirt) => "virtio",
+        _ if Board::is_arm(domain) => match domain.os.machine.as_deref() {
+            Some("versatilepb") => "smc91c111",
+            _ => "lan9118",
+        },
+        _ if inputs.has(Capability::Rtl8139) => "rtl8139",
+        _ if inputs.has(Capability::E1000) => "e1000",
+        _ if inputs.has(Capability::VirtioNet) => "virtio",
+        _ => "rtl8139",
+    }
+}
+
+/// A QEMU without a network of its own has passt for it.
+fn user_backend(card: &mut Interface, origin: domain_model::Origin, inputs: Inputs<'_>) {
+    let undecided = card.backend.as_ref().is_none_or(|backend| backend.kind.is_none());
+    let lacks_user = inputs.caps.knows(Capability::NetdevUser) && !inputs.has(Capability::NetdevUser);
+    if undecided
+        && lacks_user
+        && inputs.has(Capability::NetdevStream)
+        && matches!(card.source, InterfaceSource::User { .. })
+    {
+        let rule = origin.implies("this QEMU has no network of its own, so passt is used");
+        let new = || Backend { meta: Meta::from_origin(rule), ..Backend::default() };
+        card.backend.get_or_insert_with(new).kind = Some(BackendType::Passt);
+    }
+}
+
+/// An address in QEMU's range. libvirt takes a random one and writes it into the domain; the same domain
+/// always getting the same address does the same for guests whose domain nobody writes back.
+fn made_up_mac(domain: &Domain, index: usize) -> MacAddress {
+    let uuid = domain.uuid.map(|uuid| uuid.to_text()).unwrap_or_default();
+    let seed = format!("{}/{uuid}/{index}", domain.name.as_deref().unwrap_or_default());
+    // FNV-1a: spreads well, and stays what it is for ever.
+    let hash = seed.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let [a, b, c, ..] = hash.to_be_bytes();
+    MacAddress([0x52, 0x54, 0x00, a, b, c])
+}
