@@ -85,4 +85,4 @@ const MODERN: &[Section] = &[
 ];
 
 /// The order of libvirt of February 2011.
-const HISTORIC: &[Section] = &[];
+const HISTORIC: &[Section] = &[emit::<Interface>];

@@ -66,7 +66,7 @@ const MODERN: &[Step] = &[
     walk::console_alias,
 ];
 
-const HISTORIC: &[Step] = &[domain::defaults, os::defaults, memory::defaults];
+const HISTORIC: &[Step] = &[domain::defaults, os::defaults, memory::defaults, device::defaults];
 
 /// Fills in what the user left open.
 ///

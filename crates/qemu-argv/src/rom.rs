@@ -2,7 +2,7 @@
 
 use domain_model::address::Place;
 use domain_model::xml::text::{OnOff, YesNo};
-use domain_model::{Code, Diagnostic, DeviceInfo};
+use domain_model::{Code, DeviceInfo, Diagnostic};
 
 use crate::arg::Args;
 use crate::context::Context;
@@ -20,7 +20,9 @@ pub(crate) fn rom(props: Props, info: &DeviceInfo, cx: &Context<'_>, out: &mut A
         return props.set_at("romfile", "", rom.meta.at("@enabled"));
     }
     let file = rom.file.as_deref().map(|file| cx.config().path(file));
-    props
-        .set_at("rombar", rom.bar.map(|bar| u8::from(bar == OnOff::On)), rom.meta.at("@bar"))
-        .set_at("romfile", file, rom.meta.at("@file"))
+    props.set_at("rombar", rom.bar.map(|bar| u8::from(bar == OnOff::On)), rom.meta.at("@bar")).set_at(
+        "romfile",
+        file,
+        rom.meta.at("@file"),
+    )
 }

@@ -20,12 +20,7 @@ impl QemuDevice for Interface {
         format!("net{index}")
     }
 
-    fn defaults(
-        device: &mut Device<Self>,
-        index: usize,
-        cx: &Resolving<'_>,
-        problems: &mut Vec<Diagnostic>,
-    ) {
+    fn defaults(device: &mut Device<Self>, index: usize, cx: &Resolving<'_>, problems: &mut Vec<Diagnostic>) {
         defaults::fill_in(device, index, cx, problems);
     }
 

@@ -30,7 +30,9 @@ pub(super) fn backend(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut
         InterfaceSource::Ethernet(ethernet) => Some(ethernet_tap(nic, ethernet, cx, out)),
         InterfaceSource::Bridge(bridge) => match cx.config().layout {
             Layout::Libvirt => Some(inherited_tap(nic, true, cx)),
-            Layout::Run => Some(backend("bridge").set_at("br", bridge.bridge.as_deref(), nic.at("source/@bridge"))),
+            Layout::Run => {
+                Some(backend("bridge").set_at("br", bridge.bridge.as_deref(), nic.at("source/@bridge")))
+            }
         },
         InterfaceSource::Network(network) => match cx.config().layout {
             Layout::Libvirt => Some(inherited_tap(nic, true, cx)),
@@ -38,7 +40,10 @@ pub(super) fn backend(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut
                 let name = network.port.network.as_deref().unwrap_or_default();
                 let message = format!("the virtual network `{name}` is known to libvirt alone");
                 let problem = Diagnostic::error(Code::Unsupported, nic.at("source/@network"), message);
-                out.problem(problem.help("use `<interface type='user'/>`, or `type='bridge'` with the network's bridge"));
+                out.problem(
+                    problem
+                        .help("use `<interface type='user'/>`, or `type='bridge'` with the network's bridge"),
+                );
                 None
             }
         },
@@ -95,9 +100,11 @@ fn addresses(props: Props, nic: &Resolved<'_, Interface>) -> Props {
         match (address.is_ipv4(), prefix) {
             (true, Some(prefix)) => props.set_at("net", format!("{address}/{prefix}"), meta.origin),
             (true, None) => props.set_at("net", address.to_string(), meta.origin),
-            (false, prefix) => props
-                .set_at("ipv6-prefix", address.to_string(), meta.origin)
-                .set_at("ipv6-prefixlen", prefix, meta.origin),
+            (false, prefix) => props.set_at("ipv6-prefix", address.to_string(), meta.origin).set_at(
+                "ipv6-prefixlen",
+                prefix,
+                meta.origin,
+            ),
         }
     })
 }
@@ -109,7 +116,13 @@ fn inherited_tap(nic: &Resolved<'_, Interface>, bridged: bool, cx: &Context<'_>)
     let props = descriptors(Props::new("type", "tap", nic.at("@type")), "fd", "fds", nic, tap);
     let vhost = |queue| FdRequest::VhostNet { device: device.clone(), queue };
     let props = match uses_vhost(nic, cx) {
-        true => descriptors(props.set_at("vhost", true, nic.at("driver/@name")), "vhostfd", "vhostfds", nic, vhost),
+        true => descriptors(
+            props.set_at("vhost", true, nic.at("driver/@name")),
+            "vhostfd",
+            "vhostfds",
+            nic,
+            vhost,
+        ),
         false => props,
     };
     props.set_at("sndbuf", nic.spec.sndbuf, nic.at("tune/sndbuf"))
@@ -185,9 +198,11 @@ fn udp(props: Props, socket: &Socket, nic: &Resolved<'_, Interface>) -> Props {
 fn vhostuser(nic: &Resolved<'_, Interface>, socket: &Vhostuser, cx: &Context<'_>, out: &mut Args) -> Props {
     let id = format!("char{}", nic.alias);
     let path = cx.config().path(socket.path.as_deref().unwrap_or_default());
-    let props = Props::new("backend", "socket", nic.at("source"))
-        .set("id", &id)
-        .set_at("path", path, nic.at("source/@path"));
+    let props = Props::new("backend", "socket", nic.at("source")).set("id", &id).set_at(
+        "path",
+        path,
+        nic.at("source/@path"),
+    );
     let props = match socket.mode {
         Some(VhostuserMode::Server) => props.set_at("server", true, nic.at("source/@mode")),
         _ => match &socket.reconnect {
@@ -198,7 +213,9 @@ fn vhostuser(nic: &Resolved<'_, Interface>, socket: &Vhostuser, cx: &Context<'_>
         },
     };
     out.props("-chardev", props);
-    Props::new("type", "vhost-user", nic.at("@type"))
-        .set("chardev", id)
-        .set_at("queues", several_queues(nic), nic.at("driver/@queues"))
+    Props::new("type", "vhost-user", nic.at("@type")).set("chardev", id).set_at(
+        "queues",
+        several_queues(nic),
+        nic.at("driver/@queues"),
+    )
 }

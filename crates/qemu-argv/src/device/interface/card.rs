@@ -1,8 +1,8 @@
 //! The network card itself: what the guest sees.
 
 use caps_parser::Capability;
-use domain_model::device::interface::{Driver, Interface, TeamingType, TxMode};
 use domain_model::address::Place;
+use domain_model::device::interface::{Driver, Interface, TeamingType, TxMode};
 use domain_model::os::BootDeviceKind;
 use domain_model::virtio::VirtioModel;
 use domain_model::xml::Text;
@@ -67,12 +67,7 @@ fn virtio_card(nic: &Resolved<'_, Interface>, model: VirtioModel, cx: &Context<'
     let driver = nic.spec.driver.as_ref().unwrap_or(&default);
     let (host, guest) = (&driver.host, &driver.guest);
     let props = virtio::device("virtio-net", Some(model), &driver.virtio, nic, cx)
-        .requires(
-            Capability::VirtioTxAlg,
-            "tx",
-            driver.txmode.map(qemu_tx_mode),
-            nic.at("driver/@txmode"),
-        )
+        .requires(Capability::VirtioTxAlg, "tx", driver.txmode.map(qemu_tx_mode), nic.at("driver/@txmode"))
         .set_at("ioeventfd", driver.ioeventfd, nic.at("driver/@ioeventfd"))
         .requires(
             Capability::VirtioNetPciEventIdx,
@@ -106,12 +101,7 @@ fn virtio_card(nic: &Resolved<'_, Interface>, model: VirtioModel, cx: &Context<'
             nic.at("driver/@tx_queue_size"),
         )
         .requires(Capability::VirtioNetRss, "rss", driver.rss, nic.at("driver/@rss"))
-        .requires(
-            Capability::VirtioNetRss,
-            "hash",
-            driver.rss_hash_report,
-            nic.at("driver/@rss_hash_report"),
-        )
+        .requires(Capability::VirtioNetRss, "hash", driver.rss_hash_report, nic.at("driver/@rss_hash_report"))
         .requires(Capability::VirtioNetHostMtu, "host_mtu", nic.spec.mtu, nic.at("mtu/@size"))
         .requires(Capability::VirtioNetFailover, "failover", failover(nic.spec), nic.at("teaming/@type"))
 }
@@ -130,10 +120,7 @@ fn queues(props: Props, driver: &Driver, nic: &Resolved<'_, Interface>) -> Props
         return props;
     };
     let origin = nic.at("driver/@queues");
-    let on_ccw = matches!(
-        nic.info.address.as_ref().map(|address| &address.place),
-        Some(Place::Ccw(_))
-    );
+    let on_ccw = matches!(nic.info.address.as_ref().map(|address| &address.place), Some(Place::Ccw(_)));
     let vectors = (!on_ccw).then(|| u64::from(queues) * 2 + 2);
     props.set_at("mq", true, origin).set_at("vectors", vectors, origin)
 }

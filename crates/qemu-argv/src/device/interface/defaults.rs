@@ -4,8 +4,8 @@ use caps_parser::Capability;
 use domain_model::device::interface::{Backend, BackendType, Interface, InterfaceSource};
 use domain_model::os::Arch;
 use domain_model::values::MacAddress;
-use domain_model::xml::Text;
 use domain_model::xml::Meta;
+use domain_model::xml::Text;
 use domain_model::{Device, Diagnostic, Domain};
 
 use crate::context::Inputs;
