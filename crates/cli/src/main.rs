@@ -9,7 +9,6 @@ mod host;
 mod input;
 mod probe;
 mod report;
-mod shell;
 mod source;
 
 use std::process::ExitCode;

@@ -10,6 +10,7 @@ pub mod host;
 pub mod order;
 pub mod props;
 pub mod resolve;
+pub mod shell;
 pub mod spell;
 
 mod address;

@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use qemu_argv::{CommandLine, Config, FdRequest, Host, Inputs, Layout, RecordedHost};
+use qemu_argv::{CommandLine, Config, FdRequest, Host, Inputs, Layout, RecordedHost, shell};
 use serde_json::json;
 
 use crate::args::{Argv, ArgvFormat, LayoutName};
 use crate::host::ThisHost;
 use crate::input::{self, Input};
 use crate::report::{Report, Status, Stop};
+use crate::source;
 use crate::source::Chosen;
-use crate::{shell, source};
 
 /// Prints the command line.
 pub fn run(args: &Argv, report: &Report) -> Result<Status, Stop> {

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use caps_parser::Capability;
 use domain_model::{Document, Origin};
-use qemu_argv::{Arg, CommandLine, Payload, Props, Value};
+use qemu_argv::{Arg, CommandLine, Payload, Props, Value, shell};
 use serde_json::json;
 
 use super::argv;
 use crate::args::{Explain, LayoutName, TextFormat};
 use crate::host::ThisHost;
 use crate::report::{Report, Status, Stop};
-use crate::{input, shell, source};
+use crate::{input, source};
 
 /// Prints the explanation.
 pub fn run(args: &Explain, report: &Report) -> Result<Status, Stop> {

@@ -3,7 +3,7 @@
 use domain_model::cpu::CpuMode;
 use domain_model::pm::LifecycleAction;
 use domain_model::{Domain, DomainType};
-use qemu_argv::{CommandLine, Config};
+use qemu_argv::{CommandLine, Config, shell};
 use runner::console::Terminal;
 use runner::runtime::{Entry, RuntimeDir};
 use runner::signals::Signals;
@@ -17,7 +17,7 @@ use crate::descriptors::Descriptors;
 use crate::host::ThisHost;
 use crate::input::{self, Input};
 use crate::report::{Report, Status, Stop};
-use crate::{host, shell, source};
+use crate::{host, source};
 
 /// Starts the guest and stays with it.
 pub fn run(args: &Run, report: &Report) -> Result<Status, Stop> {
@@ -59,8 +59,17 @@ fn claim(name: &str, input: &Input) -> Result<Entry, Stop> {
 
 /// QEMU's environment is small and known; what a desktop needs is passed on.
 fn command(program: &std::path::Path, line: &CommandLine) -> Command {
-    const PASSED: &[&str] =
-        &["PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR"];
+    const PASSED: &[&str] = &[
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "TMPDIR",
+        "DISPLAY",
+        "WAYLAND_DISPLAY",
+        "XAUTHORITY",
+        "XDG_RUNTIME_DIR",
+    ];
     let mut command = Command::new(program).env("LC_ALL", "C");
     for name in PASSED {
         if let Some(value) = std::env::var_os(name) {
@@ -153,9 +162,9 @@ fn tell(notice: &Notice, report: &Report) {
 fn plan(domain: &Domain, args: &Run) -> Plan {
     let action = |action: Option<LifecycleAction>, default| match action {
         None => default,
-        Some(LifecycleAction::Restart | LifecycleAction::RenameRestart | LifecycleAction::CoredumpRestart) => {
-            Action::Restart
-        }
+        Some(
+            LifecycleAction::Restart | LifecycleAction::RenameRestart | LifecycleAction::CoredumpRestart,
+        ) => Action::Restart,
         Some(LifecycleAction::Destroy | LifecycleAction::CoredumpDestroy) => Action::Destroy,
         Some(LifecycleAction::Preserve) => Action::Preserve,
     };
@@ -177,7 +186,9 @@ fn choose_accelerator(domain: &mut Domain, wanted: AccelName, report: &Report) -
             return Err(Stop::new(Status::Unsupported, format!("cannot open `/dev/kvm`: {error}")));
         }
         (AccelName::Auto, DomainType::Kvm, Some(error)) => {
-            report.warning(&format!("cannot open `/dev/kvm` ({error}); the guest runs under TCG, which is slow"));
+            report.warning(&format!(
+                "cannot open `/dev/kvm` ({error}); the guest runs under TCG, which is slow"
+            ));
             translate(domain, report);
         }
         (AccelName::Kvm, ..) => domain.kind = DomainType::Kvm,

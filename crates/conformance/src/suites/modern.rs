@@ -9,9 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain_model::{Class, Diagnostic, Document, Domain, Severity};
-use qemu_argv::{CommandLine, Inputs};
+use qemu_argv::{CommandLine, EnvVar, Inputs, shell};
 
-use crate::args_file;
 use crate::reference::{LoadError, Reference};
 use crate::suite::{Group, Outcome, Suite};
 use caps::Qemus;
@@ -184,11 +183,11 @@ impl Shared {
     }
 
     fn render(&self, case: &Case, command_line: &CommandLine) -> String {
-        let env: Vec<String> =
-            command_line.env.iter().map(|var| format!("{}={}", var.name, var.value)).collect();
+        let variable = |var: &EnvVar| (var.name.clone(), var.value.clone());
+        let env: Vec<(String, String)> = command_line.env.iter().map(variable).collect();
         let mut argv = vec![command_line.program.clone()];
         argv.extend(command_line.argv(&mut |request| self.mocks.fd(case, request)));
-        args_file::write(&env, &argv)
+        shell::lines(&env, &argv)
     }
 
     fn args(&self, case: &Case) -> Result<Outcome, String> {

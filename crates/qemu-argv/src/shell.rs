@@ -1,4 +1,4 @@
-//! Command lines as text.
+//! Command lines as text for a POSIX shell.
 
 /// Quotes a word for a POSIX shell; words without special characters stay as they are.
 pub fn quote(word: &str) -> String {
@@ -54,8 +54,16 @@ mod tests {
 
     #[test]
     fn layout() {
-        let argv: Vec<String> = ["qemu", "-S", "-m", "1k", "-name", "a b"].map(str::to_owned).to_vec();
-        let env = [("A".to_owned(), "b c".to_owned())];
-        assert_eq!(lines(&env, &argv), "A='b c' \\\nqemu \\\n-S \\\n-m 1k \\\n-name 'a b'\n");
+        let check = |env: &[(&str, &str)], argv: &[&str], expected: &str| {
+            let env: Vec<(String, String)> =
+                env.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+            let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(lines(&env, &argv), expected);
+        };
+        check(&[], &["qemu"], "qemu\n");
+        check(&[("A", "b c"), ("D", "")], &["qemu", "-S"], "A='b c' \\\nD='' \\\nqemu \\\n-S\n");
+        check(&[], &["qemu", "-m", "1", "-S", "-x", "{}"], "qemu \\\n-m 1 \\\n-S \\\n-x '{}'\n");
+        check(&[], &["qemu", "early", "-m", "1"], "qemu \\\nearly \\\n-m 1\n");
+        check(&[], &["qemu", "-m", "1", "2", "3"], "qemu \\\n-m 1 \\\n2 \\\n3\n");
     }
 }
