@@ -70,10 +70,10 @@ impl Element for Idmap {
     }
 }
 
-/// `<uid>` and `<gid>` of `<idmap>`: some numbers that follow each other.
+/// `<uid>` and `<gid>` of an `<idmap>`, of the domain or of a file system: numbers that follow each other.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IdRange {
-    /// The first number in the container.
+    /// The first number in the container or guest.
     pub start: u32,
     /// The first number on the host.
     pub target: u32,

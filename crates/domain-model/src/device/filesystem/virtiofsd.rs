@@ -1,5 +1,6 @@
 //! `<binary>` and `<idmap>` of `<filesystem>`: the virtiofs daemon.
 
+pub use crate::resource::IdRange;
 use crate::words;
 use crate::xml::text::OnOff;
 use crate::xml::{Element, Meta, Xml};
@@ -56,19 +57,6 @@ pub struct IdMap {
     pub meta: Meta,
 }
 
-/// `<uid>` or `<gid>`: a range of users or groups.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct IdRange {
-    /// The first number in the guest.
-    pub start: u32,
-    /// The first number on the host.
-    pub target: u32,
-    /// How many there are.
-    pub count: u32,
-    /// Where it was written.
-    pub meta: Meta,
-}
-
 impl Element for Virtiofsd {
     fn meta(&mut self) -> &mut Meta {
         &mut self.meta
@@ -96,17 +84,5 @@ impl Element for IdMap {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.children("uid", &mut self.uids);
         xml.children("gid", &mut self.gids);
-    }
-}
-
-impl Element for IdRange {
-    fn meta(&mut self) -> &mut Meta {
-        &mut self.meta
-    }
-
-    fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.required("start", &mut self.start);
-        xml.required("target", &mut self.target);
-        xml.required("count", &mut self.count);
     }
 }
