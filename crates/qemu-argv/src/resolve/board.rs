@@ -87,6 +87,11 @@ impl Board {
         !matches!(self, Board::Vexpress | Board::Realview | Board::Other | Board::Microvm)
     }
 
+    /// Whether the guest is an Arm machine.
+    pub(crate) fn is_arm(domain: &Domain) -> bool {
+        matches!(domain.os.arch, Some(Arch::Armv6l | Arch::Armv7l | Arch::Armv7b | Arch::Aarch64))
+    }
+
     /// Whether the machine has a SCSI controller of model NCR 53C90 built in.
     pub(crate) fn has_ncr53c90(domain: &Domain) -> bool {
         let machine = domain.os.machine.as_deref().unwrap_or_default();
