@@ -1,11 +1,42 @@
 //! `<clock>`: `-rtc`, and what timers do when they are late.
 
 use domain_model::Origin;
-use domain_model::clock::{ClockOffset, TickPolicy, TimerName, TimerTrack};
+use domain_model::clock::{Adjustment, Clock, ClockBasis, ClockOffset, TickPolicy, TimerName, TimerTrack};
+use domain_model::xml::Meta;
 
 use crate::arg::Args;
 use crate::context::Context;
 use crate::props::Props;
+use crate::resolve::Resolving;
+
+/// Fills in the clock that a guest has if nothing is said of it.
+pub(crate) fn defaults(cx: &mut Resolving<'_>) {
+    let clock = cx.domain.clock.get_or_insert_with(|| Clock {
+        meta: Meta::from_origin(Origin::always(
+            "the guest's clock runs in UTC unless `<clock>` says otherwise",
+        )),
+        ..Clock::default()
+    });
+    match &mut clock.offset {
+        // A difference in seconds makes the clock one that keeps its difference.
+        ClockOffset::Utc { adjustment: Some(Adjustment::Seconds(seconds)) } => {
+            let (adjustment, basis) = (Some(*seconds), Some(ClockBasis::Utc));
+            clock.offset = ClockOffset::Variable { adjustment, basis };
+        }
+        ClockOffset::Localtime { adjustment: Some(Adjustment::Seconds(seconds)) } => {
+            let (adjustment, basis) = (Some(*seconds), Some(ClockBasis::Localtime));
+            clock.offset = ClockOffset::Variable { adjustment, basis };
+        }
+        ClockOffset::Variable { adjustment, basis } => {
+            adjustment.get_or_insert(0);
+            basis.get_or_insert(ClockBasis::Utc);
+        }
+        ClockOffset::Utc { .. }
+        | ClockOffset::Localtime { .. }
+        | ClockOffset::Timezone { .. }
+        | ClockOffset::Absolute { .. } => {}
+    }
+}
 
 /// `-rtc`, and the `-global` of the interval timer.
 pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {

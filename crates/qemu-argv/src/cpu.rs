@@ -3,7 +3,7 @@
 use caps_parser::Capability;
 use caps_parser::facts::Machine;
 use domain_model::cpu::{Cpu, CpuCheck, CpuFallback, CpuMatch, CpuMode, CpuModel, FeaturePolicy, Topology};
-use domain_model::memory::Vcpu;
+use domain_model::memory::{Placement, Vcpu};
 use domain_model::xml::text::OnOff;
 use domain_model::{Code, Diagnostic, DomainType};
 
@@ -19,6 +19,7 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         let message = "a guest needs at least one processor";
         cx.problems.push(Diagnostic::error(Code::BadValue, vcpu.meta.origin, message));
     }
+    vcpu.placement.get_or_insert(Placement::Static);
     let cpus = *vcpu.count.get_or_insert(1);
     if let (Some(current), true) = (vcpu.current, vcpu.current.is_some_and(|current| current > cpus)) {
         let origin = vcpu.meta.at("@current");

@@ -1,6 +1,7 @@
 //! `<domain>` itself: name, accelerator, monitor, and what every QEMU gets.
 
 use caps_parser::Capability;
+use domain_model::pm::LifecycleAction;
 use domain_model::{Code, Diagnostic, DomainType, Origin};
 
 use crate::arg::Args;
@@ -37,6 +38,12 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         let message = format!("domain type `kvm` is not available: {} cannot use KVM", cx.inputs.qemu());
         cx.problems.push(Diagnostic::error(Code::MissingCapability, cx.domain.meta.at("@type"), message));
     }
+    // A number is what a domain has while it runs.
+    cx.domain.id = None;
+    let domain = &mut cx.domain;
+    domain.on_poweroff.get_or_insert(LifecycleAction::Destroy);
+    domain.on_reboot.get_or_insert(LifecycleAction::Restart);
+    domain.on_crash.get_or_insert(LifecycleAction::Destroy);
 }
 
 /// The environment that libvirt gives QEMU: directories of its own in place of the caller's.

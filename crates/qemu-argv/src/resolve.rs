@@ -17,7 +17,7 @@ use domain_model::{Diagnostic, Domain};
 
 use crate::context::{Context, Inputs};
 use crate::dialect::{Dialect, Era};
-use crate::{cpu, device, domain, features, memory, os};
+use crate::{clock, cpu, device, domain, features, memory, os};
 
 /// A domain while it is resolved.
 #[derive(Debug)]
@@ -49,6 +49,7 @@ const MODERN: &[Step] = &[
     memory::defaults,
     features::defaults,
     cpu::defaults,
+    clock::defaults,
     controllers::number,
     machine::devices,
     device::defaults,
