@@ -68,12 +68,13 @@ pub fn build(domain: &Domain, inputs: Inputs<'_>) -> Result<(CommandLine, Vec<Di
 /// Builds the command line of a resolved domain, with every problem there is.
 pub fn lower(resolved: &Domain, inputs: Inputs<'_>) -> (CommandLine, Vec<Diagnostic>) {
     let dialect = Dialect::of(inputs.caps);
-    let cx = Context::new(resolved, inputs, dialect);
+    let (started, mut problems) = resolve::start(resolved, inputs);
+    let cx = Context::new(&started, inputs, dialect);
     let mut out = Args::default();
     for section in order::sections(dialect.era) {
         section(&cx, &mut out);
     }
-    let mut problems = out.problems;
+    problems.extend(out.problems);
     problems.extend(gate::gate(&out.list, inputs.caps));
     let program = resolved.devices.emulator.clone().unwrap_or_default();
     (CommandLine { program, env: out.env, args: out.list, dialect }, problems)

@@ -4,6 +4,7 @@ pub(crate) mod board;
 mod ccw;
 mod controllers;
 mod dimm;
+mod historic;
 mod machine;
 mod pci;
 mod spapr_vio;
@@ -53,8 +54,8 @@ const MODERN: &[Step] = &[
     controllers::number,
     machine::devices,
     device::defaults,
+    controllers::needed,
     controllers::models,
-    controllers::implied,
     virtio_serial::assign,
     spapr_vio::assign,
     ccw::assign,
@@ -67,7 +68,29 @@ const MODERN: &[Step] = &[
     walk::console_alias,
 ];
 
-const HISTORIC: &[Step] = &[domain::defaults, os::defaults, memory::defaults, device::defaults];
+const HISTORIC: &[Step] = &[
+    domain::defaults,
+    os::defaults,
+    memory::defaults,
+    controllers::number,
+    device::defaults,
+    controllers::needed,
+    historic::channels,
+    historic::pci,
+];
+
+/// What starting a guest fills in that its definition leaves open.
+const START: &[Step] = &[usb::assign];
+
+/// Fills in what is chosen anew at each start of a defined domain.
+pub fn start(resolved: &Domain, inputs: Inputs<'_>) -> (Domain, Vec<Diagnostic>) {
+    let dialect = Dialect::of(inputs.caps);
+    let mut cx = Resolving { domain: resolved.clone(), inputs, dialect, problems: Vec::new() };
+    if dialect.era == Era::Modern {
+        START.iter().for_each(|step| step(&mut cx));
+    }
+    (cx.domain, cx.problems)
+}
 
 /// Fills in what the user left open.
 ///

@@ -298,12 +298,11 @@ fn default_usb(cx: &Resolving<'_>) -> Option<UsbModel> {
 }
 
 /// Adds the controllers that disks, channels, smartcards and host devices need.
-pub(crate) fn implied(cx: &mut Resolving<'_>) {
+pub(crate) fn needed(cx: &mut Resolving<'_>) {
     drives(cx);
     virtio_serials(cx);
     smartcards(cx);
     scsi_hostdevs(cx);
-    models(cx);
 }
 
 /// Controllers for disks: all from 0 to the highest that an address names.
