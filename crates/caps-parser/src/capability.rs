@@ -303,7 +303,7 @@ capabilities! {
         Schema("block-export-add/arg-type/+nbd/bitmaps")]);
     NbdServer "nbd-server" Command("nbd-server-start");
     NbdTls "nbd-tls" Schema("nbd-server-start/arg-type/tls-creds");
-    Ncr53c90 "ncr53c90" Arch(&["sparc", "m68k", "mips", "mipsel", "mips64", "mips64el"]);
+    Ncr53c90 "ncr53c90" Arch(&["sparc", "m68k", "mips"]);
     NecUsbXhci "nec-usb-xhci" Device("nec-usb-xhci");
     NecUsbXhciPorts "nec-usb-xhci-ports" DeviceProp("nec-usb-xhci", "p3");
     Nesting "nesting" Option("enable-nesting");

@@ -1,5 +1,7 @@
 //! `-machine help`, `-M ?` and `-machine X,help`.
 
+use std::collections::HashMap;
+
 use crate::device_help;
 use crate::facts::{Accel, Facts, Machine};
 
@@ -33,10 +35,10 @@ pub fn parse(text: &str, facts: &mut Facts) {
             }),
         }
     }
-    for (alias, target) in aliases {
-        if let Some(machine) = machines.iter_mut().find(|machine| machine.name == target) {
-            machine.alias = Some(alias.to_owned());
-        }
+    let mut aliases: HashMap<&str, &str> =
+        aliases.into_iter().map(|(alias, target)| (target, alias)).collect();
+    for machine in &mut machines {
+        machine.alias = aliases.remove(machine.name.as_str()).map(str::to_owned);
     }
     facts.accelerators.entry(Accel::Tcg).or_default().machines = machines;
 }

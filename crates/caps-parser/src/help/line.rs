@@ -11,6 +11,9 @@ use nom::{IResult, Parser};
 /// The column at which descriptions start, where what is left of it is short enough.
 const DESCRIPTION_COLUMN: usize = 16;
 
+/// How many names of one option are kept; QEMU never gave more than two.
+const SYNONYMS: usize = 8;
+
 /// A line by its role.
 #[derive(Debug, PartialEq)]
 pub(super) enum Line<'a> {
@@ -40,7 +43,8 @@ pub(super) fn classify(line: &str) -> Line<'_> {
     if text.starts_with([' ', '\t', '[']) {
         return Line::Indented(text.trim_start());
     }
-    if let Ok((rest, names)) = names(text) {
+    if let Ok((rest, mut names)) = names(text) {
+        names.truncate(SYNONYMS);
         let (argument, description) = split(text, rest);
         return Line::Option { names, argument: argument.split_ascii_whitespace().collect(), description };
     }

@@ -8,6 +8,9 @@ use super::reply::Document;
 use crate::error::ParseError;
 use crate::facts::Facts;
 
+/// How many commands may be sent ahead of their replies; a probe sends some eighty.
+const AHEAD: usize = 256;
+
 /// Reads a recording: commands and replies as JSON documents, one after the other, in the order they went over the socket.
 /// Greetings and events may be among them. A `qmp_capabilities` starts another QEMU process, which was asked about TCG.
 pub fn parse(text: &str) -> Result<Facts, ParseError> {
@@ -29,7 +32,7 @@ pub fn parse(text: &str) -> Result<Facts, ParseError> {
             (None, None) => continue,
         };
         // Replies come in the order of the commands; the id guards against one that was lost.
-        let at = waiting.iter().position(|command| command.id == document.id);
+        let at = waiting.iter().take(AHEAD).position(|command| command.id == document.id);
         let Some(command) = at.and_then(|at| waiting.remove(at)) else {
             reader.facts.skipped = reader.facts.skipped.saturating_add(1);
             continue;

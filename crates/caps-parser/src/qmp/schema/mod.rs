@@ -22,8 +22,11 @@ type Id = u32;
 /// An index that no entity has: a type that the schema mentions but does not define.
 const NOWHERE: Id = Id::MAX;
 
-/// Types may refer to each other in circles. No real path goes through as many arrays and alternates as this.
+/// How deep types are followed into each other, for they may go round in circles. Real ones nest a dozen deep.
 const DEPTH: u32 = 64;
+
+/// How many types a question looks at, for alternates that refer to each other multiply. Real questions need hundreds.
+const STEPS: u32 = 100_000;
 
 /// The reply to `query-qmp-schema`, indexed. Types have numbers for names there; only commands and events have real ones.
 #[derive(Clone, Debug, Default)]
@@ -196,6 +199,17 @@ impl<'de> Deserialize<'de> for SchemaCell {
     }
 }
 
+/// What a question may still spend.
+struct Budget(u32);
+
+impl Budget {
+    /// Spends a step and a level of depth; nothing when either is used up.
+    fn deeper(&mut self, depth: u32) -> Option<u32> {
+        self.0 = self.0.checked_sub(1)?;
+        depth.checked_sub(1)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,6 +251,18 @@ mod tests {
         assert!(schema.choices("add/arg-type/driver").contains("nbd"));
         assert!(schema.choices("add/arg-type/size").is_empty());
         assert!(schema.choices("add/$fast").is_empty());
+    }
+
+    #[test]
+    fn circles_end() {
+        let schema = Schema::from_json(
+            r#"[{"name":"add","meta-type":"command","arg-type":"1"},
+            {"name":"1","meta-type":"alternate","members":[{"type":"1"},{"type":"1"},{"type":"[1]"}]},
+            {"name":"[1]","meta-type":"array","element-type":"1"}]"#,
+        )
+        .unwrap();
+        assert!(!schema.has_path("add/arg-type/x"));
+        assert!(schema.validate("add", &serde_json::json!([[[1]]])).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Questions to the schema: does this path exist?
 
-use super::{DEPTH, Entity, Features, Id, NOWHERE, Schema};
+use super::{Budget, DEPTH, Entity, Features, Id, NOWHERE, STEPS, Schema};
 
 impl Schema {
     /// Whether a path exists, in libvirt's notation: `NAME/arg-type/…` or `NAME/ret-type/…` for what a command takes or
@@ -34,14 +34,14 @@ impl Schema {
             (Entity::Command { features, .. }, step) => return feature(features, step, rest),
             _ => return None,
         };
-        self.step(id, rest, DEPTH)
+        self.step(id, rest, DEPTH, &mut Budget(STEPS))
     }
 
     /// Follows `rest` from the type `id`.
-    fn step(&self, id: Id, rest: Option<&str>, depth: u32) -> Option<Id> {
+    fn step(&self, id: Id, rest: Option<&str>, depth: u32, budget: &mut Budget) -> Option<Id> {
         let entity = self.entity(id)?;
         let Some(path) = rest else { return Some(id) };
-        let depth = depth.checked_sub(1)?;
+        let depth = budget.deeper(depth)?;
         let (step, rest) = split(path);
         let mut letters = step.chars();
         let (mark, name) = match letters.next()? {
@@ -49,8 +49,10 @@ impl Schema {
             _ => (' ', step),
         };
         match (entity, mark) {
-            (Entity::Array { element }, _) => self.step(*element, Some(path), depth),
-            (Entity::Alternate { types }, _) => types.iter().find_map(|id| self.step(*id, Some(path), depth)),
+            (Entity::Array { element }, _) => self.step(*element, Some(path), depth, budget),
+            (Entity::Alternate { types }, _) => {
+                types.iter().find_map(|id| self.step(*id, Some(path), depth, budget))
+            }
             (Entity::Object { members, .. }, ' ' | '*') => {
                 let member = members.iter().find(|member| *member.name == *name)?;
                 if mark == '*' && !member.optional {
@@ -62,11 +64,11 @@ impl Schema {
                 {
                     return Some(found);
                 }
-                self.step(member.kind, rest, depth)
+                self.step(member.kind, rest, depth, budget)
             }
             (Entity::Object { variants: Some(variants), .. }, '+') => {
                 let (_, id) = variants.cases.iter().find(|(case, _)| **case == *name)?;
-                self.step(*id, rest, depth)
+                self.step(*id, rest, depth, budget)
             }
             (Entity::Object { features, .. }, '$') => feature(features, step, rest),
             (Entity::Enum { values }, '^') => {

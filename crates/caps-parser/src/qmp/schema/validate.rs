@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::{DEPTH, Entity, Id, JsonType, Member, Schema, Variants};
+use super::{Budget, DEPTH, Entity, Id, JsonType, Member, STEPS, Schema, Variants};
 
 /// Arguments that QEMU would refuse.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -26,7 +26,12 @@ impl Schema {
             return Err(SchemaError { path: command.to_owned(), what: "no such command".to_owned() });
         };
         let open = command == "device_add";
-        Check { schema: self, open }.value(*arg, arguments, &Path { parent: None, step: command }, DEPTH)
+        Check { schema: self, open, budget: Budget(STEPS) }.value(
+            *arg,
+            arguments,
+            &Path { parent: None, step: command },
+            DEPTH,
+        )
     }
 }
 
@@ -57,11 +62,12 @@ struct Check<'a> {
     schema: &'a Schema,
     /// Whether members that the schema does not know pass.
     open: bool,
+    budget: Budget,
 }
 
 impl Check<'_> {
-    fn value(&self, id: Id, value: &Value, path: &Path<'_>, depth: u32) -> Result<(), SchemaError> {
-        let depth = depth.checked_sub(1).ok_or_else(|| path.error("nested too deeply"))?;
+    fn value(&mut self, id: Id, value: &Value, path: &Path<'_>, depth: u32) -> Result<(), SchemaError> {
+        let depth = self.budget.deeper(depth).ok_or_else(|| path.error("too large or nested too deeply"))?;
         match self.schema.entity(id) {
             None => Err(path.error("the schema does not define its type")),
             Some(Entity::Object { members, variants, .. }) => match value {
@@ -96,7 +102,7 @@ impl Check<'_> {
     }
 
     fn object(
-        &self,
+        &mut self,
         members: &[Member],
         variants: Option<&Variants>,
         object: &Map<String, Value>,
@@ -133,7 +139,7 @@ impl Check<'_> {
     }
 
     fn members(
-        &self,
+        &mut self,
         members: &[Member],
         object: &Map<String, Value>,
         path: &Path<'_>,
