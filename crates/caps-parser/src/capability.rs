@@ -61,12 +61,10 @@ capabilities! {
     VgaVgamemMb "VGA.vgamem_mb" DeviceProp("VGA", "vgamem_mb");
     Aarch64Off "aarch64-off" ByHand;
     AcpiErst "acpi-erst" Device("acpi-erst");
-    AcpiIndex "acpi-index" Any(&[DeviceProp("virtio-blk-pci", "acpi-index"), DeviceProp("virtio-net-pci",
-        "acpi-index"), DeviceProp("virtio-scsi-pci", "acpi-index"), DeviceProp("virtio-blk-ccw", "acpi-index"),
-        DeviceProp("virtio-net-ccw", "acpi-index"), DeviceProp("virtio-scsi-ccw", "acpi-index"),
-        DeviceProp("virtio-gpu-pci", "acpi-index"), DeviceProp("virtio-gpu-device", "acpi-index"),
-        DeviceProp("virtio-balloon-pci", "acpi-index"), DeviceProp("virtio-balloon-ccw", "acpi-index"),
-        DeviceProp("virtio-balloon-device", "acpi-index"), DeviceProp("virtio-gpu-ccw", "acpi-index")]);
+    AcpiIndex "acpi-index"
+        AnyDeviceProp(&["virtio-blk-pci", "virtio-net-pci", "virtio-scsi-pci", "virtio-blk-ccw",
+            "virtio-net-ccw", "virtio-scsi-ccw", "virtio-gpu-pci", "virtio-gpu-device", "virtio-balloon-pci",
+            "virtio-balloon-ccw", "virtio-balloon-device", "virtio-gpu-ccw"], "acpi-index");
     ActiveCommit "active-commit" All(&[Command("block-commit"), Since(2, 0, 0)]);
     AddFd "add-fd" Command("add-fd");
     AesKeyWrap "aes-key-wrap" GroupParam("machine", "aes-key-wrap");
@@ -95,22 +93,21 @@ capabilities! {
     BlockdevSnapshotAllowWriteOnlyOverlay "blockdev-snapshot.allow-write-only-overlay"
         Schema("blockdev-snapshot/$allow-write-only-overlay");
     BlockdevNbdTlsHostname "blockdev.nbd.tls-hostname" Schema("blockdev-add/arg-type/+nbd/tls-hostname");
-    Blockio "blockio" Any(&[DeviceProp("virtio-blk-pci", "logical_block_size"), DeviceProp("virtio-blk-ccw",
-        "logical_block_size"), DeviceProp("virtio-blk-s390", "logical_block_size")]);
+    Blockio "blockio" AnyDeviceProp(&["virtio-blk-pci", "virtio-blk-ccw", "virtio-blk-s390"], "logical_block_size");
     BlockjobBackingMaskProtocol "blockjob.backing-mask-protocol"
         All(&[Schema("block-commit/arg-type/backing-mask-protocol"),
-        Schema("block-stream/arg-type/backing-mask-protocol")]);
+            Schema("block-stream/arg-type/backing-mask-protocol")]);
     BochsDisplay "bochs-display" Device("bochs-display");
-    BootIndex "boot-index" Any(&[DeviceProp("virtio-blk-pci", "bootindex"), DeviceProp("virtio-blk-ccw",
-        "bootindex"), DeviceProp("virtio-blk-s390", "bootindex")]);
+    BootIndex "boot-index" AnyDeviceProp(&["virtio-blk-pci", "virtio-blk-ccw", "virtio-blk-s390"], "bootindex");
     BootMenu "boot-menu" Any(&[OptionArg("boot", "menu=on"), Since(1, 2, 0)]);
     BootStrict "boot-strict" GroupParam("boot-opts", "strict");
     Bridge "bridge" Any(&[All(&[OptionArg("netdev", "bridge"), Since(0, 13, 0)]), Since(1, 2, 0)]);
     CacheDirectsync "cache-directsync" Any(&[OptionArg("drive", "directsync"), Since(1, 2, 0)]);
     CacheUnsafe "cache-unsafe" Any(&[OptionArg("drive", "unsafe"), Since(1, 2, 0)]);
     CalcDirtyRate "calc-dirty-rate" Command("calc-dirty-rate");
-    CanonicalCpuFeatures "canonical-cpu-features" Any(&[ObjectProp("max-x86_64-cpu", "unavailable-features"),
-        ObjectProp("max-arm-cpu", "unavailable-features")]);
+    CanonicalCpuFeatures "canonical-cpu-features"
+        Any(&[ObjectProp("max-x86_64-cpu", "unavailable-features"), ObjectProp("max-arm-cpu",
+            "unavailable-features")]);
     CcidEmulated "ccid-emulated" Device("ccid-card-emulated");
     CcidPassthru "ccid-passthru" Device("ccid-card-passthru");
     ChangeBackingFile "change-backing-file" Command("change-backing-file");
@@ -123,20 +120,21 @@ capabilities! {
         Schema("chardev-add/arg-type/backend/+socket/data/reconnect-ms");
     ChardevSpicevmc "chardev-spicevmc" OptionArg("chardev", "spicevmc");
     ChardevJson "chardev.json" ByHand;
-    ChardevQemuVdagent "chardev.qemu-vdagent" First(&[Schema("chardev-add/arg-type/backend/+qemu-vdagent"),
-        Chardev("qemu-vdagent")]);
+    ChardevQemuVdagent "chardev.qemu-vdagent"
+        First(&[Schema("chardev-add/arg-type/backend/+qemu-vdagent"), Chardev("qemu-vdagent")]);
     CirrusVga "cirrus-vga" Device("cirrus-vga");
     CompatDeprecated "compat-deprecated" GroupParam("compat", "deprecated-input");
     ConfidentialGuestSupport "confidential-guest-support" MachineProp("none", "confidential-guest-support");
     CpuCache "cpu-cache" ObjectProp("max-x86_64-cpu", "l3-cache");
     CpuHost "cpu-host" Since(0, 11, 0);
     CpuMax "cpu-max" CpuModel("max");
-    CpuUnavailableFeatures "cpu-unavailable-features" Any(&[ObjectProp("max-x86_64-cpu", "unavailable-features"),
-        ObjectProp("max-arm-cpu", "unavailable-features")]);
-    CpuKvmNoAdjvtime "cpu.kvm-no-adjvtime" Any(&[ObjectProp("max-x86_64-cpu", "kvm-no-adjvtime"),
-        ObjectProp("max-arm-cpu", "kvm-no-adjvtime")]);
-    CpuMigratable "cpu.migratable" Any(&[ObjectProp("max-x86_64-cpu", "migratable"), ObjectProp("max-arm-cpu",
-        "migratable")]);
+    CpuUnavailableFeatures "cpu-unavailable-features"
+        Any(&[ObjectProp("max-x86_64-cpu", "unavailable-features"), ObjectProp("max-arm-cpu",
+            "unavailable-features")]);
+    CpuKvmNoAdjvtime "cpu.kvm-no-adjvtime"
+        Any(&[ObjectProp("max-x86_64-cpu", "kvm-no-adjvtime"), ObjectProp("max-arm-cpu", "kvm-no-adjvtime")]);
+    CpuMigratable "cpu.migratable"
+        Any(&[ObjectProp("max-x86_64-cpu", "migratable"), ObjectProp("max-arm-cpu", "migratable")]);
     CryptodevBackendLkcf "cryptodev-backend-lkcf" Object("cryptodev-backend-lkcf");
     DbusVmstate "dbus-vmstate" Object("dbus-vmstate");
     Dc390 "dc390" Device("dc390");
@@ -153,10 +151,8 @@ capabilities! {
     DirtyrateParamMode "dirtyrate-param.mode" Schema("calc-dirty-rate/arg-type/mode");
     DisableS3 "disable-s3" TypeProp("PIIX4_PM", "disable_s3");
     DisableS4 "disable-s4" TypeProp("PIIX4_PM", "disable_s4");
-    DiskShareRw "disk-share-rw" Any(&[DeviceProp("virtio-blk-pci", "share-rw"), DeviceProp("virtio-blk-ccw",
-        "share-rw")]);
-    DiskWriteCache "disk-write-cache" Any(&[DeviceProp("virtio-blk-pci", "write-cache"),
-        DeviceProp("virtio-blk-ccw", "write-cache")]);
+    DiskShareRw "disk-share-rw" AnyDeviceProp(&["virtio-blk-pci", "virtio-blk-ccw"], "share-rw");
+    DiskWriteCache "disk-write-cache" AnyDeviceProp(&["virtio-blk-pci", "virtio-blk-ccw"], "write-cache");
     Display "display" Any(&[Option("display"), Since(1, 2, 0)]);
     DisplayDbus "display-dbus" Schema("query-display-options/ret-type/+dbus");
     DisplayReload "display-reload" Command("display-reload");
@@ -165,8 +161,8 @@ capabilities! {
     Drive "drive" Any(&[Option("drive"), Since(1, 2, 0)]);
     DriveAio "drive-aio" Any(&[OptionArg("drive", "aio=threads|native"), Since(1, 2, 0)]);
     DriveBoot "drive-boot" OptionArg("drive", "boot=on");
-    DriveCacheV2 "drive-cache-v2" Any(&[All(&[OptionArg("drive", "cache="), Not(&OptionArg("drive",
-        "cache=on|off"))]), Since(1, 2, 0)]);
+    DriveCacheV2 "drive-cache-v2"
+        Any(&[All(&[OptionArg("drive", "cache="), Not(&OptionArg("drive", "cache=on|off"))]), Since(1, 2, 0)]);
     DriveCopyOnRead "drive-copy-on-read" Any(&[OptionArg("drive", "copy-on-read"), Since(1, 2, 0)]);
     DriveDetectZeroes "drive-detect-zeroes" GroupParam("drive", "detect-zeroes");
     DriveDiscard "drive-discard" GroupParam("drive", "discard");
@@ -181,8 +177,8 @@ capabilities! {
     DriveSerial "drive-serial" Any(&[OptionArg("drive", "serial=s"), Since(1, 2, 0)]);
     Dtb "dtb" Any(&[Option("dtb"), Since(1, 2, 0)]);
     DumpCompleted "dump-completed" Event("DUMP_COMPLETED");
-    DumpGuestCore "dump-guest-core" Any(&[OptionArg("machine", "dump-guest-core=on|off"), GroupParam("machine",
-        "dump-guest-core")]);
+    DumpGuestCore "dump-guest-core"
+        Any(&[OptionArg("machine", "dump-guest-core=on|off"), GroupParam("machine", "dump-guest-core")]);
     DumpGuestMemory "dump-guest-memory" Command("dump-guest-memory");
     E1000 "e1000" Device("e1000");
     EglHeadless "egl-headless" Schema("query-display-options/ret-type/+egl-headless");
@@ -212,7 +208,7 @@ capabilities! {
     Ich9IntelHda "ich9-intel-hda" Device("ich9-intel-hda");
     Ich9UsbEhci1 "ich9-usb-ehci1" Device("ich9-usb-ehci1");
     IdeCd "ide-cd" Device("ide-cd");
-    IdeDriveWwn "ide-drive.wwn" Any(&[DeviceProp("ide-drive", "wwn"), DeviceProp("ide-hd", "wwn")]);
+    IdeDriveWwn "ide-drive.wwn" AnyDeviceProp(&["ide-drive", "ide-hd"], "wwn");
     IncomingDefer "incoming-defer" Since(2, 5, 0);
     IncrementalBackup "incremental-backup" ByHand;
     InputLinux "input-linux" Object("input-linux");
@@ -248,8 +244,8 @@ capabilities! {
     MachineVmportOpt "machine-vmport-opt" Type("vmport");
     MachinePseriesCapCcfAssist "machine.pseries.cap-ccf-assist" MachineProp("pseries", "cap-ccf-assist");
     MachinePseriesCapCfpc "machine.pseries.cap-cfpc" MachineProp("pseries", "cap-cfpc");
-    MachinePseriesCapHptMaxPageSize "machine.pseries.cap-hpt-max-page-size" MachineProp("pseries",
-        "cap-hpt-max-page-size");
+    MachinePseriesCapHptMaxPageSize "machine.pseries.cap-hpt-max-page-size"
+        MachineProp("pseries", "cap-hpt-max-page-size");
     MachinePseriesCapHtm "machine.pseries.cap-htm" MachineProp("pseries", "cap-htm");
     MachinePseriesCapIbs "machine.pseries.cap-ibs" MachineProp("pseries", "cap-ibs");
     MachinePseriesCapNestedHv "machine.pseries.cap-nested-hv" MachineProp("pseries", "cap-nested-hv");
@@ -268,8 +264,8 @@ capabilities! {
     MemoryBackendFileAlign "memory-backend-file.align" ObjectProp("memory-backend-file", "align");
     MemoryBackendFileDiscardData "memory-backend-file.discard-data" ObjectProp("memory-backend-file", "discard-data");
     MemoryBackendFilePmem "memory-backend-file.pmem" ObjectProp("memory-backend-file", "pmem");
-    MemoryBackendFilePreallocThreads "memory-backend-file.prealloc-threads" ObjectProp("memory-backend-file",
-        "prealloc-threads");
+    MemoryBackendFilePreallocThreads "memory-backend-file.prealloc-threads"
+        ObjectProp("memory-backend-file", "prealloc-threads");
     MemoryBackendFileReserve "memory-backend-file.reserve" ObjectProp("memory-backend-file", "reserve");
     MemoryBackendFileXUseCanonicalPathForRamblockId "memory-backend-file.x-use-canonical-path-for-ramblock-id"
         ObjectProp("memory-backend-file", "x-use-canonical-path-for-ramblock-id");
@@ -299,8 +295,8 @@ capabilities! {
     Name "name" Any(&[Option("name"), Since(1, 2, 0)]);
     NameGuest "name-guest" GroupParam("name", "guest");
     NameProcess "name-process" Any(&[OptionArg("name", "process="), Since(1, 2, 0)]);
-    NbdBitmap "nbd-bitmap" Any(&[Schema("nbd-server-add/arg-type/bitmap"),
-        Schema("block-export-add/arg-type/+nbd/bitmaps")]);
+    NbdBitmap "nbd-bitmap"
+        Any(&[Schema("nbd-server-add/arg-type/bitmap"), Schema("block-export-add/arg-type/+nbd/bitmaps")]);
     NbdServer "nbd-server" Command("nbd-server-start");
     NbdTls "nbd-tls" Schema("nbd-server-start/arg-type/tls-creds");
     Ncr53c90 "ncr53c90" Arch(&["sparc", "m68k", "mips"]);
@@ -318,8 +314,8 @@ capabilities! {
     NoHpet "no-hpet" Option("no-hpet");
     NoKvmPit "no-kvm-pit" Option("no-kvm-pit-reinjection");
     NoReboot "no-reboot" Any(&[Option("no-reboot"), Since(1, 2, 0)]);
-    NoShutdown "no-shutdown" Any(&[All(&[Option("no-shutdown"), Any(&[Before(0, 14, 0), Since(0, 15, 1)])]),
-        Since(1, 2, 0)]);
+    NoShutdown "no-shutdown"
+        Any(&[All(&[Option("no-shutdown"), Any(&[Before(0, 14, 0), Since(0, 15, 1)])]), Since(1, 2, 0)]);
     NoUserConfig "no-user-config" Any(&[Option("no-user-config"), Since(1, 2, 0)]);
     Nodefconfig "nodefconfig" Option("nodefconfig");
     Numa "numa" Group("numa");
@@ -331,10 +327,11 @@ capabilities! {
     ObjectQapified "object.qapified" Schema("object-add/arg-type/qom-type/^secret");
     Overcommit "overcommit" Group("overcommit");
     PcDimm "pc-dimm" Device("pc-dimm");
-    PciBootindex "pci-bootindex" Any(&[All(&[DeviceProp("pci-assign", "bootindex"), DeviceProp("virtio-blk-pci",
-        "bootindex")]), DeviceProp("kvm-pci-assign", "bootindex")]);
+    PciBootindex "pci-bootindex"
+        Any(&[All(&[DeviceProp("pci-assign", "bootindex"), DeviceProp("virtio-blk-pci", "bootindex")]),
+            DeviceProp("kvm-pci-assign", "bootindex")]);
     PciBridge "pci-bridge" Device("pci-bridge");
-    PciConfigfd "pci-configfd" Any(&[DeviceProp("pci-assign", "configfd"), DeviceProp("kvm-pci-assign", "configfd")]);
+    PciConfigfd "pci-configfd" AnyDeviceProp(&["pci-assign", "kvm-pci-assign"], "configfd");
     PciDevice "pci-device" Option("pcidevice");
     PciMultibus "pci-multibus" Arch(&["x86_64", "i386"]);
     PciMultifunction "pci-multifunction" Since(0, 13, 0);
@@ -386,8 +383,8 @@ capabilities! {
     RbdEncryption "rbd-encryption" Schema("blockdev-add/arg-type/+rbd/encrypt");
     RbdEncryptionLayering "rbd-encryption-layering" Schema("blockdev-add/arg-type/+rbd/encrypt/parent");
     RbdEncryptionLuksAny "rbd-encryption-luks-any" Schema("blockdev-add/arg-type/+rbd/encrypt/format/^luks-any");
-    RebootTimeout "reboot-timeout" Any(&[OptionArg("boot", "reboot-timeout=rb_time"), GroupParam("boot-opts",
-        "reboot-timeout")]);
+    RebootTimeout "reboot-timeout"
+        Any(&[OptionArg("boot", "reboot-timeout=rb_time"), GroupParam("boot-opts", "reboot-timeout")]);
     RngBuiltin "rng-builtin" Object("rng-builtin");
     RngEgd "rng-egd" Object("rng-egd");
     RngRandom "rng-random" Object("rng-random");
@@ -407,15 +404,15 @@ capabilities! {
     ScreenshotFormatPng "screenshot-format-png" Schema("screendump/arg-type/format/^png");
     ScsiBlock "scsi-block" Device("scsi-block");
     ScsiCd "scsi-cd" Device("scsi-cd");
-    ScsiDiskChannel "scsi-disk.channel" Any(&[DeviceProp("scsi-hd", "channel"), DeviceProp("scsi-disk", "channel")]);
+    ScsiDiskChannel "scsi-disk.channel" AnyDeviceProp(&["scsi-hd", "scsi-disk"], "channel");
     ScsiDiskDeviceId "scsi-disk.device_id" DeviceProp("scsi-hd", "device_id");
-    ScsiDiskWwn "scsi-disk.wwn" Any(&[DeviceProp("scsi-disk", "wwn"), DeviceProp("scsi-hd", "wwn")]);
+    ScsiDiskWwn "scsi-disk.wwn" AnyDeviceProp(&["scsi-disk", "scsi-hd"], "wwn");
     ScsiGeneric "scsi-generic" Device("scsi-generic");
     ScsiGenericBootindex "scsi-generic.bootindex" DeviceProp("scsi-generic", "bootindex");
     Sdl "sdl" Any(&[Schema("query-display-options/ret-type/+sdl"), All(&[Option("sdl"), Before(1, 2, 0)])]);
     SdlGl "sdl-gl" All(&[Schema("query-display-options/ret-type/+sdl"), Schema("query-display-options/ret-type/gl")]);
-    SeamlessMigration "seamless-migration" Any(&[OptionArg("spice", "seamless-migration="),
-        Event("SPICE_MIGRATE_COMPLETED")]);
+    SeamlessMigration "seamless-migration"
+        Any(&[OptionArg("spice", "seamless-migration="), Event("SPICE_MIGRATE_COMPLETED")]);
     SeccompBlacklist "seccomp-blacklist" GroupParam("sandbox", "elevateprivileges");
     SeccompSandbox "seccomp-sandbox" Group("sandbox");
     Secret "secret" Object("secret");
@@ -431,8 +428,9 @@ capabilities! {
     Smm "smm" All(&[Arch(&["x86_64", "i386"]), Since(2, 4, 0)]);
     SmpClusters "smp-clusters" Schema("query-hotpluggable-cpus/ret-type/props/cluster-id");
     SmpDies "smp-dies" Schema("query-hotpluggable-cpus/ret-type/props/die-id");
-    SmpTopology "smp-topology" Any(&[All(&[OptionArg("smp", "cores="), OptionArg("smp", "threads="),
-        OptionArg("smp", "sockets=")]), Since(1, 2, 0)]);
+    SmpTopology "smp-topology"
+        Any(&[All(&[OptionArg("smp", "cores="), OptionArg("smp", "threads="), OptionArg("smp", "sockets=")]),
+            Since(1, 2, 0)]);
     SnapshotInternalQmp "snapshot-internal-qmp" Command("snapshot-save");
     SpaprPciHostBridge "spapr-pci-host-bridge" Device("spapr-pci-host-bridge");
     SpaprPciHostBridgeNumaNode "spapr-pci-host-bridge.numa_node" DeviceProp("spapr-pci-host-bridge", "numa_node");
@@ -481,10 +479,10 @@ capabilities! {
     VfioPciDisplay "vfio-pci.display" DeviceProp("vfio-pci", "display");
     VgaOption "vga" Any(&[All(&[Option("vga"), Not(&Option("std-vga"))]), Since(1, 2, 0)]);
     VgaNone "vga-none" Any(&[All(&[OptionArg("vga", "|none"), Not(&Option("std-vga"))]), Since(1, 2, 0)]);
-    VgaQxl "vga-qxl" Any(&[All(&[OptionArg("vga", "|qxl"), Not(&Option("std-vga"))]), All(&[Device("qxl"),
-        Since(1, 2, 0)])]);
-    VhostNet "vhost-net" Any(&[All(&[KvmFork, Any(&[OptionArg("net", "vhost="), OptionArg("netdev", "vhost=")])]),
-        Since(1, 2, 0)]);
+    VgaQxl "vga-qxl"
+        Any(&[All(&[OptionArg("vga", "|qxl"), Not(&Option("std-vga"))]), All(&[Device("qxl"), Since(1, 2, 0)])]);
+    VhostNet "vhost-net"
+        Any(&[All(&[KvmFork, Any(&[OptionArg("net", "vhost="), OptionArg("netdev", "vhost=")])]), Since(1, 2, 0)]);
     VhostScsi "vhost-scsi" Device("vhost-scsi");
     VhostUserBlk "vhost-user-blk" Device("vhost-user-blk");
     VhostUserFs "vhost-user-fs" Device("vhost-user-fs-device");
@@ -493,97 +491,85 @@ capabilities! {
     VhostUserMultiqueue "vhost-user-multiqueue" Since(2, 4, 0);
     VhostUserVga "vhost-user-vga" Device("vhost-user-vga");
     VhostVsock "vhost-vsock" Device("vhost-vsock-device");
-    VirtioBalloonPciDeflateOnOom "virtio-balloon-pci.deflate-on-oom" Any(&[DeviceProp("virtio-balloon-pci",
-        "deflate-on-oom"), DeviceProp("virtio-balloon-ccw", "deflate-on-oom"), DeviceProp("virtio-balloon-device",
-        "deflate-on-oom")]);
-    VirtioBalloonFreePageReporting "virtio-balloon.free-page-reporting" Any(&[DeviceProp("virtio-balloon-pci",
-        "free-page-reporting"), DeviceProp("virtio-balloon-ccw", "free-page-reporting"),
-        DeviceProp("virtio-balloon-device", "free-page-reporting")]);
-    VirtioBlkPciEventIdx "virtio-blk-pci.event_idx" Any(&[DeviceProp("virtio-blk-pci", "event_idx"),
-        DeviceProp("virtio-blk-ccw", "event_idx"), DeviceProp("virtio-blk-s390", "event_idx")]);
-    VirtioBlkPciIoeventfd "virtio-blk-pci.ioeventfd" Any(&[DeviceProp("virtio-blk-pci", "ioeventfd"),
-        DeviceProp("virtio-blk-ccw", "ioeventfd"), DeviceProp("virtio-blk-s390", "ioeventfd")]);
-    VirtioBlkPciScsi "virtio-blk-pci.scsi" Any(&[DeviceProp("virtio-blk-pci", "scsi"),
-        DeviceProp("virtio-blk-ccw", "scsi")]);
-    VirtioBlkPciScsiDefaultDisabled "virtio-blk-pci.scsi.default.disabled" Any(&[DeviceDefault("virtio-blk-pci",
-        "scsi", "false"), DeviceDefault("virtio-blk-ccw", "scsi", "false")]);
+    VirtioBalloonPciDeflateOnOom "virtio-balloon-pci.deflate-on-oom"
+        AnyDeviceProp(&["virtio-balloon-pci", "virtio-balloon-ccw", "virtio-balloon-device"], "deflate-on-oom");
+    VirtioBalloonFreePageReporting "virtio-balloon.free-page-reporting"
+        AnyDeviceProp(&["virtio-balloon-pci", "virtio-balloon-ccw", "virtio-balloon-device"], "free-page-reporting");
+    VirtioBlkPciEventIdx "virtio-blk-pci.event_idx"
+        AnyDeviceProp(&["virtio-blk-pci", "virtio-blk-ccw", "virtio-blk-s390"], "event_idx");
+    VirtioBlkPciIoeventfd "virtio-blk-pci.ioeventfd"
+        AnyDeviceProp(&["virtio-blk-pci", "virtio-blk-ccw", "virtio-blk-s390"], "ioeventfd");
+    VirtioBlkPciScsi "virtio-blk-pci.scsi" AnyDeviceProp(&["virtio-blk-pci", "virtio-blk-ccw"], "scsi");
+    VirtioBlkPciScsiDefaultDisabled "virtio-blk-pci.scsi.default.disabled"
+        Any(&[DeviceDefault("virtio-blk-pci", "scsi", "false"), DeviceDefault("virtio-blk-ccw", "scsi", "false")]);
     VirtioBlkVhostVdpa "virtio-blk-vhost-vdpa" Schema("blockdev-add/arg-type/+virtio-blk-vhost-vdpa/$fdset");
-    VirtioBlkIothreadMapping "virtio-blk.iothread-mapping" Any(&[DeviceProp("virtio-blk-pci",
-        "iothread-vq-mapping"), DeviceProp("virtio-blk-ccw", "iothread-vq-mapping")]);
-    VirtioBlkNumQueues "virtio-blk.num-queues" Any(&[DeviceProp("virtio-blk-pci", "num-queues"),
-        DeviceProp("virtio-blk-ccw", "num-queues")]);
-    VirtioBlkQueueSize "virtio-blk.queue-size" Any(&[DeviceProp("virtio-blk-pci", "queue-size"),
-        DeviceProp("virtio-blk-ccw", "queue-size")]);
+    VirtioBlkIothreadMapping "virtio-blk.iothread-mapping"
+        AnyDeviceProp(&["virtio-blk-pci", "virtio-blk-ccw"], "iothread-vq-mapping");
+    VirtioBlkNumQueues "virtio-blk.num-queues" AnyDeviceProp(&["virtio-blk-pci", "virtio-blk-ccw"], "num-queues");
+    VirtioBlkQueueSize "virtio-blk.queue-size" AnyDeviceProp(&["virtio-blk-pci", "virtio-blk-ccw"], "queue-size");
     VirtioCcw "virtio-ccw" Device("virtio-blk-ccw");
     VirtioCcwLoadparm "virtio-ccw.loadparm" DeviceProp("virtio-blk-ccw", "loadparm");
-    VirtioCrypto "virtio-crypto" Any(&[Device("virtio-crypto-pci"), Device("virtio-crypto-device")]);
-    VirtioGpu "virtio-gpu" Any(&[Device("virtio-gpu-pci"), Device("virtio-gpu-device")]);
+    VirtioCrypto "virtio-crypto" AnyDevice(&["virtio-crypto-pci", "virtio-crypto-device"]);
+    VirtioGpu "virtio-gpu" AnyDevice(&["virtio-gpu-pci", "virtio-gpu-device"]);
     VirtioGpuCcw "virtio-gpu-ccw" Device("virtio-gpu-ccw");
     VirtioGpuGlPci "virtio-gpu-gl-pci" Device("virtio-gpu-gl-pci");
-    VirtioGpuBlob "virtio-gpu.blob" Any(&[DeviceProp("virtio-gpu-pci", "blob"), DeviceProp("virtio-gpu-device",
-        "blob"), DeviceProp("virtio-gpu-ccw", "blob")]);
-    VirtioGpuMaxOutputs "virtio-gpu.max_outputs" Any(&[DeviceProp("virtio-gpu-pci", "max_outputs"),
-        DeviceProp("virtio-gpu-ccw", "max_outputs")]);
-    VirtioGpuVirgl "virtio-gpu.virgl" Any(&[DeviceProp("virtio-gpu-pci", "virgl"), DeviceProp("virtio-gpu-device",
-        "virgl"), DeviceProp("virtio-gpu-ccw", "virgl")]);
-    VirtioInputHost "virtio-input-host" Any(&[Device("virtio-input-host-device"), Device("virtio-input-host-pci")]);
+    VirtioGpuBlob "virtio-gpu.blob" AnyDeviceProp(&["virtio-gpu-pci", "virtio-gpu-device", "virtio-gpu-ccw"], "blob");
+    VirtioGpuMaxOutputs "virtio-gpu.max_outputs" AnyDeviceProp(&["virtio-gpu-pci", "virtio-gpu-ccw"], "max_outputs");
+    VirtioGpuVirgl "virtio-gpu.virgl"
+        AnyDeviceProp(&["virtio-gpu-pci", "virtio-gpu-device", "virtio-gpu-ccw"], "virgl");
+    VirtioInputHost "virtio-input-host" AnyDevice(&["virtio-input-host-device", "virtio-input-host-pci"]);
     VirtioIommuPci "virtio-iommu-pci" Device("virtio-iommu-pci");
     VirtioIommuBootBypass "virtio-iommu.boot-bypass" DeviceProp("virtio-iommu-pci", "boot-bypass");
-    VirtioKeyboard "virtio-keyboard" Any(&[Device("virtio-keyboard-device"), Device("virtio-keyboard-pci")]);
+    VirtioKeyboard "virtio-keyboard" AnyDevice(&["virtio-keyboard-device", "virtio-keyboard-pci"]);
     VirtioKeyboardCcw "virtio-keyboard-ccw" Device("virtio-keyboard-ccw");
     VirtioMemCcw "virtio-mem-ccw" Device("virtio-mem-ccw");
     VirtioMemPci "virtio-mem-pci" Device("virtio-mem-pci");
     VirtioMemPciDynamicMemslots "virtio-mem-pci.dynamic-memslots" DeviceProp("virtio-mem-pci", "dynamic-memslots");
     VirtioMemPciPrealloc "virtio-mem-pci.prealloc" DeviceProp("virtio-mem-pci", "prealloc");
     VirtioMmio "virtio-mmio" Type("virtio-mmio");
-    VirtioMouse "virtio-mouse" Any(&[Device("virtio-mouse-device"), Device("virtio-mouse-pci")]);
+    VirtioMouse "virtio-mouse" AnyDevice(&["virtio-mouse-device", "virtio-mouse-pci"]);
     VirtioMouseCcw "virtio-mouse-ccw" Device("virtio-mouse-ccw");
-    VirtioNet "virtio-net" Any(&[Device("virtio-net-pci"), Device("virtio-net-ccw"), Device("virtio-net-device")]);
-    VirtioNetPciEventIdx "virtio-net-pci.event_idx" Any(&[DeviceProp("virtio-net-pci", "event_idx"),
-        DeviceProp("virtio-net-ccw", "event_idx"), DeviceProp("virtio-net-s390", "event_idx")]);
+    VirtioNet "virtio-net" AnyDevice(&["virtio-net-pci", "virtio-net-ccw", "virtio-net-device"]);
+    VirtioNetPciEventIdx "virtio-net-pci.event_idx"
+        AnyDeviceProp(&["virtio-net-pci", "virtio-net-ccw", "virtio-net-s390"], "event_idx");
     VirtioNetFailover "virtio-net.failover" DeviceProp("virtio-net-pci", "failover");
-    VirtioNetHostMtu "virtio-net.host_mtu" Any(&[DeviceProp("virtio-net-pci", "host_mtu"),
-        DeviceProp("virtio-net-ccw", "host_mtu")]);
-    VirtioNetRss "virtio-net.rss" Any(&[DeviceProp("virtio-net-pci", "rss"), DeviceProp("virtio-net-ccw", "rss")]);
-    VirtioNetRxQueueSize "virtio-net.rx_queue_size" Any(&[DeviceProp("virtio-net-pci", "rx_queue_size"),
-        DeviceProp("virtio-net-ccw", "rx_queue_size")]);
-    VirtioNetTxQueueSize "virtio-net.tx_queue_size" Any(&[DeviceProp("virtio-net-pci", "tx_queue_size"),
-        DeviceProp("virtio-net-ccw", "tx_queue_size")]);
+    VirtioNetHostMtu "virtio-net.host_mtu" AnyDeviceProp(&["virtio-net-pci", "virtio-net-ccw"], "host_mtu");
+    VirtioNetRss "virtio-net.rss" AnyDeviceProp(&["virtio-net-pci", "virtio-net-ccw"], "rss");
+    VirtioNetRxQueueSize "virtio-net.rx_queue_size"
+        AnyDeviceProp(&["virtio-net-pci", "virtio-net-ccw"], "rx_queue_size");
+    VirtioNetTxQueueSize "virtio-net.tx_queue_size"
+        AnyDeviceProp(&["virtio-net-pci", "virtio-net-ccw"], "tx_queue_size");
     VirtioPciDisableLegacy "virtio-pci-disable-legacy" DeviceProp("virtio-blk-pci", "disable-legacy");
-    VirtioPciNonTransitional "virtio-pci-non-transitional" Any(&[Device("virtio-blk-pci-transitional"),
-        Device("virtio-blk-pci-non-transitional"), Device("virtio-net-pci-transitional"),
-        Device("virtio-net-pci-non-transitional"), Device("vhost-scsi-pci-transitional"),
-        Device("vhost-scsi-pci-non-transitional"), Device("virtio-rng-pci-transitional"),
-        Device("virtio-rng-pci-non-transitional"), Device("virtio-9p-pci-transitional"),
-        Device("virtio-9p-pci-non-transitional"), Device("virtio-balloon-pci-transitional"),
-        Device("virtio-balloon-pci-non-transitional"), Device("vhost-vsock-pci-transitional"),
-        Device("vhost-vsock-pci-non-transitional"), Device("virtio-scsi-pci-transitional"),
-        Device("virtio-scsi-pci-non-transitional"), Device("virtio-serial-pci-transitional"),
-        Device("virtio-serial-pci-non-transitional")]);
+    VirtioPciNonTransitional "virtio-pci-non-transitional"
+        AnyDevice(&["virtio-blk-pci-transitional", "virtio-blk-pci-non-transitional",
+            "virtio-net-pci-transitional", "virtio-net-pci-non-transitional", "vhost-scsi-pci-transitional",
+            "vhost-scsi-pci-non-transitional", "virtio-rng-pci-transitional",
+            "virtio-rng-pci-non-transitional", "virtio-9p-pci-transitional", "virtio-9p-pci-non-transitional",
+            "virtio-balloon-pci-transitional", "virtio-balloon-pci-non-transitional",
+            "vhost-vsock-pci-transitional", "vhost-vsock-pci-non-transitional",
+            "virtio-scsi-pci-transitional", "virtio-scsi-pci-non-transitional",
+            "virtio-serial-pci-transitional", "virtio-serial-pci-non-transitional"]);
     VirtioPmemPci "virtio-pmem-pci" Device("virtio-pmem-pci");
-    VirtioRng "virtio-rng" Any(&[Device("virtio-rng-pci"), Device("virtio-rng-ccw"), Device("virtio-rng-device")]);
+    VirtioRng "virtio-rng" AnyDevice(&["virtio-rng-pci", "virtio-rng-ccw", "virtio-rng-device"]);
     VirtioS390 "virtio-s390" Device("virtio-blk-s390");
-    VirtioScsiPci "virtio-scsi-pci" Any(&[Device("virtio-scsi-pci"), Device("virtio-scsi-ccw"),
-        Device("virtio-scsi-device")]);
-    VirtioScsiPciIothread "virtio-scsi-pci.iothread" Any(&[DeviceProp("virtio-scsi-pci", "iothread"),
-        DeviceProp("virtio-scsi-ccw", "iothread")]);
-    VirtioScsiIothreadMapping "virtio-scsi.iothread-mapping" Any(&[DeviceProp("virtio-scsi-pci",
-        "iothread-vq-mapping"), DeviceProp("virtio-scsi-ccw", "iothread-vq-mapping")]);
-    VirtioSound "virtio-sound" Any(&[Device("virtio-sound-pci"), Device("virtio-sound-device")]);
-    VirtioTablet "virtio-tablet" Any(&[Device("virtio-tablet-device"), Device("virtio-tablet-pci")]);
+    VirtioScsiPci "virtio-scsi-pci" AnyDevice(&["virtio-scsi-pci", "virtio-scsi-ccw", "virtio-scsi-device"]);
+    VirtioScsiPciIothread "virtio-scsi-pci.iothread"
+        AnyDeviceProp(&["virtio-scsi-pci", "virtio-scsi-ccw"], "iothread");
+    VirtioScsiIothreadMapping "virtio-scsi.iothread-mapping"
+        AnyDeviceProp(&["virtio-scsi-pci", "virtio-scsi-ccw"], "iothread-vq-mapping");
+    VirtioSound "virtio-sound" AnyDevice(&["virtio-sound-pci", "virtio-sound-device"]);
+    VirtioTablet "virtio-tablet" AnyDevice(&["virtio-tablet-device", "virtio-tablet-pci"]);
     VirtioTabletCcw "virtio-tablet-ccw" Device("virtio-tablet-ccw");
-    VirtioTxAlg "virtio-tx-alg" Any(&[DeviceProp("virtio-net-pci", "tx"), DeviceProp("virtio-net-ccw", "tx"),
-        DeviceProp("virtio-net-s390", "tx")]);
+    VirtioTxAlg "virtio-tx-alg" AnyDeviceProp(&["virtio-net-pci", "virtio-net-ccw", "virtio-net-s390"], "tx");
     VirtioVga "virtio-vga" Device("virtio-vga");
     VirtioVgaGl "virtio-vga-gl" Device("virtio-vga-gl");
     VirtioAts "virtio.ats" DeviceProp("virtio-blk-pci", "ats");
-    VirtioIommuPlatform "virtio.iommu_platform" Any(&[DeviceProp("virtio-blk-pci", "iommu_platform"),
-        DeviceProp("virtio-blk-ccw", "iommu_platform")]);
-    VirtioPacked "virtio.packed" Any(&[DeviceProp("virtio-blk-pci", "packed"), DeviceProp("virtio-blk-ccw",
-        "packed")]);
+    VirtioIommuPlatform "virtio.iommu_platform"
+        AnyDeviceProp(&["virtio-blk-pci", "virtio-blk-ccw"], "iommu_platform");
+    VirtioPacked "virtio.packed" AnyDeviceProp(&["virtio-blk-pci", "virtio-blk-ccw"], "packed");
     VirtualCssBridge "virtual-css-bridge" Type("virtual-css-bridge");
-    VirtualCssBridgeCssidUnrestricted "virtual-css-bridge.cssid-unrestricted" TypeProp("virtual-css-bridge",
-        "cssid-unrestricted");
+    VirtualCssBridgeCssidUnrestricted "virtual-css-bridge.cssid-unrestricted"
+        TypeProp("virtual-css-bridge", "cssid-unrestricted");
     Vmcoreinfo "vmcoreinfo" Device("vmcoreinfo");
     Vmgenid "vmgenid" Device("vmgenid");
     VmwareSvga "vmware-svga" Device("vmware-svga");

@@ -16,8 +16,12 @@ pub enum Rule {
     GroupParam(&'static str, &'static str),
     /// A device that a user can create exists.
     Device(&'static str),
+    /// One of these devices exists: the same one on several buses.
+    AnyDevice(&'static [&'static str]),
     /// A device has this property.
     DeviceProp(&'static str, &'static str),
+    /// One of these devices has this property.
+    AnyDeviceProp(&'static [&'static str], &'static str),
     /// A device's property has this default, as JSON.
     DeviceDefault(&'static str, &'static str, &'static str),
     /// A device that users do not create, but QEMU does, has this property.
@@ -106,6 +110,10 @@ impl Rule {
             },
             Self::Device(name) => facts.has_device(name),
             Self::DeviceProp(device, name) => prop(facts, facts.has_device(device), device, name),
+            Self::AnyDevice(devices) => any(devices.iter().map(|device| facts.has_device(device))),
+            Self::AnyDeviceProp(devices, name) => {
+                any(devices.iter().map(|device| prop(facts, facts.has_device(device), device, name)))
+            }
             Self::DeviceDefault(device, name, value) => match facts.props.get(device) {
                 Some(props) => Some(props.get(name).is_some_and(|prop| prop.default == Some(value))),
                 None => facts.has_device(device).filter(|exists| !exists),
@@ -185,16 +193,19 @@ impl Rule {
         }
     }
 
-    /// The rules this one is made of, itself last.
+    /// The simple rules this one is made of.
     pub fn visit(&self, see: &mut impl FnMut(&Rule)) {
-        match self {
+        match *self {
             Self::Any(rules) | Self::All(rules) | Self::First(rules) => {
-                rules.iter().for_each(|rule| rule.visit(see))
+                rules.iter().for_each(|rule| rule.visit(see));
             }
             Self::Not(rule) => rule.visit(see),
-            _ => {}
+            Self::AnyDevice(devices) => devices.iter().for_each(|device| see(&Self::Device(device))),
+            Self::AnyDeviceProp(devices, name) => {
+                devices.iter().for_each(|device| see(&Self::DeviceProp(device, name)));
+            }
+            _ => see(self),
         }
-        see(self);
     }
 }
 
@@ -217,4 +228,64 @@ fn any(answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
         }
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rule::*;
+    use super::*;
+    use crate::names::NameSet;
+    use crate::texts::Topic;
+
+    /// A QEMU of which only `-help` and `-device help` are known.
+    fn by_help(version: &str) -> Facts {
+        let mut facts = Facts::default();
+        let help = format!("QEMU emulator version {version}\n-drive [file=f][,cache=none]\n-vga none\n");
+        Topic::Help.read(&help, &mut facts).unwrap();
+        Topic::Device.read("name \"usb-hub\"\nusb-hub.port=str\nname \"e1000\"\n", &mut facts).unwrap();
+        facts
+    }
+
+    #[test]
+    fn rules_hold_fail_or_stay_open() {
+        let old = by_help("0.13.0");
+        let new = by_help("7.2.0");
+        let mut qmp = Facts { version: Version::new(7, 2, 0), ..Facts::default() };
+        qmp.types = Some(["usb-hub", "mch"].iter().collect::<NameSet>());
+        let check = |rule: Rule, in_old, in_new, in_qmp| {
+            let got = (rule.holds(&old), rule.holds(&new), rule.holds(&qmp));
+            assert_eq!(got, (in_old, in_new, in_qmp), "{rule:?}");
+        };
+        let (yes, no, open) = (Some(true), Some(false), None);
+        check(Option("drive"), yes, yes, open);
+        check(Option("rtc"), no, no, open);
+        check(OptionArg("drive", "cache="), yes, yes, open);
+        check(OptionArg("drive", "boot="), no, no, open);
+        check(Device("usb-hub"), yes, yes, yes);
+        check(Device("sga"), no, no, no);
+        check(AnyDevice(&["sga", "usb-hub"]), yes, yes, yes);
+        // What users cannot create help texts do not list.
+        check(Type("mch"), open, open, yes);
+        check(Type("i8042"), open, open, no);
+        check(DeviceProp("usb-hub", "port"), yes, yes, open);
+        check(DeviceProp("usb-hub", "ports"), no, no, open);
+        check(DeviceProp("e1000", "mac"), open, open, no);
+        check(DeviceProp("sga", "x"), no, no, no);
+        check(AnyDeviceProp(&["sga", "usb-hub"], "port"), yes, yes, open);
+        // Only QMP tells, and QEMU 0.13 has not got what only QMP tells.
+        check(Command("quit"), no, open, open);
+        check(Schema("quit"), no, open, open);
+        check(Group("vnc"), no, open, open);
+        check(Since(1, 0, 0), no, yes, yes);
+        check(Before(1, 0, 0), yes, no, no);
+        check(Any(&[ByHand, Device("usb-hub")]), yes, yes, yes);
+        check(Any(&[ByHand, Device("sga")]), open, open, open);
+        check(All(&[ByHand, Device("usb-hub")]), open, open, open);
+        check(All(&[ByHand, Device("sga")]), no, no, no);
+        check(All(&[]), yes, yes, yes);
+        check(Any(&[]), no, no, no);
+        check(First(&[ByHand, Device("sga"), Device("usb-hub")]), no, no, no);
+        check(Not(&Device("sga")), yes, yes, yes);
+        check(Not(&ByHand), open, open, open);
+    }
 }

@@ -243,3 +243,72 @@ const GENERAL: &[&str] = &[
     "query-command-line-options",
     "query-migrate-capabilities",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers every command of a batch: with what the table says, else with a refusal.
+    fn answer(probe: &mut Probe, batch: &str, table: &[(&str, &str)]) -> (Vec<String>, Step) {
+        let mut asked = Vec::new();
+        let mut step = Step::Wait;
+        for line in batch.lines() {
+            let command: serde_json::Value = serde_json::from_str(line).unwrap();
+            let (id, name) = (&command["id"], command["execute"].as_str().unwrap());
+            asked.push(format!("{name} {}", command["arguments"]));
+            assert_eq!(step, Step::Wait, "more was asked for before all was answered");
+            let found = table.iter().find(|(known, _)| *known == name);
+            let reply = found.map_or(format!(r#"{{"error":{{}},"id":{id}}}"#), |(_, it)| {
+                format!(r#"{{"return":{it},"id":{id}}}"#)
+            });
+            step = probe.feed(&reply).unwrap();
+        }
+        (asked, step)
+    }
+
+    #[test]
+    fn asks_everything_once_and_tcg_apart() {
+        let table = [
+            ("query-version", r#"{"qemu":{"major":9,"minor":0,"micro":1},"package":" (x)"}"#),
+            ("query-target", r#"{"arch":"x86_64"}"#),
+            ("query-kvm", r#"{"present":true,"enabled":true}"#),
+            ("qom-list-types", r#"[{"name":"tcg-accel"},{"name":"virtio-net-pci"},{"name":"none-machine"}]"#),
+            ("query-qmp-schema", r#"[{"name":"query-cpu-model-expansion","meta-type":"command"}]"#),
+            ("query-cpu-definitions", r#"[{"name":"max"}]"#),
+        ];
+        let mut probe = Probe::new();
+        let first = probe.start();
+        let (mut asked, step) = answer(&mut probe, &first, &table);
+        let Step::Send(second) = step else { panic!("{step:?}") };
+        let (more, step) = answer(&mut probe, &second, &table);
+        asked.extend(more);
+        assert_eq!(step, Step::Restart(Accel::Tcg));
+        assert!(asked.contains(&r#"device-list-properties {"typename":"virtio-net-pci"}"#.to_owned()));
+        assert!(asked.contains(&r#"qom-list-properties {"typename":"none-machine"}"#.to_owned()));
+        assert!(!asked.iter().any(|it| it.contains("usb-redir")), "asks about what is not there");
+        let different: BTreeSet<&String> = asked.iter().collect();
+        assert_eq!(different.len(), asked.len(), "asks twice: {asked:?}");
+        let third = probe.start();
+        let (asked, step) = answer(&mut probe, &third, &table);
+        assert_eq!(step, Step::Done);
+        assert!(asked.iter().any(|it| it.contains(r#""name":"max""#)), "{asked:?}");
+        let facts = probe.finish().unwrap();
+        assert_eq!((facts.package.as_str(), facts.libvirt_arch()), ("x", Some("x86_64")));
+        assert_eq!(facts.accelerators.keys().collect::<Vec<_>>(), [&Accel::Kvm, &Accel::Tcg]);
+    }
+
+    #[test]
+    fn refuses_what_is_not_qmp() {
+        let check = |line: &str, expected: &str| {
+            let mut probe = Probe::new();
+            probe.start();
+            let error = probe.feed(line).unwrap_err().to_string();
+            assert!(error.contains(expected), "{line}: {error}");
+        };
+        check("hello", "not what QEMU says over QMP");
+        check("", "not what QEMU says over QMP");
+        check(r#"{"return":{},"id":"999"}"#, "not sent");
+        check(r#"{"return":{}}"#, "not sent");
+        assert!(Probe::new().finish().unwrap_err().to_string().contains("query-version"));
+    }
+}
