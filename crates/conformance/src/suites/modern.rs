@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain_model::{Class, Diagnostic, Document, Domain, Severity};
-use qemu_argv::{CommandLine, EnvVar, Inputs, shell};
+use qemu_argv::{CommandLine, Config, EnvVar, Inputs, shell};
 
 use crate::reference::{LoadError, Reference};
 use crate::suite::{Group, Outcome, Suite};
@@ -148,7 +148,10 @@ impl Shared {
         env.extend(case.env.clone());
         let host = self.mocks.host(case, env);
         let values = self.manifest.baseline_config.iter().chain(&case.config);
-        let config = config::config(&values.map(|(name, value)| (name.as_str(), value)).collect());
+        let config = Config {
+            abi_update: case.abi_update,
+            ..config::config(&values.map(|(name, value)| (name.as_str(), value)).collect())
+        };
         let inputs = Inputs { caps: &caps, host: &host, config: &config };
 
         let refused = |stage, errors| Ok(Reached { resolved: None, end: Err(Refused { stage, errors }) });

@@ -103,6 +103,11 @@ pub(crate) fn ensure(
 /// the one in front of them, if it has no companion of the same model yet.
 pub(crate) fn number(cx: &mut Resolving<'_>) {
     let controllers = &mut cx.domain.devices.controllers;
+    for device in controllers.iter_mut() {
+        if let ControllerKind::Usb { model: Some(model), master_startport, .. } = &mut device.spec.kind {
+            *master_startport = master_startport.or(default_startport(*model));
+        }
+    }
     reorder(controllers);
     let mut companions = false;
     let mut used: HashMap<&'static str, Numbers> = HashMap::new();
@@ -145,6 +150,16 @@ pub(crate) fn number(cx: &mut Resolving<'_>) {
         reorder(controllers);
     }
     reject_duplicates(cx);
+}
+
+/// The first port of the ICH9's USB 2 controller that a companion looks after.
+pub(crate) fn default_startport(model: UsbModel) -> Option<u32> {
+    match model {
+        UsbModel::Ich9Uhci1 => Some(0),
+        UsbModel::Ich9Uhci2 => Some(2),
+        UsbModel::Ich9Uhci3 => Some(4),
+        _ => None,
+    }
 }
 
 fn usb(controllers: &[Device<Controller>]) -> impl Iterator<Item = (Option<UsbModel>, Option<u32>)> {

@@ -79,27 +79,26 @@ fn usb_controller(cx: &mut Resolving<'_>, board: Board) {
         _ => return,
     };
     let origin = implied(cx, "the machine has a USB controller");
-    let controllers = &mut cx.domain.devices.controllers;
-    let is_there = controllers
+    let all = &mut cx.domain.devices.controllers;
+    let is_there = all
         .iter()
         .any(|device| matches!(device.spec.kind, ControllerKind::Usb { .. }) && device.spec.index == Some(0));
     if is_there {
         return;
     }
-    let companions: &[(UsbModel, u32)] = match model {
-        Some(UsbModel::Ich9Ehci1) => {
-            &[(UsbModel::Ich9Uhci1, 0), (UsbModel::Ich9Uhci2, 2), (UsbModel::Ich9Uhci3, 4)]
-        }
+    let companions: &[UsbModel] = match model {
+        Some(UsbModel::Ich9Ehci1) => &[UsbModel::Ich9Uhci1, UsbModel::Ich9Uhci2, UsbModel::Ich9Uhci3],
         _ => &[],
     };
-    let mut add = |model, master_startport| {
+    let mut add = |model: Option<UsbModel>| {
+        let master_startport = model.and_then(controllers::default_startport);
         let kind = ControllerKind::Usb { model, ports: None, master_startport };
         let spec = Controller { kind, index: Some(0), ..Controller::default() };
-        controllers::insert(controllers, Device::implied(spec, origin));
+        controllers::insert(all, Device::implied(spec, origin));
     };
-    add(model, None);
-    for (companion, startport) in companions {
-        add(Some(*companion), Some(*startport));
+    add(model);
+    for companion in companions {
+        add(Some(*companion));
     }
 }
 

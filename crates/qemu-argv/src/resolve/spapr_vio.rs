@@ -18,6 +18,8 @@ const FIRST_SCSI: u64 = 0x2000;
 const FIRST_NVRAM: u64 = 0x3000;
 const FIRST_TPM: u64 = 0x4000;
 const FIRST_SERIAL: u64 = 0x3000_0000;
+/// The last register; the bus has 32-bit registers.
+const LAST: u64 = 0xffff_ffff;
 /// The distance of two registers.
 const STEP: u64 = 0x1000;
 
@@ -30,10 +32,15 @@ pub(crate) fn assign(cx: &mut Resolving<'_>) {
         let origin = visit.address_origin();
         if let Some(Place::SpaprVio(SpaprVio { reg: Some(reg) })) =
             visit.info.address.as_ref().map(|address| &address.place)
-            && !bus.used.insert(reg.0)
         {
-            let message = format!("the VIO register {:#x} is in use already", reg.0);
-            bus.problems.push(Diagnostic::error(Code::Conflict, origin, message));
+            let problem = if reg.0 > LAST {
+                Some((Code::Unsupported, format!("VIO registers go up to {LAST:#x}, not {:#x}", reg.0)))
+            } else if !bus.used.insert(reg.0) {
+                Some((Code::Conflict, format!("the VIO register {:#x} is in use already", reg.0)))
+            } else {
+                None
+            };
+            bus.problems.extend(problem.map(|(code, message)| Diagnostic::error(code, origin, message)));
         }
     });
     bus.attach(&mut devices.interfaces, FIRST_NET, |interface| {

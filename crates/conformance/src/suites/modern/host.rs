@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use qemu_argv::{FdRequest, RecordedHost};
+use qemu_argv::{FdRequest, HostPciDevice, RecordedHost};
 use serde::Deserialize;
 
 use super::manifest::Case;
@@ -15,6 +15,22 @@ pub struct Mocks {
     drm_render_node: String,
     host_numa_sysfs: Numa,
     fds: BTreeMap<String, Fd>,
+    pci_devices: Vec<PciDevice>,
+}
+
+/// Address, vendor and product, IOMMU group, and sometimes a remark.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PciDevice {
+    Plain(String, String, u32),
+    Remarked(String, String, u32, String),
+}
+
+impl PciDevice {
+    fn fact(&self) -> (String, HostPciDevice) {
+        let (Self::Plain(address, _, group) | Self::Remarked(address, _, group, _)) = self;
+        (address.clone(), HostPciDevice { conventional: false, iommu_group: Some(*group) })
+    }
 }
 
 #[derive(Deserialize)]
@@ -42,6 +58,7 @@ impl Mocks {
             arch: Some(case.host_arch.clone()),
             render_node: Some(self.drm_render_node.clone()),
             numa_nodes: self.host_numa_sysfs.nodes.clone(),
+            pci_devices: self.pci_devices.iter().map(PciDevice::fact).collect(),
             now: Some(self.time_now_utc_and_local),
             env,
             ..RecordedHost::default()

@@ -29,6 +29,8 @@ pub struct Case {
     pub caps: Caps,
     /// How it ends.
     pub expect: Expect,
+    /// Whether the guest is new, so that it gets today's defaults.
+    pub abi_update: bool,
     /// Which interrupt controllers of ARM the host offers: `none`, `v2`, `v3` or `v2+v3`.
     pub gic: String,
     /// Descriptors handed over for disks, by group.
