@@ -194,7 +194,7 @@ impl TextProbe {
             _ => format!("{stdout}\n{stderr}"),
         };
         if let Some(kind) = &question.kind
-            && text.contains(&format!("Device '{kind}' not found"))
+            && refuses(&text, kind)
         {
             self.missing.insert(kind.clone());
             return Ok(());
@@ -300,6 +300,77 @@ impl TextProbe {
     }
 }
 
+/// Whether QEMU says that it has no such device; it exits with 0 all the same. The first wording is that of today.
+fn refuses(text: &str, kind: &str) -> bool {
+    text.contains(&format!("Device '{kind}' not found"))
+        || text.contains(&format!("'{kind}' is not a valid device model name"))
+}
+
 fn ask(topic: Topic, args: &[&str]) -> Question {
     Question { topic, args: args.iter().map(|&arg| arg.to_owned()).collect(), kind: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after_help(version: &str, options: &str) -> TextProbe {
+        let mut probe = TextProbe::new();
+        let questions = probe.questions();
+        probe
+            .answer(&questions[0], &format!("QEMU emulator version {version}\n{options}\n"), "noise\n")
+            .unwrap();
+        probe
+    }
+
+    #[test]
+    fn each_version_is_asked_in_its_own_words() {
+        let check = |version: &str, options: &str, expected: &[&str]| {
+            let questions = after_help(version, options).questions();
+            let args: Vec<String> = questions.iter().map(|it| it.args[..2].join(" ")).collect();
+            assert_eq!(args, expected, "{version}");
+        };
+        check("0.9.1", "-M m", &["-M ?", "-cpu ?"]);
+        check("0.13.0", "-M m\n-device d\n-netdev n\n-chardev c", &["-device ?", "-M ?", "-cpu ?"]);
+        let modern = "-machine m\n-device d\n-netdev n\n-accel a\n-object o";
+        let questions =
+            ["-device help", "-machine help", "-cpu help", "-accel help", "-object help", "-netdev help"];
+        check("7.2.0", modern, &questions);
+    }
+
+    #[test]
+    fn properties_are_asked_of_what_is_there_and_refusals_are_noted() {
+        let mut probe = after_help("7.2.0", "-machine m\n-device d");
+        let lists = probe.questions();
+        probe.answer(&lists[0], "name \"virtio-net-pci\", bus PCI\n", "").unwrap();
+        let questions = probe.questions();
+        let about = |kind: &str| questions.iter().find(|it| it.args[1] == format!("{kind},help"));
+        assert!(about("usb-redir").is_none(), "asks about a device that was not listed");
+        probe.answer(about("virtio-net-pci").unwrap(), "virtio-net-pci options:\n  tx=<str>\n", "").unwrap();
+        probe.answer(about("mch").unwrap(), "", "qemu: -device mch,help: Device 'mch' not found\n").unwrap();
+        probe
+            .answer(
+                about("i8042").unwrap(),
+                "",
+                "qemu: -device i8042,help: 'i8042' is not a valid device model name\n",
+            )
+            .unwrap();
+        assert!(probe.questions().is_empty());
+        let capabilities = crate::Capabilities::detect(probe.finish().unwrap(), "test");
+        assert!(capabilities.has(Capability::VirtioTxAlg));
+        for (capability, known) in
+            [(Capability::Mch, true), (Capability::I8042, true), (Capability::VirtioMmio, false)]
+        {
+            assert!(!capabilities.has(capability));
+            assert_eq!(capabilities.knows(capability), known, "{capability}");
+        }
+    }
+
+    #[test]
+    fn without_a_version_there_are_no_facts() {
+        let mut probe = TextProbe::new();
+        let questions = probe.questions();
+        assert!(probe.answer(&questions[0], "bash: no such file\n", "").is_err());
+        assert!(probe.finish().is_err());
+    }
 }
