@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use quick_xml::Reader;
+use quick_xml::NsReader;
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::ResolveResult;
 
 /// An element with its attributes, its child elements and its own text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Element {
-    /// The name, with its namespace prefix if it has one.
+    /// The name; that of an element in a namespace is `{namespace}name`, whatever prefix it has.
     pub name: String,
-    /// The attributes, by name.
+    /// The attributes, by name; those that declare namespaces are left out.
     pub attributes: BTreeMap<String, String>,
     /// The child elements, in order.
     pub children: Vec<Element>,
@@ -21,16 +22,14 @@ pub struct Element {
 impl Element {
     /// The root element of an XML text, or what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut reader = Reader::from_str(text);
+        let mut reader = NsReader::from_str(text);
         let mut open: Vec<Element> = vec![Element::default()];
         loop {
-            let event = reader
-                .read_event()
-                .map_err(|error| format!("{error} at byte {}", reader.error_position()))?;
-            match event {
-                Event::Start(start) => open.push(Self::start(&start)?),
+            let event = reader.read_resolved_event().map_err(|error| error.to_string())?;
+            match event.1 {
+                Event::Start(start) => open.push(Self::start(&event.0, &start)?),
                 Event::Empty(start) => {
-                    let element = Self::start(&start)?;
+                    let element = Self::start(&event.0, &start)?;
                     if let Some(parent) = open.last_mut() {
                         parent.children.push(element);
                     }
@@ -69,10 +68,19 @@ impl Element {
         }
     }
 
-    fn start(start: &BytesStart) -> Result<Self, String> {
-        let mut element = Element { name: start.name().as_ref().to_owned(), ..Self::default() };
+    fn start(namespace: &ResolveResult, start: &BytesStart) -> Result<Self, String> {
+        let local = start.local_name();
+        let name = match namespace {
+            ResolveResult::Unbound => local.as_ref().to_owned(),
+            ResolveResult::Bound(namespace) => format!("{{{}}}{}", namespace.as_ref(), local.as_ref()),
+            ResolveResult::Unknown(prefix) => return Err(format!("unknown namespace prefix `{prefix}`")),
+        };
+        let mut element = Element { name, ..Self::default() };
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|error| error.to_string())?;
+            if attribute.key.as_namespace_binding().is_some() {
+                continue;
+            }
             let value = attribute
                 .normalized_value(quick_xml::XmlVersion::Explicit1_0)
                 .map_err(|error| error.to_string())?;
@@ -124,8 +132,16 @@ mod tests {
     }
 
     #[test]
+    fn prefixes_do_not_matter() {
+        let parse = |text: &str| Element::parse(text).unwrap();
+        let root = parse("<a xmlns:x='urn:y'><x:b/></a>");
+        assert_eq!(root, parse("<a><b xmlns='urn:y'/></a>"));
+        assert_ne!(root, parse("<a><b/></a>"));
+    }
+
+    #[test]
     fn refuses_what_is_no_document() {
-        for text in ["", "<a>", "<a/><b/>", "text", "<a></b>", "<a>&unknown;</a>", "<a x=1/>"] {
+        for text in ["", "<a>", "<a/><b/>", "text", "<a></b>", "<a>&unknown;</a>", "<a x=1/>", "<x:a/>"] {
             assert!(Element::parse(text).is_err(), "{text}");
         }
     }

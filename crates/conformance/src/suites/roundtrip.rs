@@ -117,10 +117,13 @@ fn round(text: &str, domain: &Domain) -> Result<Outcome, String> {
 fn missing(before: &Element, after: &Element, parent: &str, lost: &mut Vec<String>) {
     let path = format!("{parent}/{}", before.name);
     let same_size = tolerated::same_size(before, after);
-    for (name, value) in before.attributes.iter().filter(|(name, _)| !(same_size && *name == "unit")) {
+    for (name, value) in
+        before.attributes.iter().filter(|(name, _)| !(same_size && ["unit", "size"].contains(&name.as_str())))
+    {
         let path = format!("{path}/@{name}");
         match after.attribute(name) {
             Some(now) if tolerated::same_attribute(&path, value, now) => {}
+            None if tolerated::attribute_left_out(&path, value) => {}
             now => lost.push(format!("{path}: {value:?} became {now:?}")),
         }
     }
@@ -129,11 +132,13 @@ fn missing(before: &Element, after: &Element, parent: &str, lost: &mut Vec<Strin
     }
     let names: BTreeSet<&str> = before.children.iter().map(|child| child.name.as_str()).collect();
     for name in names {
+        let path_of_child = format!("{path}/{name}");
+        let kept = before.all(name).filter(|child| !tolerated::element_left_out(&path_of_child, child));
         let mut partners = after.all(name);
-        for child in before.all(name) {
+        for child in kept {
             match partners.next() {
                 Some(partner) => missing(child, partner, &path, lost),
-                None => lost.push(format!("{path}/{name}: lost")),
+                None => lost.push(format!("{path_of_child}: lost")),
             }
         }
     }
