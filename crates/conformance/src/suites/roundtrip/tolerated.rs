@@ -97,7 +97,7 @@ fn set(text: &str) -> Option<BTreeSet<u16>> {
             (Some(without), _) => {
                 numbers.remove(&without.parse().ok()?);
             }
-            (None, Some((first, last))) => numbers.extend(first.parse().ok()?..=last.parse().ok()?),
+            (None, Some((first, last))) => numbers.extend(first.parse::<u16>().ok()?..=last.parse().ok()?),
             (None, None) => numbers.extend([part.parse::<u16>().ok()?]),
         }
     }
