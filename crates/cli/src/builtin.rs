@@ -29,8 +29,9 @@ pub fn load(name: &str) -> Result<Capabilities, Stop> {
         let message = format!("there is no `builtin:{name}`; there are {}", known.join(", "));
         return Err(Stop::new(Status::Usage, message));
     };
-    let mut capabilities = Capabilities::from_json(json)
-        .map_err(|error| Stop::new(Status::Failed, format!("the snapshot `builtin:{own}` is broken: {error}")))?;
+    let mut capabilities = Capabilities::from_json(json).map_err(|error| {
+        Stop::new(Status::Failed, format!("the snapshot `builtin:{own}` is broken: {error}"))
+    })?;
     capabilities.source = format!("builtin:{own}");
     Ok(capabilities)
 }

@@ -41,7 +41,8 @@ fn failed(error: impl std::fmt::Display) -> Stop {
 }
 
 fn over_qmp(program: &Path) -> Result<Facts, Stop> {
-    let mut dialogue = Dialogue { probe: Probe::new(), asked: Vec::new(), pending: None, restart: None, problem: None };
+    let mut dialogue =
+        Dialogue { probe: Probe::new(), asked: Vec::new(), pending: None, restart: None, problem: None };
     let mut accelerators = vec!["kvm", "tcg"];
     loop {
         dialogue.asked.clear();
@@ -136,7 +137,11 @@ fn over_help(program: &Path) -> Result<Facts, Stop> {
             let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
             probe.answer(question, &stdout, &stderr).map_err(|error| {
                 let first = stdout.lines().chain(stderr.lines()).next().unwrap_or("nothing").to_owned();
-                failed(format!("`{} {}` printed `{first}`: {error}", program.display(), question.args.join(" ")))
+                failed(format!(
+                    "`{} {}` printed `{first}`: {error}",
+                    program.display(),
+                    question.args.join(" ")
+                ))
             })?;
         }
     }

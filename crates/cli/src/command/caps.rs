@@ -39,7 +39,8 @@ pub fn run(args: &Caps, report: &Report) -> Result<Status, Stop> {
 fn default_program() -> Result<PathBuf, Stop> {
     let name = format!("qemu-system-{}", std::env::consts::ARCH);
     host::on_path(&name).ok_or_else(|| {
-        let message = format!("there is no `{name}` on PATH; name one with --qemu, or a recording with --from");
+        let message =
+            format!("there is no `{name}` on PATH; name one with --qemu, or a recording with --from");
         Stop::new(Status::Failed, message)
     })
 }

@@ -27,7 +27,8 @@ pub fn run(args: &Check, report: &Report) -> Result<Status, Stop> {
             results.push((source.clone(), problems(&input, &Chosen { capabilities, program: None })));
         }
     }
-    let status = results.iter().map(|(_, problems)| Status::of(problems)).find(|status| *status != Status::Ok);
+    let status =
+        results.iter().map(|(_, problems)| Status::of(problems)).find(|status| *status != Status::Ok);
     let status = match Status::of(&input.problems) {
         Status::Ok => status.unwrap_or(Status::Ok),
         status => status,
