@@ -40,7 +40,7 @@ pub(crate) fn address(props: Props, info: &DeviceInfo, cx: &Context<'_>) -> Prop
             props.set_at("bus", bus, origin)
         }
         Place::SpaprVio(SpaprVio { reg }) => {
-            props.set_at("reg", reg.map(|reg| format!("{:#010x}", reg.0)), origin)
+            props.set_at("reg", reg.map(|reg| reg.0), origin)
         }
         Place::Ccw(ccw) => props.set_at("devno", devno(ccw), origin),
         Place::Isa(isa) => props.set_at("iobase", isa.iobase.map(|iobase| iobase.0), origin).set_at(

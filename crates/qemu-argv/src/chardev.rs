@@ -1,16 +1,23 @@
 //! The host side of character devices: `-chardev`.
 
+mod historic;
+mod json;
+mod text;
+
 use caps_parser::Capability;
-use domain_model::Origin;
-use domain_model::chardev::{CharSource, Chardev, Protocol, Reconnect, SocketMode, Tcp, Unix};
+use domain_model::chardev::{CharSource, Chardev, Log, PathSource, Protocol, Reconnect, SocketMode, Tcp, Udp, UdpSource, Unix};
 use domain_model::device::graphics::MouseMode;
+use domain_model::xml::Meta;
 use domain_model::xml::text::{OnOff, YesNo};
+use domain_model::{Code, Diagnostic, Origin};
 
 use crate::arg::Args;
 use crate::config::Layout;
 use crate::context::Context;
+use crate::dialect::Era;
 use crate::host::FdRequest;
-use crate::props::{Props, Value};
+use crate::props::Props;
+use crate::spell::Spelling;
 
 /// What a character device is used for, as far as its backend has to know.
 #[derive(Debug, Clone, Copy)]
@@ -19,107 +26,287 @@ pub(crate) struct Frontend<'a> {
     pub alias: &'a str,
     /// Where it was written.
     pub origin: Origin,
-    /// The word for `spicevmc` and agents, such as `vdagent`.
+    /// What it is for, in the word that Spice has for it: `smartcard` or `usbredir`; `vdagent` if not said.
     pub name: Option<&'a str>,
+    /// The name of the file of a UNIX socket whose path nobody chose; the alias if not said.
+    pub socket: Option<&'a str>,
     /// Whether a device of the host is opened as a parallel port.
     pub parallel: bool,
     /// Whether this is what `domx run` shows on the terminal.
     pub is_console: bool,
 }
 
+impl<'a> Frontend<'a> {
+    /// A device that is nothing special.
+    pub fn new(alias: &'a str, origin: Origin) -> Self {
+        Frontend { alias, origin, name: None, socket: None, parallel: false, is_console: false }
+    }
+
+    fn at(&self, path: &'static str) -> Origin {
+        Meta::from_origin(self.origin).at(path)
+    }
+}
+
+/// A backend of which everything is decided but the spelling.
+struct Backend<'a> {
+    kind: Kind<'a>,
+    id: String,
+    origin: Origin,
+    log: Option<LogFile>,
+}
+
+/// The kinds of backends, with what QEMU has to know of them.
+enum Kind<'a> {
+    Null,
+    Vc,
+    Pty,
+    Stdio,
+    Serial { path: String, origin: Origin },
+    Parallel { path: String, origin: Origin },
+    File { path: String, append: Option<OnOff>, origin: Origin },
+    Pipe { path: String, origin: Origin },
+    Udp(&'a Udp),
+    Socket(Socket<'a>),
+    Spicevmc { name: &'a str },
+    Spiceport { channel: &'a str, origin: Origin },
+    Dbus { channel: &'a str, origin: Origin },
+    Vdagent { clipboard: Option<YesNo>, mouse: Option<bool>, origin: Origin },
+}
+
+/// A stream socket.
+struct Socket<'a> {
+    address: SocketAddress<'a>,
+    /// Whether telnet is spoken; `None` where that is no question.
+    telnet: Option<bool>,
+    server: bool,
+    reconnect: Option<&'a Reconnect>,
+    /// The id of the object with the certificates.
+    tls: Option<String>,
+    origin: Origin,
+}
+
+enum SocketAddress<'a> {
+    Inet { host: &'a str, port: &'a str },
+    Unix(String),
+    Fd(FdRequest),
+}
+
+struct LogFile {
+    path: String,
+    append: Option<OnOff>,
+    origin: Origin,
+}
+
 /// Adds the `-chardev` of a device, and what it needs, and gives its id.
 pub(crate) fn args(chardev: &Chardev, frontend: Frontend<'_>, cx: &Context<'_>, out: &mut Args) -> String {
     let id = format!("char{}", frontend.alias);
-    let backend = |name: &str| Props::new("backend", name, frontend.origin).set("id", &id);
-    let path = |path: &Option<String>| path.as_deref().map(|path| cx.config().path(path));
-    let console = frontend.is_console && cx.config().supervised;
-    let props = match &chardev.source {
-        CharSource::Stdio | CharSource::Pty(_) if console => {
-            let device = frontend.alias.to_owned();
-            backend("socket").set("fd", FdRequest::Console { device })
-        }
-        CharSource::Null => backend("null"),
-        CharSource::Vc => backend("vc"),
-        CharSource::Pty(_) => backend("pty"),
-        CharSource::Stdio => backend("stdio"),
-        CharSource::Dev(source) => {
-            backend(if frontend.parallel { "parallel" } else { "serial" }).set("path", path(&source.path))
-        }
-        CharSource::File(source) => {
-            let append = source.append.unwrap_or(OnOff::Off);
-            let file = path(&source.path).unwrap_or_default();
-            let appends = append == OnOff::On;
-            match cx.config().layout {
-                Layout::Libvirt => {
-                    let request = FdRequest::File { path: file, append: appends };
-                    let opaque = format!("{}-source", frontend.alias);
-                    let path = out.fdset(request, &opaque, frontend.origin);
-                    backend("file").set("path", path).set("append", true)
-                }
-                Layout::Run => backend("file").set("path", file).set("append", source.append),
-            }
-        }
-        CharSource::Pipe(source) => backend("pipe").set("path", path(&source.path)),
-        CharSource::Udp(udp) => {
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            let (remote, local) = (udp.connect(), udp.bind());
-            backend("udp")
-                .set("host", remote.map(|remote| text(&remote.host)))
-                .set("port", remote.map(|remote| text(&remote.service)))
-                .set("localaddr", local.map(|local| text(&local.host)))
-                .set("localport", local.map(|local| text(&local.service)))
-        }
-        CharSource::Tcp(tcp) => tcp_socket(backend("socket"), tcp),
-        CharSource::Unix(unix) => unix_socket(backend("socket"), unix, frontend, cx),
-        CharSource::Spicevmc => backend("spicevmc").set("name", frontend.name),
-        CharSource::QemuVdagent(agent) => backend("qemu-vdagent")
-            .set("name", frontend.name)
-            .set("clipboard", agent.clipboard)
-            .set("mouse", agent.mouse.map(|mouse| mouse == MouseMode::Client)),
-        CharSource::Spiceport { channel } => backend("spiceport").set("name", channel.as_deref()),
-        CharSource::Dbus { channel } => backend("dbus").set("name", channel.as_deref()),
-        CharSource::Nmdm(_) => {
-            cx.not_yet("a character device of type `nmdm`", frontend.origin, out);
-            backend("null")
-        }
+    let Some(kind) = kind(chardev, &id, frontend, cx, out) else { return id };
+    let log = chardev.log.as_ref().map(|log| log_file(log, frontend, cx, out));
+    let backend = Backend { kind, id, origin: frontend.origin, log };
+    let props = match (cx.dialect.era, cx.dialect.chardev) {
+        (Era::Historic, _) => historic::chardev(&backend),
+        (Era::Modern, Spelling::Json) => json::chardev(&backend, cx),
+        (Era::Modern, _) => text::chardev(&backend, cx),
     };
-    let props = log(props, chardev, frontend, cx, out);
     out.props("-chardev", props);
-    id
+    backend.id
 }
 
-fn tcp_socket(props: Props, tcp: &Tcp) -> Props {
-    let server = tcp.mode == SocketMode::Bind;
-    props
-        .set("host", tcp.host.as_deref().unwrap_or_default())
-        .set("port", tcp.service.as_deref().unwrap_or_default())
-        .set("telnet", (tcp.protocol == Protocol::Telnet).then_some(true))
-        .when(server, |props| props.set("server", true).set("wait", false))
-        .set("reconnect", reconnect_seconds(tcp.reconnect.as_ref()))
-}
-
-fn unix_socket(props: Props, unix: &Unix, frontend: Frontend<'_>, cx: &Context<'_>) -> Props {
-    let path = match &unix.path {
-        Some(path) => cx.config().path(path),
-        None => format!(
-            "{}/{}/{}",
-            cx.config().channel_dir,
-            cx.config().short_name(cx.name()),
-            frontend.name.unwrap_or(frontend.alias)
-        ),
-    };
-    match (unix.mode, cx.config().layout) {
-        (SocketMode::Bind, Layout::Libvirt) => {
-            props.set("fd", Value::Fd(FdRequest::UnixListen { path })).set("server", true).set("wait", false)
-        }
-        (SocketMode::Bind, Layout::Run) => props.set("path", path).set("server", true).set("wait", false),
-        (SocketMode::Connect, _) => {
-            props.set("path", path).set("reconnect", reconnect_seconds(unix.reconnect.as_ref()))
+/// Adds `-serial` or `-parallel` of a QEMU without `-chardev`.
+pub(crate) fn legacy(
+    flag: &'static str,
+    chardev: &Chardev,
+    origin: Origin,
+    cx: &Context<'_>,
+    out: &mut Args,
+) {
+    match historic::word(chardev, cx) {
+        Some(word) => out.text(flag, word, origin),
+        None => {
+            let kind = domain_model::xml::Tagged::tag(&chardev.source);
+            let message = format!("{} has no character devices of type `{kind}`", cx.inputs.qemu());
+            out.problem(Diagnostic::error(Code::Unsupported, Meta::from_origin(origin).at("@type"), message));
         }
     }
 }
 
-/// How long QEMU waits before it connects again, `seconds`; 0 is for ever.
+/// Reports what cannot work about a source, as libvirt does before anything is built.
+pub(crate) fn validate(chardev: &Chardev, origin: Origin, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+    let meta = Meta::from_origin(origin);
+    let reconnect = match &chardev.source {
+        CharSource::Tcp(tcp) => tcp.reconnect.as_ref(),
+        CharSource::Unix(unix) => unix.reconnect.as_ref(),
+        _ => None,
+    };
+    if let Some(reconnect) = reconnect
+        && reconnect.enabled == YesNo::Yes
+        && reconnect.timeout == Some(0)
+    {
+        let message = "a connection cannot be tried again every `0` seconds; `timeout` is at least 1";
+        let problem = Diagnostic::error(Code::InvalidArgument, reconnect.meta.at("@timeout"), message);
+        problems.push(problem.help("`enabled='no'` gives up when the connection is lost"));
+    }
+    match &chardev.source {
+        CharSource::Spicevmc | CharSource::Spiceport { .. } if !crate::device::has_spice(cx.domain) => {
+            let message = format!(
+                "a character device of type `{}` needs `<graphics type='spice'>`",
+                domain_model::xml::Tagged::tag(&chardev.source)
+            );
+            problems.push(Diagnostic::error(Code::Unsupported, meta.at("@type"), message));
+        }
+        CharSource::QemuVdagent(_) if !cx.has(Capability::ChardevQemuVdagent) => {
+            let what = "-chardev qemu-vdagent";
+            let origin = meta.at("@type");
+            problems.push(crate::gate::missing(Capability::ChardevQemuVdagent, what, origin, cx.inputs.caps));
+        }
+        CharSource::Tcp(Tcp { protocol: protocol @ (Protocol::Telnets | Protocol::Tls), .. }) => {
+            let message = format!("QEMU does not speak `{protocol}`; it speaks `raw` and `telnet`");
+            let problem = Diagnostic::error(Code::Unsupported, meta.at("protocol/@type"), message);
+            problems.push(problem.help("`tls='yes'` of `<source>` encrypts the connection"));
+        }
+        _ => {}
+    }
+}
+
+fn kind<'a>(
+    chardev: &'a Chardev,
+    id: &str,
+    frontend: Frontend<'a>,
+    cx: &Context<'_>,
+    out: &mut Args,
+) -> Option<Kind<'a>> {
+    let file = |source: &PathSource| cx.config().path(source.path.as_deref().unwrap_or_default());
+    let origin = frontend.at("source/@path");
+    Some(match &chardev.source {
+        CharSource::Stdio | CharSource::Pty(_) if frontend.is_console && cx.config().supervised => {
+            let device = frontend.alias.to_owned();
+            let address = SocketAddress::Fd(FdRequest::Console { device });
+            let origin = frontend.at("@type");
+            Kind::Socket(Socket { address, telnet: None, server: false, reconnect: None, tls: None, origin })
+        }
+        CharSource::Null => Kind::Null,
+        CharSource::Vc => Kind::Vc,
+        CharSource::Pty(_) => Kind::Pty,
+        CharSource::Stdio => Kind::Stdio,
+        CharSource::Dev(source) if frontend.parallel => Kind::Parallel { path: file(source), origin },
+        CharSource::Dev(source) => Kind::Serial { path: file(source), origin },
+        CharSource::File(source) if hands_over(cx) => {
+            let request = FdRequest::File { path: file(source), append: source.append == Some(OnOff::On) };
+            let path = out.fdset(request, &format!("{}-source", frontend.alias), origin);
+            // Whoever opened the file has emptied it, or not.
+            Kind::File { path, append: Some(OnOff::On), origin }
+        }
+        CharSource::File(source) => Kind::File { path: file(source), append: source.append, origin },
+        CharSource::Pipe(source) => Kind::Pipe { path: file(source), origin },
+        CharSource::Udp(udp) => Kind::Udp(udp),
+        CharSource::Tcp(tcp) => Kind::Socket(tcp_socket(tcp, id, frontend, cx, out)),
+        CharSource::Unix(unix) => Kind::Socket(unix_socket(unix, frontend, cx)),
+        CharSource::Spicevmc => Kind::Spicevmc { name: frontend.name.unwrap_or("vdagent") },
+        CharSource::Spiceport { channel } => {
+            let channel = channel.as_deref().unwrap_or_default();
+            Kind::Spiceport { channel, origin: frontend.at("source/@channel") }
+        }
+        CharSource::Dbus { channel } => {
+            let channel = channel.as_deref().unwrap_or_default();
+            Kind::Dbus { channel, origin: frontend.at("source/@channel") }
+        }
+        CharSource::QemuVdagent(agent) => Kind::Vdagent {
+            clipboard: agent.clipboard,
+            mouse: agent.mouse.map(|mouse| mouse == MouseMode::Client),
+            origin: frontend.at("source"),
+        },
+        CharSource::Nmdm(_) => {
+            let message = "QEMU has no character devices of type `nmdm`; they are for bhyve";
+            out.problem(Diagnostic::error(Code::Unsupported, frontend.at("@type"), message));
+            return None;
+        }
+    })
+}
+
+/// Whether files and listening sockets are opened by whoever starts QEMU, as libvirt does.
+fn hands_over(cx: &Context<'_>) -> bool {
+    cx.config().layout == Layout::Libvirt && cx.dialect.era == Era::Modern
+}
+
+fn tcp_socket<'a>(
+    tcp: &'a Tcp,
+    id: &str,
+    frontend: Frontend<'_>,
+    cx: &Context<'_>,
+    out: &mut Args,
+) -> Socket<'a> {
+    let wants_tls = tcp.tls.map_or(cx.config().chardev_tls, |tls| tls == YesNo::Yes);
+    let server = tcp.mode == SocketMode::Bind;
+    Socket {
+        address: SocketAddress::Inet {
+            host: tcp.host.as_deref().unwrap_or_default(),
+            port: tcp.service.as_deref().unwrap_or_default(),
+        },
+        telnet: Some(tcp.protocol == Protocol::Telnet),
+        server,
+        reconnect: tcp.reconnect.as_ref(),
+        tls: wants_tls.then(|| tls_object(id, server, frontend.at("source/@tls"), cx, out)),
+        origin: frontend.at("source"),
+    }
+}
+
+/// Adds the object with the certificates of a TCP connection, and gives its id.
+fn tls_object(id: &str, server: bool, origin: Origin, cx: &Context<'_>, out: &mut Args) -> String {
+    if cx.config().chardev_tls_secret.is_some() {
+        cx.not_yet("an encrypted private key of character devices", origin, out);
+    }
+    let object = format!("obj{id}_tls0");
+    out.props(
+        "-object",
+        Props::new("qom-type", "tls-creds-x509", origin)
+            .set("id", &object)
+            .set("dir", &cx.config().chardev_tls_dir)
+            .set("endpoint", if server { "server" } else { "client" })
+            .set("verify-peer", !server || cx.config().chardev_tls_verify),
+    );
+    object
+}
+
+fn unix_socket<'a>(unix: &'a Unix, frontend: Frontend<'_>, cx: &Context<'_>) -> Socket<'a> {
+    // A path that nobody chose is one that QEMU listens at.
+    let server = unix.mode == SocketMode::Bind || unix.path.is_none();
+    let path = match &unix.path {
+        Some(path) => cx.config().path(path),
+        None => chosen_path(frontend, cx),
+    };
+    let address = match server && hands_over(cx) {
+        true => SocketAddress::Fd(FdRequest::UnixListen { path }),
+        false => SocketAddress::Unix(path),
+    };
+    let origin = frontend.at("source");
+    Socket { address, telnet: None, server, reconnect: unix.reconnect.as_ref(), tls: None, origin }
+}
+
+/// Where a socket is whose path nobody chose.
+fn chosen_path(frontend: Frontend<'_>, cx: &Context<'_>) -> String {
+    let name = frontend.socket.unwrap_or(frontend.alias);
+    match cx.config().layout {
+        Layout::Libvirt => {
+            format!("{}/{}/{name}", cx.config().channel_dir, cx.config().short_name(cx.name()))
+        }
+        Layout::Run => format!("{}/{}", cx.guest_dir(), name.replace('/', "_")),
+    }
+}
+
+fn log_file(log: &Log, frontend: Frontend<'_>, cx: &Context<'_>, out: &mut Args) -> LogFile {
+    let path = cx.config().path(log.file.as_deref().unwrap_or_default());
+    let origin = log.meta.at("@file");
+    match hands_over(cx) {
+        true => {
+            let request = FdRequest::Log { path, append: log.append == Some(OnOff::On) };
+            let path = out.fdset(request, &format!("{}-log", frontend.alias), origin);
+            LogFile { path, append: Some(OnOff::On), origin }
+        }
+        false => LogFile { path, append: log.append, origin },
+    }
+}
+
+/// Adds how long QEMU waits before it connects again, in seconds; 0 is for ever.
 pub(crate) fn reconnect(props: Props, seconds: u32, origin: Origin, cx: &Context<'_>) -> Props {
     match cx.has(Capability::ChardevReconnectMs) {
         true => props.set_at("reconnect-ms", u64::from(seconds) * 1000, origin),
@@ -127,24 +314,18 @@ pub(crate) fn reconnect(props: Props, seconds: u32, origin: Origin, cx: &Context
     }
 }
 
-/// Seconds between attempts to connect again; 0 is never.
-fn reconnect_seconds(reconnect: Option<&Reconnect>) -> Option<u32> {
-    reconnect.map(|reconnect| match reconnect.enabled {
-        YesNo::Yes => reconnect.timeout.unwrap_or_default(),
-        YesNo::No => 0,
-    })
+/// The same for what `<reconnect>` says.
+fn reconnects(props: Props, written: Option<&Reconnect>, cx: &Context<'_>) -> Props {
+    match written {
+        None => props,
+        Some(Reconnect { enabled: YesNo::Yes, timeout, meta }) => {
+            reconnect(props, timeout.unwrap_or_default(), meta.origin, cx)
+        }
+        Some(Reconnect { enabled: YesNo::No, meta, .. }) => reconnect(props, 0, meta.origin, cx),
+    }
 }
 
-fn log(props: Props, chardev: &Chardev, frontend: Frontend<'_>, cx: &Context<'_>, out: &mut Args) -> Props {
-    let Some(log) = &chardev.log else { return props };
-    let file = cx.config().path(log.file.as_deref().unwrap_or_default());
-    let append = log.append == Some(OnOff::On);
-    match cx.config().layout {
-        Layout::Libvirt => {
-            let request = FdRequest::Log { path: file, append };
-            let path = out.fdset(request, &format!("{}-log", frontend.alias), frontend.origin);
-            props.set("logfile", path).set("logappend", true)
-        }
-        Layout::Run => props.set("logfile", file).set("logappend", log.append),
-    }
+/// Host and port of one side of UDP, if it is there.
+fn udp_side(side: Option<&UdpSource>) -> Option<(&str, Option<&str>, Origin)> {
+    side.map(|side| (side.host.as_deref().unwrap_or_default(), side.service.as_deref(), side.meta.origin))
 }

@@ -33,6 +33,7 @@ mod vsock;
 mod watchdog;
 
 use domain_model::device::Listed;
+use domain_model::device::graphics::Graphics;
 use domain_model::{Device, Diagnostic, Domain};
 
 use crate::arg::Args;
@@ -180,6 +181,11 @@ const FAMILIES: &[Family] = &[
 /// Whether some `<graphics>` says itself where the screen is shown.
 pub(crate) fn has_own_display(domain: &Domain) -> bool {
     !domain.devices.graphics.is_empty()
+}
+
+/// Whether the screen is shown by Spice, which has channels of its own.
+pub(crate) fn has_spice(domain: &Domain) -> bool {
+    domain.devices.graphics.iter().any(|graphics| matches!(graphics.spec, Graphics::Spice(_)))
 }
 
 /// Whether some device has a place in the boot order of its own.

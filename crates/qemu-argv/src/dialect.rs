@@ -13,6 +13,8 @@ pub struct Dialect {
     pub era: Era,
     /// How a network card and its backend are joined.
     pub network: Network,
+    /// How a serial or parallel port and its backend are joined.
+    pub chardevs: Chardevs,
     /// How `-device` is spelt.
     pub device: Spelling,
     /// How `-netdev` is spelt.
@@ -41,6 +43,15 @@ pub enum Network {
     Netdev,
 }
 
+/// How a serial or parallel port and its backend are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chardevs {
+    /// QEMU 0.9: `-serial pty`.
+    Legacy,
+    /// QEMU 0.12: `-chardev pty,id=charserial0 -device isa-serial,chardev=charserial0`.
+    Device,
+}
+
 impl Dialect {
     /// The dialect of a QEMU.
     pub fn of(caps: &Capabilities) -> Self {
@@ -54,6 +65,11 @@ impl Dialect {
                 (true, true) => Network::Netdev,
                 (false, true) => Network::DeviceVlan,
                 (_, false) => Network::NetVlan,
+            },
+            chardevs: match caps.has(Capability::Chardev) && caps.has(Capability::DeviceOption) {
+                _ if modern => Chardevs::Device,
+                true => Chardevs::Device,
+                false => Chardevs::Legacy,
             },
             device: if modern { json(Capability::DeviceJson) } else { Spelling::Unescaped },
             netdev: if modern { json(Capability::NetdevJson) } else { Spelling::Unescaped },

@@ -107,7 +107,7 @@ impl CommandLine {
                 Value::Fd(request) => out.push(request),
                 Value::Props(props) => props.items().iter().for_each(|prop| collect(&prop.value, out)),
                 Value::List(values, _) => values.iter().for_each(|value| collect(value, out)),
-                Value::Text(_) | Value::Int(_) | Value::Bool(_) | Value::Null => {}
+                Value::Text(_) | Value::Int(_) | Value::Bool(_) | Value::Null | Value::Flag => {}
             }
         }
         let mut out = Vec::new();

@@ -43,6 +43,8 @@ pub enum Value {
     Bool(bool),
     /// JSON's `null`; left out in `key=value`.
     Null,
+    /// A switch that is on by being named, as `server` in `socket,server`.
+    Flag,
     /// Several values.
     List(Vec<Value>, ListStyle),
     /// Properties of a property.

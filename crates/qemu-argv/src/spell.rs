@@ -54,6 +54,12 @@ fn key_value(
 fn pair(out: &mut String, first: &mut bool, key: &str, value: &Value, escape: bool, fds: &mut FdNumber<'_>) {
     match value {
         Value::Null => {}
+        Value::Flag => {
+            if !std::mem::take(first) {
+                out.push(',');
+            }
+            out.push_str(key);
+        }
         Value::List(values, ListStyle::Colons) => {
             pair(out, first, key, &Value::Text(colons(values, fds)), escape, fds);
         }
@@ -101,7 +107,7 @@ fn scalar(out: &mut String, value: &Value, escape: bool, fds: &mut FdNumber<'_>)
         Value::Int(number) => out.push_str(&number.to_string()),
         Value::Bool(value) => out.push_str(if *value { "on" } else { "off" }),
         Value::Fd(request) => out.push_str(&fds(request)),
-        Value::Null | Value::List(..) | Value::Props(_) => {}
+        Value::Null | Value::Flag | Value::List(..) | Value::Props(_) => {}
     }
 }
 
@@ -123,6 +129,7 @@ fn json_value(out: &mut String, value: &Value, fds: &mut FdNumber<'_>) {
         Value::Text(text) => json_string(out, text),
         Value::Int(number) => out.push_str(&number.to_string()),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        Value::Flag => out.push_str("true"),
         Value::Null => out.push_str("null"),
         Value::List(values, ListStyle::Colons) => json_string(out, &colons(values, fds)),
         Value::List(values, _) => {

@@ -1,18 +1,48 @@
 //! `<console>` on the QEMU side.
 
-use domain_model::device::console::Console;
-use domain_model::{Device, Domain};
+use domain_model::device::console::{Console, ConsoleTargetType};
+use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
+use crate::address::address;
 use crate::arg::Args;
+use crate::chardev::{self, Frontend};
 use crate::context::{Context, Inputs, Resolved};
+use crate::props::Props;
 
 impl QemuDevice for Console {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
         format!("console{index}")
     }
 
-    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
-        cx.not_yet("`<console>`", device.origin, out);
+    fn validate(console: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        if kind(console) != ConsoleTargetType::Serial {
+            chardev::validate(&console.spec.chardev, console.origin, cx, problems);
+        }
     }
+
+    fn args(console: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        let driver = match kind(console) {
+            // The serial port that it mirrors is there already.
+            ConsoleTargetType::Serial => return,
+            ConsoleTargetType::Virtio => "virtconsole",
+            ConsoleTargetType::Sclp => "sclpconsole",
+            ConsoleTargetType::Sclplm => "sclplmconsole",
+            other => {
+                let message = format!("QEMU has no consoles of type `{other}`");
+                let origin = console.at("target/@type");
+                out.problem(Diagnostic::error(Code::Unsupported, origin, message));
+                return;
+            }
+        };
+        let frontend = Frontend::new(console.alias, console.origin);
+        let chardev = chardev::args(&console.spec.chardev, frontend, cx, out);
+        let props = Props::new("driver", driver, console.at("target/@type"));
+        let props = address(props, console.info, cx).set("chardev", chardev).set("id", console.alias);
+        out.props("-device", props);
+    }
+}
+
+fn kind(console: &Resolved<'_, Console>) -> ConsoleTargetType {
+    console.spec.target_type.unwrap_or(ConsoleTargetType::Serial)
 }

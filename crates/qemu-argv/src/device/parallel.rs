@@ -1,18 +1,44 @@
 //! `<parallel>` on the QEMU side.
 
 use domain_model::device::parallel::Parallel;
-use domain_model::{Device, Domain};
+use domain_model::os::Arch;
+use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
+use crate::address::address;
 use crate::arg::Args;
+use crate::chardev::{self, Frontend};
 use crate::context::{Context, Inputs, Resolved};
+use crate::dialect::Chardevs;
+use crate::props::Props;
+use crate::resolve::board::Board;
 
 impl QemuDevice for Parallel {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
         format!("parallel{index}")
     }
 
-    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
-        cx.not_yet("`<parallel>`", device.origin, out);
+    fn validate(port: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        chardev::validate(&port.spec.chardev, port.origin, cx, problems);
+        let is_s390 = matches!(cx.domain.os.arch, Some(Arch::S390 | Arch::S390x));
+        if is_s390 || Board::of(cx.domain) == Board::Pseries {
+            let machine = cx.domain.os.machine.as_deref().unwrap_or_default();
+            let message = format!("machine type `{machine}` has no parallel ports");
+            problems.push(Diagnostic::error(Code::Unsupported, port.origin, message));
+        }
+    }
+
+    fn args(port: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        match cx.dialect.chardevs {
+            Chardevs::Device => {
+                let frontend = Frontend { parallel: true, ..Frontend::new(port.alias, port.origin) };
+                let chardev = chardev::args(&port.spec.chardev, frontend, cx, out);
+                let props = Props::new("driver", "isa-parallel", port.origin)
+                    .set("chardev", chardev)
+                    .set("id", port.alias);
+                out.props("-device", address(props, port.info, cx));
+            }
+            Chardevs::Legacy => chardev::legacy("-parallel", &port.spec.chardev, port.origin, cx, out),
+        }
     }
 }

@@ -1,0 +1,87 @@
+//! Backends for QEMU 0.9 to 0.13: `-chardev tty,…` and, before that, `-serial tcp:…`.
+
+use super::{Backend, Kind, Socket, SocketAddress, udp_side};
+use crate::context::Context;
+use crate::props::{Props, Value};
+use domain_model::chardev::{CharSource, Chardev, Protocol, SocketMode};
+
+/// `KIND,id=ID,…`
+pub(super) fn chardev(backend: &Backend<'_>) -> Props {
+    let start = |kind: &str| Props::new("backend", kind, backend.origin).set("id", &backend.id);
+    match &backend.kind {
+        Kind::Null => start("null"),
+        Kind::Vc => start("vc"),
+        Kind::Pty => start("pty"),
+        Kind::Stdio => start("stdio"),
+        // `parport` is QEMU's word for the other, which libvirt did not use.
+        Kind::Serial { path, origin } | Kind::Parallel { path, origin } => {
+            start("tty").set_at("path", path, *origin)
+        }
+        Kind::File { path, origin, .. } => start("file").set_at("path", path, *origin),
+        Kind::Pipe { path, origin } => start("pipe").set_at("path", path, *origin),
+        Kind::Udp(udp) => {
+            let (host, port, to) = udp_side(udp.connect()).unwrap_or(("", None, backend.origin));
+            let (local, local_port, from) = udp_side(udp.bind()).unwrap_or(("", None, backend.origin));
+            start("udp")
+                .set_at("host", host, to)
+                .set_at("port", port.unwrap_or_default(), to)
+                .set_at("localaddr", local, from)
+                .set_at("localport", local_port.unwrap_or_default(), from)
+        }
+        Kind::Socket(socket) => stream(start("socket"), socket),
+        Kind::Spicevmc { name } => start("spicevmc").set("name", *name),
+        Kind::Spiceport { channel, origin } => start("spiceport").set_at("name", *channel, *origin),
+        Kind::Dbus { channel, origin } => start("dbus").set_at("name", *channel, *origin),
+        Kind::Vdagent { .. } => start("qemu-vdagent").set("name", "vdagent"),
+    }
+}
+
+fn stream(props: Props, socket: &Socket<'_>) -> Props {
+    let props = match &socket.address {
+        SocketAddress::Inet { host, port } => {
+            props.set_at("host", *host, socket.origin).set_at("port", *port, socket.origin)
+        }
+        SocketAddress::Unix(path) => props.set_at("path", path, socket.origin),
+        SocketAddress::Fd(request) => props.set_at("fd", request.clone(), socket.origin),
+    };
+    props.when(socket.telnet == Some(true), |props| props.set_at("telnet", Value::Flag, socket.origin)).when(
+        socket.server,
+        |props| props.set_at("server", Value::Flag, socket.origin).set_at("nowait", Value::Flag, socket.origin),
+    )
+}
+
+/// What stands behind `-serial` or `-parallel` of a QEMU without `-chardev`; `None` if such a QEMU has no
+/// word for it.
+pub(super) fn word(chardev: &Chardev, cx: &Context<'_>) -> Option<String> {
+    let path = |path: &Option<String>| cx.config().path(path.as_deref().unwrap_or_default());
+    let waits = |mode| if mode == SocketMode::Bind { ",server,nowait" } else { "" };
+    Some(match &chardev.source {
+        CharSource::Null => "null".to_owned(),
+        CharSource::Vc => "vc".to_owned(),
+        CharSource::Pty(_) => "pty".to_owned(),
+        CharSource::Stdio => "stdio".to_owned(),
+        CharSource::Dev(source) => path(&source.path),
+        CharSource::File(source) => format!("file:{}", path(&source.path)),
+        CharSource::Pipe(source) => format!("pipe:{}", path(&source.path)),
+        CharSource::Udp(udp) => {
+            let (host, port, _) = udp_side(udp.connect())?;
+            let (local, local_port, _) = udp_side(udp.bind()).unwrap_or(("", None, cx.domain.meta.origin));
+            format!(
+                "udp:{host}:{}@{local}:{}",
+                port.unwrap_or_default(),
+                local_port.unwrap_or_default()
+            )
+        }
+        CharSource::Tcp(tcp) => {
+            let protocol = if tcp.protocol == Protocol::Telnet { "telnet" } else { "tcp" };
+            let (host, port) = (tcp.host.as_deref().unwrap_or_default(), tcp.service.as_deref().unwrap_or_default());
+            format!("{protocol}:{host}:{port}{}", waits(tcp.mode))
+        }
+        CharSource::Unix(unix) => format!("unix:{}{}", path(&unix.path), waits(unix.mode)),
+        CharSource::Spicevmc
+        | CharSource::Spiceport { .. }
+        | CharSource::Nmdm(_)
+        | CharSource::QemuVdagent(_)
+        | CharSource::Dbus { .. } => return None,
+    })
+}
