@@ -39,9 +39,7 @@ pub(crate) fn address(props: Props, info: &DeviceInfo, cx: &Context<'_>) -> Prop
                 cx.controller("ccid", ccid.controller.unwrap_or_default()).map(|alias| format!("{alias}.0"));
             props.set_at("bus", bus, origin)
         }
-        Place::SpaprVio(SpaprVio { reg }) => {
-            props.set_at("reg", reg.map(|reg| reg.0), origin)
-        }
+        Place::SpaprVio(SpaprVio { reg }) => props.set_at("reg", reg.map(|reg| reg.0), origin),
         Place::Ccw(ccw) => props.set_at("devno", devno(ccw), origin),
         Place::Isa(isa) => props.set_at("iobase", isa.iobase.map(|iobase| iobase.0), origin).set_at(
             "irq",

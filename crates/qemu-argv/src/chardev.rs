@@ -5,7 +5,9 @@ mod json;
 mod text;
 
 use caps_parser::Capability;
-use domain_model::chardev::{CharSource, Chardev, Log, PathSource, Protocol, Reconnect, SocketMode, Tcp, Udp, UdpSource, Unix};
+use domain_model::chardev::{
+    CharSource, Chardev, Log, PathSource, Protocol, Reconnect, SocketMode, Tcp, Udp, UdpSource, Unix,
+};
 use domain_model::device::graphics::MouseMode;
 use domain_model::xml::Meta;
 use domain_model::xml::text::{OnOff, YesNo};

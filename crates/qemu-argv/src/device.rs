@@ -157,7 +157,7 @@ const FAMILIES: &[Family] = &[
     Family::of::<domain_model::device::channel::Channel>(),
     Family::of::<domain_model::device::input::Input>(),
     Family::of::<domain_model::device::tpm::Tpm>(),
-    Family::of::<domain_model::device::graphics::Graphics>(),
+    Family::of::<Graphics>(),
     Family::of::<domain_model::device::sound::Sound>(),
     Family::of::<domain_model::device::audio::Audio>(),
     Family::of::<domain_model::device::video::Video>(),

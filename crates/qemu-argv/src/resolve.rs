@@ -7,6 +7,7 @@ mod dimm;
 mod historic;
 mod machine;
 mod pci;
+mod ports;
 mod spapr_vio;
 mod usb;
 mod virtio;
@@ -53,6 +54,7 @@ const MODERN: &[Step] = &[
     clock::defaults,
     controllers::number,
     machine::devices,
+    ports::defaults,
     device::defaults,
     controllers::needed,
     controllers::models,
@@ -65,7 +67,7 @@ const MODERN: &[Step] = &[
     pci::targets,
     usb::define,
     dimm::assign,
-    walk::console_alias,
+    ports::reflect,
 ];
 
 const HISTORIC: &[Step] = &[
@@ -73,10 +75,12 @@ const HISTORIC: &[Step] = &[
     os::defaults,
     memory::defaults,
     controllers::number,
+    ports::defaults,
     device::defaults,
     controllers::needed,
     historic::channels,
     historic::pci,
+    ports::reflect,
 ];
 
 /// What starting a guest fills in that its definition leaves open.

@@ -46,7 +46,9 @@ fn stream(props: Props, socket: &Socket<'_>) -> Props {
     };
     props.when(socket.telnet == Some(true), |props| props.set_at("telnet", Value::Flag, socket.origin)).when(
         socket.server,
-        |props| props.set_at("server", Value::Flag, socket.origin).set_at("nowait", Value::Flag, socket.origin),
+        |props| {
+            props.set_at("server", Value::Flag, socket.origin).set_at("nowait", Value::Flag, socket.origin)
+        },
     )
 }
 
@@ -66,15 +68,12 @@ pub(super) fn word(chardev: &Chardev, cx: &Context<'_>) -> Option<String> {
         CharSource::Udp(udp) => {
             let (host, port, _) = udp_side(udp.connect())?;
             let (local, local_port, _) = udp_side(udp.bind()).unwrap_or(("", None, cx.domain.meta.origin));
-            format!(
-                "udp:{host}:{}@{local}:{}",
-                port.unwrap_or_default(),
-                local_port.unwrap_or_default()
-            )
+            format!("udp:{host}:{}@{local}:{}", port.unwrap_or_default(), local_port.unwrap_or_default())
         }
         CharSource::Tcp(tcp) => {
             let protocol = if tcp.protocol == Protocol::Telnet { "telnet" } else { "tcp" };
-            let (host, port) = (tcp.host.as_deref().unwrap_or_default(), tcp.service.as_deref().unwrap_or_default());
+            let (host, port) =
+                (tcp.host.as_deref().unwrap_or_default(), tcp.service.as_deref().unwrap_or_default());
             format!("{protocol}:{host}:{port}{}", waits(tcp.mode))
         }
         CharSource::Unix(unix) => format!("unix:{}{}", path(&unix.path), waits(unix.mode)),

@@ -20,19 +20,17 @@ pub(super) fn chardev(backend: &Backend<'_>, cx: &Context<'_>) -> Props {
         }
         Kind::Pipe { path, origin } => ("pipe", data.set_at("device", path, *origin)),
         Kind::Udp(udp) => {
-            let side = |side| {
-                udp_side(side).map(|(host, port, origin)| inet(host, port.unwrap_or("0"), origin))
-            };
+            let side =
+                |side| udp_side(side).map(|(host, port, origin)| inet(host, port.unwrap_or("0"), origin));
             ("udp", data.set("remote", side(udp.connect())).set("local", side(udp.bind())))
         }
         Kind::Socket(socket) => ("socket", stream(data, socket, cx)),
         Kind::Spicevmc { name } => ("spicevmc", data.set("type", *name)),
         Kind::Spiceport { channel, origin } => ("spiceport", data.set_at("fqdn", *channel, *origin)),
         Kind::Dbus { channel, origin } => ("dbus", data.set_at("name", *channel, *origin)),
-        Kind::Vdagent { clipboard, mouse, origin } => (
-            "qemu-vdagent",
-            data.set_at("clipboard", *clipboard, *origin).set_at("mouse", *mouse, *origin),
-        ),
+        Kind::Vdagent { clipboard, mouse, origin } => {
+            ("qemu-vdagent", data.set_at("clipboard", *clipboard, *origin).set_at("mouse", *mouse, *origin))
+        }
     };
     let data = match &backend.log {
         None => data,

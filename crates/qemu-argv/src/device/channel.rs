@@ -2,7 +2,7 @@
 
 use caps_parser::Capability;
 use domain_model::address::Place;
-use domain_model::chardev::{CharSource, SocketMode, Unix};
+use domain_model::chardev::{CharSource, Unix};
 use domain_model::device::channel::{Channel, ChannelTarget, Guestfwd, NamedPort};
 use domain_model::{Code, Device, Diagnostic, Domain};
 
@@ -124,10 +124,11 @@ fn virtio(channel: &Resolved<'_, Channel>, port: &NamedPort, cx: &Context<'_>, o
     let frontend = Frontend { socket, ..Frontend::new(channel.alias, channel.origin) };
     let chardev = chardev::args(&channel.spec.chardev, frontend, cx, out);
     let props = Props::new("driver", "virtserialport", channel.at("target/@type"));
-    let props = address(props, channel.info, cx)
-        .set("chardev", chardev)
-        .set("id", channel.alias)
-        .set_at("name", name, name_origin);
+    let props = address(props, channel.info, cx).set("chardev", chardev).set("id", channel.alias).set_at(
+        "name",
+        name,
+        name_origin,
+    );
     out.props("-device", props);
 }
 

@@ -24,7 +24,8 @@ impl QemuDevice for Redirdev {
             }
         };
         need(Capability::UsbRedir, "-device usb-redir", device.origin);
-        if let Some(filter) = cx.domain.devices.redirfilters.first().filter(|filter| !filter.spec.rules.is_empty())
+        if let Some(filter) =
+            cx.domain.devices.redirfilters.first().filter(|filter| !filter.spec.rules.is_empty())
         {
             need(Capability::UsbRedirFilter, "-device usb-redir,filter=", filter.meta.origin);
         }

@@ -1,8 +1,8 @@
 //! `<redirfilter>` on the QEMU side: a property of each redirected device.
 
 use domain_model::device::redirfilter::{RedirRule, Redirfilter};
-use domain_model::xml::text::YesNo;
 use domain_model::xml::Text;
+use domain_model::xml::text::YesNo;
 use domain_model::{Device, Domain};
 
 use super::QemuDevice;

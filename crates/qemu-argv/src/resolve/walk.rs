@@ -53,16 +53,6 @@ pub(crate) fn has_console_alias(devices: &Devices) -> bool {
     first.is_some_and(|console| matches!(console.spec.target_type, None | Some(ConsoleTargetType::Serial)))
 }
 
-/// Shows the first console at the address of the serial port that it is.
-pub(crate) fn console_alias(cx: &mut super::Resolving<'_>) {
-    let devices = &mut cx.domain.devices;
-    if has_console_alias(devices)
-        && let (Some(console), Some(serial)) = (devices.consoles.first_mut(), devices.serials.first())
-    {
-        console.info.address = serial.info.address.clone();
-    }
-}
-
 /// What a visit to one device shows.
 pub(crate) struct Visit<'a> {
     /// The name of the family's element.
