@@ -13,7 +13,9 @@ fn check(rest: &str, caps: &[Capability], expected: &[&str]) {
     let devices = format!("{NIC}{rest}</interface>");
     let lines = arguments("qemu", &devices, caps, &layout(Layout::Run));
     let network = |line: &&String| line.contains("net") || line.contains("tx=");
-    let lines: Vec<&str> = lines.iter().filter(network).map(String::as_str).collect();
+    // The address stands last, and is tested where it is assigned.
+    let without_address = |line: &String| line.split(",\"bus\"").next().unwrap_or_default().to_owned();
+    let lines: Vec<String> = lines.iter().filter(network).map(without_address).collect();
     assert_eq!(lines, expected);
 }
 
@@ -46,7 +48,7 @@ fn every_dialect_has_its_form() {
         MODERN,
         &[
             r#"-netdev {"type":"user","id":"hostnet0"}"#,
-            r#"-device {"driver":"e1000","netdev":"hostnet0","id":"net0","mac":"52:54:00:0a:0b:0c","bootindex":1}"#,
+            r#"-device {"driver":"e1000","netdev":"hostnet0","id":"net0","mac":"52:54:00:0a:0b:0c","bootindex":1"#,
         ],
     );
 }
@@ -78,7 +80,7 @@ fn txmode_is_for_virtio_cards_of_a_qemu_that_has_tx() {
         &[
             r#"-netdev {"type":"user","id":"hostnet0"}"#,
             "-device {\"driver\":\"virtio-net-pci\",\"tx\":\"timer\",\"netdev\":\"hostnet0\",\"id\":\"net0\",\
-             \"mac\":\"52:54:00:0a:0b:0c\",\"bootindex\":1}",
+             \"mac\":\"52:54:00:0a:0b:0c\",\"bootindex\":1",
         ],
     );
 }

@@ -38,7 +38,10 @@ fn build(
          <type arch='x86_64' machine='pc'>hvm</type><boot dev='network'/></os><devices>\
          <controller type='usb' model='none'/><memballoon model='none'/>{devices}</devices></domain>"
     );
-    let document = Document::parse("test", xml).unwrap();
+    let document = match Document::parse("test", xml) {
+        Ok(document) => document,
+        Err(error) => return (Vec::new(), vec![error.to_string()]),
+    };
     let (domain, mut problems) = Domain::read(&document);
     let caps = Capabilities::from_flags(flags.iter().copied());
     let host = RecordedHost::default();
