@@ -1,10 +1,12 @@
 //! Where a device is, as properties of its `-device`.
 
+use caps_parser::Capability;
 use domain_model::DeviceInfo;
 use domain_model::address::{Ccw, Pci, Place, SpaprVio, Usb};
 use domain_model::xml::{Text, text::OnOff};
 
 use crate::context::Context;
+use crate::dialect::Era;
 use crate::props::Props;
 
 /// Adds a device's address.
@@ -19,8 +21,8 @@ pub(crate) fn address(props: Props, info: &DeviceInfo, cx: &Context<'_>) -> Prop
             props
                 .set_at("bus", pci_bus(pci, cx), origin)
                 .set_at("multifunction", multifunction, origin)
-                .set_at("acpi-index", info.acpi_index, origin)
                 .set_at("addr", slot(pci), origin)
+                .set_at("acpi-index", info.acpi_index, origin)
         }
         Place::Usb(usb) => props.set_at("bus", usb_bus(usb, cx), origin).set_at(
             "port",
@@ -62,6 +64,10 @@ fn devno(ccw: &Ccw) -> Option<String> {
 }
 
 fn pci_bus(pci: &Pci, cx: &Context<'_>) -> Option<String> {
+    // The one bus of a historic QEMU is no controller of the domain.
+    if cx.dialect.era == Era::Historic {
+        return Some(if cx.has(Capability::PciMultibus) { "pci.0" } else { "pci" }.to_owned());
+    }
     let index = u32::try_from(pci.bus.unwrap_or_default().0).ok()?;
     cx.controller("pci", index).map(str::to_owned)
 }

@@ -36,12 +36,18 @@ fn every_dialect_has_its_form() {
     check(
         virtio,
         &device,
-        &["-device virtio-net-pci,vlan=0,id=net0,mac=52:54:00:0a:0b:0c", "-net user,vlan=0,name=hostnet0"],
+        &[
+            "-device virtio-net-pci,vlan=0,id=net0,mac=52:54:00:0a:0b:0c,bus=pci,addr=0x2",
+            "-net user,vlan=0,name=hostnet0",
+        ],
     );
     check(
         virtio,
         &netdev,
-        &["-netdev user,id=hostnet0", "-device virtio-net-pci,netdev=hostnet0,id=net0,mac=52:54:00:0a:0b:0c"],
+        &[
+            "-netdev user,id=hostnet0",
+            "-device virtio-net-pci,netdev=hostnet0,id=net0,mac=52:54:00:0a:0b:0c,bus=pci,addr=0x2",
+        ],
     );
     check(
         "<model type='e1000'/>",
@@ -62,7 +68,7 @@ fn txmode_is_for_virtio_cards_of_a_qemu_that_has_tx() {
         &virtio,
         &[Capability::DeviceOption, Capability::VirtioTxAlg],
         &[
-            "-device virtio-net-pci,tx=timer,vlan=0,id=net0,mac=52:54:00:0a:0b:0c",
+            "-device virtio-net-pci,tx=timer,vlan=0,id=net0,mac=52:54:00:0a:0b:0c,bus=pci,addr=0x2",
             "-net user,vlan=0,name=hostnet0",
         ],
     );
@@ -72,7 +78,10 @@ fn txmode_is_for_virtio_cards_of_a_qemu_that_has_tx() {
     check(
         &format!("<model type='rtl8139'/>{driver}"),
         &device,
-        &["-device rtl8139,vlan=0,id=net0,mac=52:54:00:0a:0b:0c", "-net user,vlan=0,name=hostnet0"],
+        &[
+            "-device rtl8139,vlan=0,id=net0,mac=52:54:00:0a:0b:0c,bus=pci,addr=0x2",
+            "-net user,vlan=0,name=hostnet0",
+        ],
     );
     check(
         &virtio,
