@@ -31,6 +31,9 @@ pub trait Host {
     /// Seconds since 1970; `None` where nobody wants the clock to show in a command line.
     fn now(&self) -> Option<i64>;
 
+    /// A TCP port that nobody listens on, from this one on.
+    fn free_port(&self, from: i32) -> i32;
+
     /// A variable of the environment of whoever starts the guest.
     fn env(&self, name: &str) -> Option<String>;
 }
@@ -111,6 +114,10 @@ impl Host for RecordedHost {
 
     fn now(&self) -> Option<i64> {
         self.now
+    }
+
+    fn free_port(&self, from: i32) -> i32 {
+        from
     }
 
     fn env(&self, name: &str) -> Option<String> {

@@ -8,6 +8,7 @@ mod historic;
 mod machine;
 mod pci;
 mod ports;
+mod screen;
 mod spapr_vio;
 mod usb;
 mod virtio;
@@ -55,6 +56,7 @@ const MODERN: &[Step] = &[
     controllers::number,
     machine::devices,
     ports::defaults,
+    screen::devices,
     device::defaults,
     controllers::needed,
     controllers::models,

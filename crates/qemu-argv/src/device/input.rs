@@ -1,18 +1,83 @@
-//! `<input>` on the QEMU side.
+//! `<input>`: keyboards, mice and tablets.
 
-use domain_model::device::input::Input;
-use domain_model::{Device, Domain};
+use domain_model::device::input::{Input, InputBus, InputKind, InputModel};
+use domain_model::virtio::VirtioModel;
+use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::props::Props;
+use crate::resolve::Resolving;
+use crate::{address, os, virtio};
 
 impl QemuDevice for Input {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
         format!("input{index}")
     }
 
+    fn defaults(device: &mut Device<Self>, _: usize, cx: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        if device.spec.bus.is_some() {
+            return;
+        }
+        let has_ps2 = os::is_x86(&cx.domain);
+        device.spec.bus = match device.spec.kind {
+            InputKind::Mouse | InputKind::Keyboard if has_ps2 => Some(InputBus::Ps2),
+            InputKind::Mouse | InputKind::Keyboard | InputKind::Tablet => Some(InputBus::Usb),
+            InputKind::Passthrough(_) => Some(InputBus::Virtio),
+            InputKind::Evdev(_) => None,
+        };
+    }
+
+    fn validate(device: &Resolved<'_, Self>, _: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        if device.spec.bus == Some(InputBus::Ps2) && matches!(device.spec.kind, InputKind::Tablet) {
+            let message = "there are no PS/2 tablets; use `bus='usb'` or `bus='virtio'`";
+            problems.push(Diagnostic::error(Code::Unsupported, device.at("@bus"), message));
+        }
+    }
+
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
-        cx.not_yet("`<input>`", device.origin, out);
+        let props =
+            match (device.spec.bus, &device.spec.kind) {
+                // The machine brings them along.
+                (Some(InputBus::Ps2), _) => return,
+                (Some(InputBus::Usb), kind) => {
+                    let driver = match kind {
+                        InputKind::Mouse => "usb-mouse",
+                        InputKind::Tablet => "usb-tablet",
+                        InputKind::Keyboard => "usb-kbd",
+                        InputKind::Passthrough(_) | InputKind::Evdev(_) => return,
+                    };
+                    Props::new("driver", driver, device.origin).set("id", device.alias)
+                }
+                (Some(InputBus::Virtio), kind) => {
+                    let (driver, evdev) = match kind {
+                        InputKind::Mouse => ("virtio-mouse", None),
+                        InputKind::Tablet => ("virtio-tablet", None),
+                        InputKind::Keyboard => ("virtio-keyboard", None),
+                        InputKind::Passthrough(source) => {
+                            ("virtio-input-host", source.as_ref().map(|source| source.evdev.as_str()))
+                        }
+                        InputKind::Evdev(_) => return,
+                    };
+                    let model = device.spec.model.map(|model| match model {
+                        InputModel::Virtio => VirtioModel::Virtio,
+                        InputModel::VirtioTransitional => VirtioModel::VirtioTransitional,
+                        InputModel::VirtioNonTransitional => VirtioModel::VirtioNonTransitional,
+                    });
+                    virtio::device(driver, model, &device.spec.virtio, device, cx)
+                        .set("id", device.alias)
+                        .set_at("evdev", evdev, device.at("source/@evdev"))
+                }
+                (bus, _) => {
+                    let what = match bus {
+                        Some(bus) => format!("an input device on the bus `{bus}`"),
+                        None => "an input device of this type".to_owned(),
+                    };
+                    cx.not_yet(&what, device.at("@bus"), out);
+                    return;
+                }
+            };
+        out.props("-device", address::address(props, device.info, cx));
     }
 }

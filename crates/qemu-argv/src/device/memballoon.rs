@@ -1,11 +1,14 @@
-//! `<memballoon>` on the QEMU side.
+//! `<memballoon>`: virtio-balloon.
 
-use domain_model::device::memballoon::Memballoon;
+use caps_parser::Capability;
+use domain_model::device::memballoon::{Memballoon, MemballoonModel};
+use domain_model::virtio::VirtioModel;
 use domain_model::{Device, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::{address, virtio};
 
 impl QemuDevice for Memballoon {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
@@ -13,6 +16,30 @@ impl QemuDevice for Memballoon {
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
-        cx.not_yet("`<memballoon>`", device.origin, out);
+        let model = match device.spec.model {
+            MemballoonModel::None => return,
+            MemballoonModel::Xen => {
+                cx.not_yet("a Xen memory balloon", device.at("@model"), out);
+                return;
+            }
+            MemballoonModel::Virtio => VirtioModel::Virtio,
+            MemballoonModel::VirtioTransitional => VirtioModel::VirtioTransitional,
+            MemballoonModel::VirtioNonTransitional => VirtioModel::VirtioNonTransitional,
+        };
+        let props = virtio::device("virtio-balloon", Some(model), &device.spec.virtio, device, cx)
+            .set("id", device.alias)
+            .requires(
+                Capability::VirtioBalloonPciDeflateOnOom,
+                "deflate-on-oom",
+                device.spec.autodeflate,
+                device.at("@autodeflate"),
+            )
+            .requires(
+                Capability::VirtioBalloonFreePageReporting,
+                "free-page-reporting",
+                device.spec.free_page_reporting,
+                device.at("@freePageReporting"),
+            );
+        out.props("-device", address::address(props, device.info, cx));
     }
 }

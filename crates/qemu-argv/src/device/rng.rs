@@ -1,11 +1,16 @@
-//! `<rng>` on the QEMU side.
+//! `<rng>`: virtio-rng and its backend object.
 
-use domain_model::device::rng::Rng;
+use caps_parser::Capability;
+use domain_model::device::rng::{Rng, RngBackendKind, RngModel};
+use domain_model::virtio::VirtioModel;
 use domain_model::{Device, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
+use crate::chardev::{self, Frontend};
 use crate::context::{Context, Inputs, Resolved};
+use crate::props::Props;
+use crate::{address, virtio};
 
 impl QemuDevice for Rng {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
@@ -13,6 +18,39 @@ impl QemuDevice for Rng {
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
-        cx.not_yet("`<rng>`", device.origin, out);
+        let id = format!("obj{}", device.alias);
+        let origin = device.at("backend");
+        let backend = |kind| Props::new("qom-type", kind, origin).set("id", &id);
+        let object = match &device.spec.backend.kind {
+            RngBackendKind::Random { path } => {
+                // Both are there since QEMU 1.3; libvirt reads from the one that does not block.
+                let path = path.as_deref().unwrap_or("/dev/urandom");
+                backend("rng-random").set("filename", cx.config().path(path))
+            }
+            RngBackendKind::Egd(chardev) => {
+                let frontend = Frontend::new(device.alias, origin);
+                let chardev = chardev::args(chardev, frontend, cx, out);
+                backend("rng-egd").set("chardev", chardev)
+            }
+            RngBackendKind::Builtin => backend("rng-builtin"),
+        };
+        out.props("-object", object);
+        if matches!(device.spec.backend.kind, RngBackendKind::Builtin) {
+            out.needing(Capability::RngBuiltin);
+        }
+        let model = match device.spec.model {
+            RngModel::Virtio => VirtioModel::Virtio,
+            RngModel::VirtioTransitional => VirtioModel::VirtioTransitional,
+            RngModel::VirtioNonTransitional => VirtioModel::VirtioNonTransitional,
+        };
+        let rate = device.spec.rate.as_ref();
+        // QEMU wants a period with every limit; a second is libvirt's.
+        let period = rate.map(|rate| rate.period.unwrap_or(1000));
+        let props = virtio::device("virtio-rng", Some(model), &device.spec.virtio, device, cx)
+            .set("rng", &id)
+            .set("id", device.alias)
+            .set_at("max-bytes", rate.map(|rate| rate.bytes), device.at("rate/@bytes"))
+            .set_at("period", period, device.at("rate/@period"));
+        out.props("-device", address::address(props, device.info, cx));
     }
 }
