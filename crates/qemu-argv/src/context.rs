@@ -1,6 +1,6 @@
 //! What the functions that build arguments can ask.
 
-use caps_parser::facts::{Accel, Accelerator, Machine};
+use caps_parser::facts::{Accel, Accelerator, CpuModel, Machine};
 use caps_parser::{Capabilities, Capability};
 use domain_model::device::Listed;
 use domain_model::device::controller::Controller;
@@ -49,6 +49,11 @@ impl<'a> Inputs<'a> {
     /// Every machine type.
     pub fn machines(&self, kind: DomainType) -> &'a [Machine] {
         self.accelerator(kind).map_or(&[], |accelerator| accelerator.machines.as_slice())
+    }
+
+    /// The CPU models of the accelerator that runs the domain.
+    pub fn cpus(&self, kind: DomainType) -> &'a [CpuModel] {
+        self.accelerator(kind).map_or(&[], |accelerator| accelerator.cpus.as_slice())
     }
 
     /// A machine type, by name or alias.

@@ -1,11 +1,16 @@
 //! `<cpu>` and `<vcpu>`: `-cpu` and `-smp`.
 
 use caps_parser::Capability;
-use caps_parser::facts::Machine;
-use domain_model::cpu::{Cpu, CpuCheck, CpuFallback, CpuMatch, CpuMode, CpuModel, FeaturePolicy, Topology};
-use domain_model::memory::{Placement, Vcpu};
-use domain_model::xml::text::OnOff;
-use domain_model::{Code, Diagnostic, DomainType};
+use caps_parser::facts::{self, Machine};
+use domain_model::cpu::{
+    Cpu, CpuCacheMode, CpuCheck, CpuFallback, CpuMatch, CpuMode, CpuModel, FeaturePolicy, MaxphysaddrMode,
+    Topology,
+};
+use domain_model::memory::{Placement, Vcpu, VcpuState};
+use domain_model::os::Arch;
+use domain_model::xml::Meta;
+use domain_model::xml::text::{OnOff, YesNo};
+use domain_model::{Code, Diagnostic, Domain, DomainType, Origin};
 
 use crate::arg::Args;
 use crate::context::Context;
@@ -36,6 +41,82 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         cx.problems.push(Diagnostic::error(Code::Unsupported, topology.meta.origin, message));
     }
     default_model(cx);
+    model(cx);
+    states(cx);
+}
+
+/// Fills in which processors are there at the start and which can be taken away.
+fn states(cx: &mut Resolving<'_>) {
+    if cx.domain.vcpus.is_empty() {
+        return;
+    }
+    for state in &mut cx.domain.vcpus {
+        let enabled = state.enabled.unwrap_or(YesNo::Yes) == YesNo::Yes;
+        state.hotpluggable.get_or_insert(if enabled { YesNo::No } else { YesNo::Yes });
+        if !enabled && state.hotpluggable == Some(YesNo::No) {
+            let message =
+                format!("processor {} is neither there at the start nor can be added later", state.id);
+            cx.problems.push(Diagnostic::error(Code::Conflict, state.meta.origin, message));
+        }
+    }
+    cx.domain.vcpus.sort_by_key(|state| state.id);
+    let first = cx.domain.vcpus.iter().find(|state| state.id == 0);
+    if let Some(first) = first
+        && (first.enabled == Some(YesNo::No)
+            || first.hotpluggable == Some(YesNo::Yes)
+            || first.order.is_some_and(|order| order != 1))
+    {
+        let message = "processor 0 is there at the start, is the first and stays";
+        cx.problems.push(Diagnostic::error(Code::Conflict, first.meta.origin, message));
+    }
+    let there = cx.domain.vcpus.iter().filter(|state| state.enabled != Some(YesNo::No)).count();
+    if let Some(vcpu) = &mut cx.domain.vcpu {
+        let there = u32::try_from(there).unwrap_or(u32::MAX);
+        vcpu.current = vcpu.count.filter(|count| *count != there).map(|_| there);
+    }
+}
+
+/// Fills in what is not said of the CPU model and its features.
+fn model(cx: &mut Resolving<'_>) {
+    let kind = cx.domain.kind;
+    let is_x86 = crate::os::is_x86(&cx.domain);
+    let migratable = match cx.inputs.has(Capability::CpuMigratable) {
+        true => Some(OnOff::On),
+        false if is_x86 => Some(OnOff::Off),
+        false => None,
+    };
+    let Some(cpu) = &mut cx.domain.cpu else { return };
+    for feature in &mut cpu.features {
+        feature.policy.get_or_insert(FeaturePolicy::Require);
+    }
+    if let Some(topology) = &mut cpu.topology {
+        topology.dies.get_or_insert(1);
+        topology.clusters.get_or_insert(1);
+    }
+    let check = match cpu.mode {
+        // Only numbers of processors and cells are said, and nothing of the model.
+        None if cpu.model.is_none() => return,
+        Some(CpuMode::Custom) if cpu.model.is_none() => return,
+        Some(CpuMode::HostPassthrough | CpuMode::Maximum) => {
+            cpu.migratable = cpu.migratable.or(migratable);
+            CpuCheck::None
+        }
+        Some(CpuMode::HostModel) => CpuCheck::Partial,
+        // TCG emulates models whatever the host's CPU is.
+        Some(CpuMode::Custom) | None if kind == DomainType::Qemu => CpuCheck::None,
+        Some(CpuMode::Custom) | None => CpuCheck::Partial,
+    };
+    if cpu.mode.is_none_or(|mode| mode == CpuMode::Custom) {
+        cpu.mode = Some(CpuMode::Custom);
+        cpu.matching.get_or_insert(CpuMatch::Exact);
+        if let Some(model) = &mut cpu.model {
+            model.fallback.get_or_insert(CpuFallback::Allow);
+        }
+    } else if cpu.model.as_ref().is_some_and(|model| model.name.is_none() && model.vendor_id.is_none()) {
+        // A model that is not named says only what `host-model` does anyway.
+        cpu.model = None;
+    }
+    cpu.check.get_or_insert(check);
 }
 
 /// Without a model, the machine type's own is named, so that it stays when QEMU's default changes.
@@ -45,81 +126,191 @@ fn default_model(cx: &mut Resolving<'_>) {
         .cpu
         .as_ref()
         .is_some_and(|cpu| cpu.model.is_some() || cpu.mode.is_some_and(|mode| mode != CpuMode::Custom));
-    let machine = cx.domain.os.machine.as_deref().and_then(|name| cx.inputs.machine(cx.domain.kind, name));
-    let Some(model) = machine.and_then(default_cpu) else { return };
     if has_model {
         return;
     }
+    let kind = cx.domain.kind;
+    let machine = cx.domain.os.machine.as_deref().and_then(|name| cx.inputs.machine(kind, name));
+    let Some(model) = machine.and_then(|machine| default_cpu(machine, cx.inputs.cpus(kind))) else { return };
     let origin = cx.domain.meta.at("os/type/@machine").implies("the machine type's own CPU model");
-    let cpu = cx.domain.cpu.get_or_insert_with(Cpu::default);
+    let meta = Meta::from_origin(origin);
+    let cpu = cx.domain.cpu.get_or_insert_with(|| Cpu { meta: meta.clone(), ..Cpu::default() });
+    if model == "host" {
+        cpu.mode = Some(CpuMode::HostPassthrough);
+        return;
+    }
     cpu.mode = Some(CpuMode::Custom);
     cpu.matching = Some(CpuMatch::Exact);
     cpu.check = Some(CpuCheck::None);
-    cpu.model = Some(CpuModel {
-        fallback: Some(CpuFallback::Forbid),
-        name: Some(model.to_owned()),
-        meta: domain_model::xml::Meta::from_origin(origin),
-        ..CpuModel::default()
-    });
+    let fallback = Some(CpuFallback::Forbid);
+    cpu.model = Some(CpuModel { fallback, name: Some(model), meta, ..CpuModel::default() });
 }
 
 /// The model behind the QOM type of a machine type's own CPU: `qemu64` for `qemu64-x86_64-cpu`.
-fn default_cpu(machine: &Machine) -> Option<&str> {
+fn default_cpu(machine: &Machine, models: &[facts::CpuModel]) -> Option<String> {
     let kind = machine.default_cpu.as_deref()?;
+    if let Some(model) = models.iter().find(|model| model.type_name.as_deref() == Some(kind)) {
+        return Some(libvirt_name(&model.name));
+    }
     let model = kind.strip_suffix("-cpu")?;
     let archs = ["-x86_64", "-i386", "-arm", "-s390x", "-powerpc64", "-riscv", "-loongarch", "-powerpc"];
-    Some(archs.iter().find_map(|arch| model.strip_suffix(arch)).unwrap_or(model))
+    Some(archs.iter().find_map(|arch| model.strip_suffix(arch)).unwrap_or(model).to_owned())
+}
+
+/// libvirt's spelling of a model: QEMU's in upper case for the POWER models that libvirt knows.
+fn libvirt_name(model: &str) -> String {
+    const POWER: [&str; 7] =
+        ["POWER6", "POWER7", "POWER8", "POWER9", "POWER10", "POWERPC_e5500", "POWERPC_e6500"];
+    POWER.iter().find(|known| known.eq_ignore_ascii_case(model)).map_or(model, |known| known).to_owned()
 }
 
 /// `-cpu`
 pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {
-    let Some(cpu) = &cx.domain.cpu else { return };
-    let model_origin = cpu.model.as_ref().map_or(cpu.meta.at("@mode"), |model| model.meta.origin);
+    let mut origin = Origin::always("a guest for 32 bits gets a CPU for 32 bits");
+    let named = match &cx.domain.cpu {
+        Some(cpu) if cpu.model.is_some() || cpu.mode.is_some_and(|mode| mode != CpuMode::Custom) => {
+            let Some(props) = named(cpu, cx, out) else { return };
+            Some(props)
+        }
+        _ if cx.domain.os.arch == Some(Arch::I686)
+            && cx.inputs.caps.facts.libvirt_arch() == Some("x86_64") =>
+        {
+            Some(Props::new("model", "qemu32", origin))
+        }
+        _ => None,
+    };
+    let is_named = named.is_some();
+    let default = match cx.domain.os.arch {
+        Some(Arch::X86_64) => {
+            origin = Origin::always("properties of the CPU need a model; this is QEMU's own default");
+            "qemu64"
+        }
+        Some(Arch::I686) => "qemu32",
+        _ => "",
+    };
+    let props = named.unwrap_or_else(|| Props::new("model", default, origin));
+    let props = crate::features::cpu_properties(cx, props);
+    let props = cache_and_addresses(cx, props);
+    if !is_named && props.items().len() == 1 {
+        return;
+    }
+    if !is_named && default.is_empty() {
+        let message = "this architecture has no default CPU to give properties to; name a `<model>`";
+        out.problem(Diagnostic::error(Code::Unsupported, cx.domain.meta.at("features"), message));
+        return;
+    }
+    out.props("-cpu", props);
+}
+
+/// The CPU that `<cpu>` names, with its features.
+fn named(cpu: &Cpu, cx: &Context<'_>, out: &mut Args) -> Option<Props> {
+    let mode = cpu.meta.at("@mode");
+    let model_origin = cpu.model.as_ref().map_or(mode, |model| model.meta.origin);
     let props = match cpu.mode.unwrap_or(CpuMode::Custom) {
-        CpuMode::HostPassthrough => {
-            if cx.domain.kind == DomainType::Qemu {
+        kind @ (CpuMode::HostPassthrough | CpuMode::Maximum) => {
+            if kind == CpuMode::HostPassthrough && cx.domain.kind == DomainType::Qemu {
                 let message = "CPU mode `host-passthrough` needs KVM, and the domain's type is `qemu`";
                 out.problem(
-                    Diagnostic::error(Code::Unsupported, cpu.meta.at("@mode"), message)
+                    Diagnostic::error(Code::Unsupported, mode, message)
                         .help("use `<cpu mode='maximum'/>`, or `<domain type='kvm'>`"),
                 );
             }
-            let migratable = cpu.migratable.or(Some(OnOff::On)).filter(|_| cx.has(Capability::CpuMigratable));
-            Props::new("model", "host", cpu.meta.at("@mode")).set_at(
+            let migratable = cpu.migratable.filter(|_| cx.has(Capability::CpuMigratable));
+            let name = if kind == CpuMode::Maximum { "max" } else { "host" };
+            let small = cx.domain.os.arch == Some(Arch::Armv7l) && cx.inputs.host.arch() == Some("aarch64");
+            let rule = cx.domain.meta.at("os/type/@arch").implies("the host's CPU runs in its 32-bit mode");
+            Props::new("model", name, mode).set_at("aarch64", small.then_some(false), rule).set_at(
                 "migratable",
                 migratable,
                 cpu.meta.at("@migratable"),
             )
         }
-        CpuMode::Maximum => {
-            let props = Props::new("model", "max", cpu.meta.at("@mode"));
-            props.set_at("migratable", cpu.migratable, cpu.meta.at("@migratable"))
+        CpuMode::HostModel if matches!(cx.domain.os.arch, Some(Arch::Ppc64 | Arch::Ppc64le)) => {
+            Props::new("model", "host", mode)
         }
         CpuMode::HostModel => {
-            cx.not_yet("CPU mode `host-model`", cpu.meta.at("@mode"), out);
-            return;
+            cx.not_yet("CPU mode `host-model`", mode, out);
+            return None;
         }
-        CpuMode::Custom => match cpu.model.as_ref().and_then(|model| model.name.as_deref()) {
-            Some(name) => Props::new("model", name, model_origin),
-            None => return,
-        },
+        CpuMode::Custom => {
+            Props::new("model", cpu.model.as_ref().and_then(|model| model.name.as_ref())?, model_origin)
+        }
     };
-    let props = cpu.features.iter().fold(props, |props, feature| {
+    let vendor = cpu.model.as_ref().and_then(|model| model.vendor_id.as_ref());
+    let props = props.set_at("vendor", vendor, model_origin);
+    Some(cpu.features.iter().fold(props, |props, feature| {
         let on = match feature.policy.unwrap_or(FeaturePolicy::Require) {
             FeaturePolicy::Force | FeaturePolicy::Require => true,
             FeaturePolicy::Disable | FeaturePolicy::Forbid => false,
             FeaturePolicy::Optional => return props,
         };
-        props.set_at(&feature.name, on, feature.meta.origin)
-    });
-    out.props("-cpu", crate::features::cpu_properties(cx, props));
+        props.set_at(&qemu_feature(cx.domain, &feature.name), on, feature.meta.origin)
+    }))
+}
+
+/// QEMU's spelling of a feature: libvirt keeps some old ones.
+fn qemu_feature(domain: &Domain, name: &str) -> String {
+    if !crate::os::is_x86(domain) {
+        return name.to_owned();
+    }
+    match name {
+        "cmp_legacy" | "ds_cpl" | "fxsr_opt" | "kvm_pv_eoi" | "kvm_pv_unhalt" | "lahf_lm" | "nodeid_msr"
+        | "perfctr_core" | "perfctr_nb" | "tsc_adjust" => name.replace('_', "-"),
+        "pclmuldq" => "pclmulqdq".to_owned(),
+        "sse4_1" | "sse4_2" => name.replace('_', "."),
+        "tsc-deadline" | "invtsc" => name.to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+/// What `-cpu` says of caches and of the size of addresses.
+fn cache_and_addresses(cx: &Context<'_>, props: Props) -> Props {
+    let Some(cpu) = &cx.domain.cpu else { return props };
+    let mut props = props;
+    if let Some(cache) = &cpu.cache {
+        let mode = cache.meta.at("@mode");
+        let is_host = matches!(cpu.mode, Some(CpuMode::HostPassthrough | CpuMode::Maximum));
+        let hide_host = is_host.then_some(false);
+        props = match cache.mode {
+            CpuCacheMode::Emulate => {
+                props.set_at("l3-cache", true, mode).set_at("host-cache-info", hide_host, mode)
+            }
+            CpuCacheMode::Passthrough => {
+                props.set_at("host-cache-info", true, mode).set_at("l3-cache", false, mode)
+            }
+            CpuCacheMode::Disable => {
+                props.set_at("host-cache-info", hide_host, mode).set_at("l3-cache", false, mode)
+            }
+        };
+    }
+    let Some(size) = &cpu.maxphysaddr else { return props };
+    let mode = size.meta.at("@mode");
+    match (size.mode, size.bits.filter(|bits| *bits > 0)) {
+        (MaxphysaddrMode::Passthrough, _) => {
+            let limit = size.limit.filter(|limit| *limit > 0);
+            props.set_at("host-phys-bits", true, mode).set_at(
+                "host-phys-bits-limit",
+                limit,
+                size.meta.at("@limit"),
+            )
+        }
+        (MaxphysaddrMode::Emulate, Some(bits)) => props.set_at("phys-bits", bits, size.meta.at("@bits")),
+        (MaxphysaddrMode::Emulate, None) => props.set_at("host-phys-bits", false, mode),
+    }
 }
 
 /// `-smp`
 pub(crate) fn topology(cx: &Context<'_>, out: &mut Args) {
     let Some(vcpu) = &cx.domain.vcpu else { return };
     let max = vcpu.count.unwrap_or(1);
-    let current = vcpu.current.unwrap_or(max);
+    let states = &cx.domain.vcpus;
+    // Processors that can be taken away are added over QMP, before the guest runs.
+    let stays =
+        |state: &&VcpuState| state.enabled != Some(YesNo::No) && state.hotpluggable != Some(YesNo::Yes);
+    let current = match states.is_empty() {
+        true => vcpu.current.unwrap_or(max),
+        false => u32::try_from(states.iter().filter(stays).count()).unwrap_or(max),
+    };
     let written = cx.domain.cpu.as_ref().and_then(|cpu| cpu.topology.as_ref());
     let default = Topology { sockets: max, cores: 1, threads: 1, ..Topology::default() };
     let topology = written.unwrap_or(&default);
@@ -127,11 +318,18 @@ pub(crate) fn topology(cx: &Context<'_>, out: &mut Args) {
         Some(topology) => topology.meta.origin,
         None => vcpu.meta.origin.implies("without `<topology>`, each processor has a socket of its own"),
     };
+    // What is 1 need not be known to QEMU.
+    let level = |count: Option<u32>, capability| count.filter(|count| *count > 1 || cx.has(capability));
     let props = Props::new("cpus", current, vcpu.meta.origin)
-        .set_at("maxcpus", (current < max).then_some(max), vcpu.meta.origin)
+        .set_at("maxcpus", (current != max).then_some(max), vcpu.meta.at("@current"))
         .set_at("sockets", topology.sockets, origin)
-        .set_at("dies", topology.dies.filter(|_| cx.has(Capability::SmpDies)), origin)
-        .set_at("clusters", topology.clusters.filter(|_| cx.has(Capability::SmpClusters)), origin)
+        .requires(Capability::SmpDies, "dies", level(topology.dies, Capability::SmpDies), origin)
+        .requires(
+            Capability::SmpClusters,
+            "clusters",
+            level(topology.clusters, Capability::SmpClusters),
+            origin,
+        )
         .set_at("cores", topology.cores, origin)
         .set_at("threads", topology.threads, origin);
     out.props("-smp", props);

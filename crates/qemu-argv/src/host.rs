@@ -1,5 +1,7 @@
 //! Facts about the host: questions to ask, and recorded answers.
 
+use domain_model::values::CpuSet;
+use domain_model::xml::Text as _;
 use serde::{Deserialize, Serialize};
 
 /// What a command line needs to know of the host it is for.
@@ -26,6 +28,16 @@ pub trait Host {
     /// none or it cannot be told.
     fn pci_device(&self, _address: &str) -> Option<HostPciDevice> {
         None
+    }
+
+    /// The NUMA nodes that are best for a new guest, where somebody advises on that (as `numad` does).
+    fn advised_nodes(&self) -> Option<CpuSet> {
+        None
+    }
+
+    /// The NUMA node of each of the host's processors; empty if it is not known.
+    fn cpu_nodes(&self) -> Vec<(u32, u32)> {
+        Vec::new()
     }
 
     /// Seconds since 1970; `None` where nobody wants the clock to show in a command line.
@@ -81,6 +93,10 @@ pub struct RecordedHost {
     pub numa_nodes: Vec<u32>,
     /// PCI devices, by address.
     pub pci_devices: std::collections::BTreeMap<String, HostPciDevice>,
+    /// The NUMA nodes that are best for a new guest, such as `0-3`.
+    pub advised_nodes: Option<String>,
+    /// The NUMA node of each processor.
+    pub cpu_nodes: Vec<(u32, u32)>,
     /// Seconds since 1970.
     pub now: Option<i64>,
     /// Variables of the environment.
@@ -110,6 +126,14 @@ impl Host for RecordedHost {
 
     fn pci_device(&self, address: &str) -> Option<HostPciDevice> {
         self.pci_devices.get(address).copied()
+    }
+
+    fn advised_nodes(&self) -> Option<CpuSet> {
+        self.advised_nodes.as_deref().and_then(|nodes| CpuSet::parse(nodes).ok())
+    }
+
+    fn cpu_nodes(&self) -> Vec<(u32, u32)> {
+        self.cpu_nodes.clone()
     }
 
     fn now(&self) -> Option<i64> {

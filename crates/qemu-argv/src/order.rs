@@ -4,7 +4,7 @@ use crate::arg::Args;
 use crate::context::Context;
 use crate::device::emit;
 use crate::dialect::Era;
-use crate::{clock, cpu, domain, features, memory, os, pm, qemu};
+use crate::{clock, cpu, domain, features, iothreads, memory, numa, os, pm, qemu};
 use domain_model::device::{
     audio::Audio, channel::Channel, console::Console, controller::Controller, crypto::Crypto, disk::Disk,
     filesystem::Filesystem, graphics::Graphics, hostdev::Hostdev, hub::Hub, input::Input,
@@ -34,12 +34,14 @@ const MODERN: &[Section] = &[
     os::firmware_blockdevs,
     features::machine,
     domain::accelerator,
+    features::tseg,
     cpu::args,
     os::bios,
     memory::size,
     memory::overcommit,
     cpu::topology,
-    memory::numa,
+    iothreads::args,
+    numa::args,
     domain::uuid,
     os::smbios,
     domain::no_display,

@@ -119,6 +119,11 @@ pub(crate) fn firmware_blockdevs(cx: &Context<'_>, out: &mut Args) {
     }
 }
 
+/// Tells the machine of its flash memory.
+pub(crate) fn pflash_options(props: Props, _: &Context<'_>) -> Props {
+    props
+}
+
 /// `-bios`
 pub(crate) fn bios(_: &Context<'_>, _: &mut Args) {}
 

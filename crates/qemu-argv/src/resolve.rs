@@ -20,7 +20,7 @@ use domain_model::{Diagnostic, Domain};
 
 use crate::context::{Context, Inputs};
 use crate::dialect::{Dialect, Era};
-use crate::{clock, cpu, device, domain, features, memory, os};
+use crate::{clock, cpu, device, domain, features, iothreads, memory, numa, os};
 
 /// A domain while it is resolved.
 #[derive(Debug)]
@@ -52,6 +52,8 @@ const MODERN: &[Step] = &[
     memory::defaults,
     features::defaults,
     cpu::defaults,
+    numa::defaults,
+    iothreads::defaults,
     clock::defaults,
     controllers::number,
     machine::devices,

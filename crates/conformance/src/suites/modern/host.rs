@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use qemu_argv::{FdRequest, HostPciDevice, RecordedHost};
+use domain_model::values::CpuSet;
+use domain_model::xml::Text as _;
 use serde::Deserialize;
 
 use super::manifest::Case;
@@ -14,6 +16,7 @@ pub struct Mocks {
     time_now_utc_and_local: i64,
     drm_render_node: String,
     host_numa_sysfs: Numa,
+    auto_nodeset: String,
     fds: BTreeMap<String, Fd>,
     pci_devices: Vec<PciDevice>,
 }
@@ -36,6 +39,17 @@ impl PciDevice {
 #[derive(Deserialize)]
 struct Numa {
     nodes: Vec<u32>,
+    cpulist: BTreeMap<u32, String>,
+}
+
+impl Numa {
+    /// The node of each processor.
+    fn cpus(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.cpulist.iter().flat_map(|(node, cpus)| {
+            let cpus = CpuSet::parse(cpus).unwrap_or_default();
+            cpus.iter().map(|cpu| (cpu, *node)).collect::<Vec<_>>()
+        })
+    }
 }
 
 /// The number of a descriptor, or prose about what it depends on.
@@ -59,6 +73,8 @@ impl Mocks {
             render_node: Some(self.drm_render_node.clone()),
             numa_nodes: self.host_numa_sysfs.nodes.clone(),
             pci_devices: self.pci_devices.iter().map(PciDevice::fact).collect(),
+            advised_nodes: Some(self.auto_nodeset.clone()),
+            cpu_nodes: self.host_numa_sysfs.cpus().collect(),
             now: Some(self.time_now_utc_and_local),
             env,
             ..RecordedHost::default()

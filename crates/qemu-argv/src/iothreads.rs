@@ -1,0 +1,83 @@
+//! `<iothreads>`: threads that work for disks and controllers.
+
+use std::collections::BTreeSet;
+
+use domain_model::iothreads::Iothread;
+use domain_model::xml::Meta;
+use domain_model::{Code, Diagnostic, Domain};
+
+use crate::arg::Args;
+use crate::context::Context;
+use crate::props::Props;
+use crate::resolve::Resolving;
+
+/// The most threads that a guest can have; more are a mistake.
+const MAX: u32 = 16_384;
+
+/// Numbers the threads that have no number of their own.
+pub(crate) fn defaults(cx: &mut Resolving<'_>) {
+    let domain = &mut cx.domain;
+    let written = u32::try_from(domain.iothread_ids.len()).unwrap_or(u32::MAX);
+    let count = domain.iothreads.unwrap_or_default().max(written);
+    if count > MAX {
+        let message = format!("{count} I/O threads are more than {MAX}");
+        let origin = domain.meta.at("iothreads");
+        cx.problems.push(Diagnostic::error(Code::Unsupported, origin, message));
+        return;
+    }
+    domain.iothreads = (count > 0).then_some(count);
+    // Threads that only have numbers, and those in order, need not be written one by one.
+    if domain.iothread_ids.is_empty() {
+        return;
+    }
+    let taken: BTreeSet<u32> = domain.iothread_ids.iter().map(|thread| thread.id).collect();
+    let origin = domain.meta.at("iothreads").implies("threads get the lowest free numbers");
+    let free = (1..=u32::MAX).filter(|id| !taken.contains(id));
+    let missing = usize::try_from(count - written).unwrap_or_default();
+    let numbered =
+        free.take(missing).map(|id| Iothread { id, meta: Meta::from_origin(origin), ..Iothread::default() });
+    domain.iothread_ids.extend(numbered);
+}
+
+/// The numbers of all threads.
+pub(crate) fn ids(domain: &Domain) -> Vec<u32> {
+    match domain.iothread_ids.as_slice() {
+        [] => (1..=domain.iothreads.unwrap_or_default()).collect(),
+        threads => threads.iter().map(|thread| thread.id).collect(),
+    }
+}
+
+/// The id of the object of a thread.
+pub(crate) fn object_id(number: u32) -> String {
+    format!("iothread{number}")
+}
+
+/// The objects of the threads, and the settings of the main loop.
+pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {
+    let domain = cx.domain;
+    if domain.iothread_ids.is_empty() {
+        for id in ids(domain) {
+            let origin = domain.meta.at("iothreads");
+            out.props("-object", Props::new("qom-type", "iothread", origin).set("id", object_id(id)));
+        }
+    }
+    for thread in &domain.iothread_ids {
+        let at = |path| thread.meta.at(path);
+        let poll = thread.poll.as_ref();
+        let props = Props::new("qom-type", "iothread", thread.meta.origin)
+            .set_at("id", object_id(thread.id), at("@id"))
+            .set_at("thread-pool-min", thread.thread_pool_min, at("@thread_pool_min"))
+            .set_at("thread-pool-max", thread.thread_pool_max, at("@thread_pool_max"))
+            .set_at("poll-max-ns", poll.and_then(|poll| poll.max), at("poll/@max"))
+            .set_at("poll-grow", poll.and_then(|poll| poll.grow), at("poll/@grow"))
+            .set_at("poll-shrink", poll.and_then(|poll| poll.shrink), at("poll/@shrink"));
+        out.props("-object", props);
+    }
+    if let Some(main) = &domain.default_iothread {
+        let props = Props::new("qom-type", "main-loop", main.meta.origin)
+            .set("id", "main-loop")
+            .set_at("thread-pool-min", main.thread_pool_min, main.meta.at("@thread_pool_min"))
+            .set_at("thread-pool-max", main.thread_pool_max, main.meta.at("@thread_pool_max"));
+        out.props("-object", props);
+    }
+}
