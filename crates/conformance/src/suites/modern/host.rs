@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use qemu_argv::{FdRequest, HostPciDevice, RecordedHost};
 use domain_model::values::CpuSet;
 use domain_model::xml::Text as _;
+use qemu_argv::{FdRequest, HostPciDevice, RecordedHost};
 use serde::Deserialize;
 
 use super::manifest::Case;
