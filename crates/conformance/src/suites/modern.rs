@@ -4,10 +4,12 @@ mod caps;
 mod config;
 mod host;
 mod manifest;
+mod schema;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use caps_parser::Capabilities;
 use domain_model::{Class, Diagnostic, Document, Domain, Severity};
 use qemu_argv::{CommandLine, Config, EnvVar, Inputs, shell};
 
@@ -137,7 +139,14 @@ impl Refused {
 /// What came of a case, as far as it got.
 struct Reached {
     resolved: Option<Domain>,
-    end: Result<(CommandLine, String), Refused>,
+    end: Result<Rendered, Refused>,
+}
+
+/// A command line in the layout of `.args` files.
+struct Rendered {
+    text: String,
+    /// What of it QEMU would not take.
+    violations: Vec<String>,
 }
 
 impl Shared {
@@ -176,28 +185,28 @@ impl Shared {
         let (command_line, problems) = qemu_argv::lower(&resolved, inputs);
         let unbuilt = errors(&document, &problems);
         let end = match unbuilt.is_empty() {
-            true => {
-                let text = self.render(case, &command_line);
-                Ok((command_line, text))
-            }
+            true => Ok(self.render(case, &caps, &command_line)),
             false => Err(Refused { stage: "build", errors: unbuilt }),
         };
         Ok(Reached { resolved: Some(resolved), end })
     }
 
-    fn render(&self, case: &Case, command_line: &CommandLine) -> String {
+    fn render(&self, case: &Case, caps: &Capabilities, command_line: &CommandLine) -> Rendered {
         let variable = |var: &EnvVar| (var.name.clone(), var.value.clone());
         let env: Vec<(String, String)> = command_line.env.iter().map(variable).collect();
         let mut argv = vec![command_line.program.clone()];
         argv.extend(command_line.argv(&mut |request| self.mocks.fd(case, request)));
-        shell::lines(&env, &argv)
+        Rendered { violations: schema::violations(&argv, caps), text: shell::lines(&env, &argv) }
     }
 
     fn args(&self, case: &Case) -> Result<Outcome, String> {
         let name = case.args.as_deref().ok_or("the manifest names no command line")?;
         let expected = self.folder.text(name).map_err(|error| error.to_string())?;
         match self.reach(case)?.end {
-            Ok((_, text)) => Ok(Outcome::equal(&expected, &text)),
+            Ok(Rendered { text, violations }) => Ok(match Outcome::equal(&expected, &text) {
+                Outcome::Pass => Outcome::none_of(violations),
+                Outcome::Fail(text) => Outcome::Fail(text + &violations.join("\n")),
+            }),
             Err(refused) => Err(refused.to_text()),
         }
     }
