@@ -62,8 +62,8 @@ struct Folder {
     dir: Option<PathBuf>,
 }
 
-/// What a command that went well found.
-type Verdict = Result<ExitCode, Box<dyn std::error::Error>>;
+/// Anything, or whatever went wrong on the way to it.
+type Try<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     let verdict = match Cli::parse().command {
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
     })
 }
 
-fn found(dir: Option<PathBuf>) -> Result<Vec<Box<dyn Suite>>, Box<dyn std::error::Error>> {
+fn found(dir: Option<PathBuf>) -> Try<Vec<Box<dyn Suite>>> {
     let reference = Reference::open(dir.unwrap_or_else(Reference::default_root))?;
     let suites = suites::found(&reference)?;
     match suites.is_empty() {
@@ -93,7 +93,7 @@ fn found(dir: Option<PathBuf>) -> Result<Vec<Box<dyn Suite>>, Box<dyn std::error
     }
 }
 
-fn score(dir: Option<PathBuf>) -> Verdict {
+fn score(dir: Option<PathBuf>) -> Try<ExitCode> {
     let suites = found(dir)?;
     let results = run::all(&suites);
     let mut groups = Vec::new();
@@ -113,7 +113,7 @@ fn score(dir: Option<PathBuf>) -> Verdict {
 }
 
 /// The suite that is called `name`, and which of its cases count.
-fn pick(name: &str, folder: Folder) -> Result<(Box<dyn Suite>, Vec<usize>), Box<dyn std::error::Error>> {
+fn pick(name: &str, folder: Folder) -> Try<(Box<dyn Suite>, Vec<usize>)> {
     let suites = found(folder.dir)?;
     let mut names = Vec::new();
     for suite in suites {
@@ -132,7 +132,7 @@ fn pick(name: &str, folder: Folder) -> Result<(Box<dyn Suite>, Vec<usize>), Box<
     Err(format!("no suite `{name}`; there are: {}", names.join(", ")).into())
 }
 
-fn show(suite: &str, case: &str, folder: Folder) -> Verdict {
+fn show(suite: &str, case: &str, folder: Folder) -> Try<ExitCode> {
     let (suite, _) = pick(suite, folder)?;
     let index = suite.cases().iter().position(|id| *id == case);
     let index = index.ok_or_else(|| format!("no case `{case}` in {}", suite.name()))?;
@@ -148,7 +148,7 @@ fn show(suite: &str, case: &str, folder: Folder) -> Verdict {
     }
 }
 
-fn list(suite: &str, failing: bool, passing: bool, folder: Folder) -> Verdict {
+fn list(suite: &str, failing: bool, passing: bool, folder: Folder) -> Try<ExitCode> {
     let (suite, members) = pick(suite, folder)?;
     let suites = [suite];
     let outcomes = if failing || passing { run::all(&suites).concat() } else { Vec::new() };
@@ -162,7 +162,7 @@ fn list(suite: &str, failing: bool, passing: bool, folder: Folder) -> Verdict {
     Ok(ExitCode::SUCCESS)
 }
 
-fn ratchet(update: bool, folder: Folder) -> Verdict {
+fn ratchet(update: bool, folder: Folder) -> Try<ExitCode> {
     let suites = found(folder.dir)?;
     let results = run::all(&suites);
     let mut holds = true;

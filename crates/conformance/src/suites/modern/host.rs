@@ -6,6 +6,7 @@ use domain_model::values::CpuSet;
 use domain_model::xml::Text as _;
 use qemu_argv::{FdRequest, HostPciDevice, RecordedHost};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::manifest::Case;
 use crate::reference::{LoadError, Reference};
@@ -18,22 +19,8 @@ pub struct Mocks {
     host_numa_sysfs: Numa,
     auto_nodeset: String,
     fds: BTreeMap<String, Fd>,
-    pci_devices: Vec<PciDevice>,
-}
-
-/// Address, vendor and product, IOMMU group, and sometimes a remark.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum PciDevice {
-    Plain(String, String, u32),
-    Remarked(String, String, u32, String),
-}
-
-impl PciDevice {
-    fn fact(&self) -> (String, HostPciDevice) {
-        let (Self::Plain(address, _, group) | Self::Remarked(address, _, group, _)) = self;
-        (address.clone(), HostPciDevice { conventional: false, iommu_group: Some(*group) })
-    }
+    /// Address, vendor and product, IOMMU group, and sometimes a remark.
+    pci_devices: Vec<Vec<Value>>,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +59,7 @@ impl Mocks {
             arch: Some(case.host_arch.clone()),
             render_node: Some(self.drm_render_node.clone()),
             numa_nodes: self.host_numa_sysfs.nodes.clone(),
-            pci_devices: self.pci_devices.iter().map(PciDevice::fact).collect(),
+            pci_devices: self.pci_devices.iter().filter_map(|row| pci_device(row)).collect(),
             advised_nodes: Some(self.auto_nodeset.clone()),
             cpu_nodes: self.host_numa_sysfs.cpus().collect(),
             now: Some(self.time_now_utc_and_local),
@@ -113,4 +100,10 @@ impl Mocks {
         };
         number.to_string()
     }
+}
+
+fn pci_device(row: &[Value]) -> Option<(String, HostPciDevice)> {
+    let [address, _, group, ..] = row else { return None };
+    let iommu_group = group.as_u64().and_then(|group| u32::try_from(group).ok());
+    Some((address.as_str()?.to_owned(), HostPciDevice { conventional: false, iommu_group }))
 }
