@@ -79,6 +79,7 @@ const HISTORIC: &[Step] = &[
     os::defaults,
     memory::defaults,
     controllers::number,
+    historic::devices,
     ports::defaults,
     device::defaults,
     controllers::needed,

@@ -6,8 +6,9 @@ use domain_model::device::channel::ChannelTarget;
 use domain_model::device::controller::ControllerKind;
 use domain_model::device::disk::DiskBus;
 use domain_model::device::hostdev::HostdevKind;
-use domain_model::device::memballoon::MemballoonModel;
+use domain_model::device::memballoon::{Memballoon, MemballoonModel};
 use domain_model::device::sound::SoundModel;
+use domain_model::device::video::{Video, VideoModel, VideoType};
 use domain_model::device::watchdog::WatchdogModel;
 use domain_model::{Code, Device, DeviceInfo, Devices, Diagnostic, Origin};
 
@@ -17,6 +18,22 @@ use super::{Resolving, walk};
 const RULE: &str = "the next free PCI slot";
 /// The last slot of a bus.
 const LAST: u8 = 31;
+
+/// Adds the balloon that every guest has, and a screen for guests whose screen can be looked at.
+pub(crate) fn devices(cx: &mut Resolving<'_>) {
+    let devices = &mut cx.domain.devices;
+    if devices.memballoons.is_empty() {
+        let origin = Origin::always("guests have a memory balloon unless they say that they want none");
+        let spec = Memballoon { model: MemballoonModel::Virtio, ..Memballoon::default() };
+        devices.memballoons.push(Device::implied(spec, origin));
+    }
+    if let (Some(graphics), true) = (devices.graphics.first(), devices.videos.is_empty()) {
+        let origin = graphics.meta.origin.implies("what is shown needs a video card");
+        let model = VideoModel { kind: Some(VideoType::Cirrus), ..VideoModel::default() };
+        let spec = Video { model: Some(model), ..Video::default() };
+        devices.videos.push(Device::implied(spec, origin));
+    }
+}
 
 /// Gives virtio channels the port behind the highest in use on their controller.
 pub(crate) fn channels(cx: &mut Resolving<'_>) {
@@ -136,13 +153,12 @@ impl Bus {
             return Err(format!("PCI slot {slot:#x} is in use already"));
         }
         self.used |= bit;
-        if slot > self.next {
-            self.next = (slot + 1) & LAST;
-        }
         Ok(())
     }
 
+    /// Takes the slot of a part of the machine; free slots are behind it.
     fn reserve(&mut self, slot: u8, what: &'static str) -> Result<(), Diagnostic> {
+        self.next = self.next.max((slot + 1) & LAST);
         self.take(slot).map_err(|error| {
             let message = format!("{error}, and {what} is there");
             Diagnostic::error(Code::Exhausted, Origin::always("a part of the machine"), message)
@@ -180,24 +196,23 @@ mod tests {
 
     #[test]
     fn slots_are_taken_in_order() {
-        let check = |taken: &[u8], expected: &[u64]| {
+        let check = |written: &[u8], expected: &[u64]| {
             let mut bus = Bus::default();
-            for slot in taken {
+            for slot in written {
                 assert_eq!(bus.take(*slot), Ok(()));
             }
+            assert!(bus.reserve(0, "the host bridge").is_ok() && bus.reserve(1, "the PIIX3").is_ok());
             for slot in expected {
                 let mut info = DeviceInfo::default();
                 assert!(bus.plug_one(&mut info, Origin::Built).is_ok());
                 let at =
                     info.address.as_ref().and_then(|address| address.place.pci()).and_then(|pci| pci.slot);
-                assert_eq!(at.map(|slot| slot.0), Some(*slot), "{taken:?}");
+                assert_eq!(at.map(|slot| slot.0), Some(*slot), "{written:?}");
             }
         };
-        check(&[0, 1, 2], &[3, 4, 5]);
-        check(&[0, 1], &[2, 3]);
-        // A slot that was given moves the start, and what lies in front of it stays free.
-        check(&[5, 0, 1, 2], &[6, 7]);
-        check(&[4, 0, 1, 2, 6], &[7]);
+        check(&[], &[2, 3, 4]);
+        check(&[2, 4], &[3, 5]);
+        check(&[10], &[2, 3]);
     }
 
     #[test]
