@@ -1,9 +1,9 @@
 //! Where a device is, as properties of its `-device`.
 
 use caps_parser::Capability;
-use domain_model::DeviceInfo;
-use domain_model::address::{Ccw, Pci, Place, SpaprVio, Usb};
+use domain_model::address::{Ccw, Drive, Pci, Place, SpaprVio, Usb};
 use domain_model::xml::{Text, text::OnOff};
+use domain_model::{DeviceInfo, Origin};
 
 use crate::context::Context;
 use crate::dialect::Era;
@@ -49,6 +49,24 @@ pub(crate) fn address(props: Props, info: &DeviceInfo, cx: &Context<'_>) -> Prop
             origin,
         ),
         Place::Drive(_) | Place::VirtioS390 | Place::VirtioMmio | Place::Dimm(_) | Place::Unassigned => props,
+    }
+}
+
+/// Adds a place on a SCSI controller.
+pub(crate) fn scsi(props: Props, drive: &Drive, origin: Origin, cx: &Context<'_>) -> Props {
+    let controller = drive.controller.unwrap_or_default();
+    let alias = cx.controller("scsi", controller).map(str::to_owned);
+    let (bus, unit) = (drive.bus.unwrap_or_default(), drive.unit.unwrap_or_default());
+    if crate::device::disk::has_targets(cx.domain, controller) {
+        props
+            .set_at("bus", alias.map(|alias| format!("{alias}.0")), origin)
+            .set_at("channel", bus, origin)
+            .set_at("scsi-id", drive.target.unwrap_or_default(), origin)
+            .set_at("lun", unit, origin)
+    } else {
+        props
+            .set_at("bus", alias.map(|alias| format!("{alias}.{bus}")), origin)
+            .set_at("scsi-id", unit, origin)
     }
 }
 

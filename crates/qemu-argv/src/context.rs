@@ -89,6 +89,7 @@ pub struct Context<'a> {
     /// Which syntaxes the QEMU in use takes.
     pub dialect: Dialect,
     aliases: Vec<Vec<String>>,
+    nodes: Vec<u32>,
 }
 
 /// A device while arguments are built: everything about it is decided.
@@ -123,7 +124,8 @@ impl<'a> Context<'a> {
     /// Names the devices of a resolved domain.
     pub fn new(domain: &'a Domain, inputs: Inputs<'a>, dialect: Dialect) -> Self {
         let aliases = crate::device::aliases(domain, inputs);
-        Context { domain, inputs, dialect, aliases }
+        let nodes = crate::device::disk::node_numbers(domain);
+        Context { domain, inputs, dialect, aliases, nodes }
     }
 
     /// Whether the QEMU in use has a capability.
@@ -170,6 +172,11 @@ impl<'a> Context<'a> {
     /// QEMU's id of a device, by family and place.
     pub fn alias<T: Listed>(&self, index: usize) -> Option<&str> {
         self.aliases.get(T::INDEX)?.get(index).map(String::as_str)
+    }
+
+    /// The number of the first block node of a disk, by its place.
+    pub(crate) fn first_node(&self, disk: usize) -> u32 {
+        self.nodes.get(disk).copied().unwrap_or_default()
     }
 
     /// The machine type, as the QEMU in use knows it.

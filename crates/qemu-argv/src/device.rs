@@ -3,9 +3,9 @@
 mod audio;
 mod channel;
 mod console;
-mod controller;
+pub(crate) mod controller;
 mod crypto;
-mod disk;
+pub(crate) mod disk;
 mod filesystem;
 mod graphics;
 mod hostdev;
@@ -34,10 +34,12 @@ mod watchdog;
 
 use domain_model::device::Listed;
 use domain_model::device::graphics::Graphics;
-use domain_model::{Device, Diagnostic, Domain};
+use domain_model::device::iothread_map::{IothreadMap, MappedIothread};
+use domain_model::{Device, Diagnostic, Domain, Origin};
 
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::props::{ListStyle, Props, Value};
 use crate::resolve::Resolving;
 
 /// A device family on the QEMU side: one file below `device/`, of the same name as in the model.
@@ -63,13 +65,42 @@ pub trait QemuDevice: Listed + 'static {
 
     /// Adds the device's arguments: backends first, then the `-device`.
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args);
+
+    /// Adds the arguments of all devices of the family; those of most stand in the domain's order.
+    fn section(cx: &Context<'_>, out: &mut Args) {
+        for device in cx.each::<Self>() {
+            Self::args(&device, cx, out);
+        }
+    }
 }
 
 /// Adds the arguments of every device of a family.
 pub fn emit<T: QemuDevice>(cx: &Context<'_>, out: &mut Args) {
-    for device in cx.each::<T>() {
-        T::args(&device, cx, out);
-    }
+    T::section(cx, out);
+}
+
+/// Adds the iothreads that serve a disk or SCSI controller: one for all its queues, or a map.
+pub(crate) fn iothread(
+    props: Props,
+    iothread: Option<u32>,
+    map: Option<&IothreadMap>,
+    origin: Origin,
+) -> Props {
+    let name = |id: u32| format!("iothread{id}");
+    let entries = map.map(|map| {
+        let entry = |mapped: &MappedIothread| {
+            let queues = mapped.queues.iter().map(|queue| Value::from(queue.id)).collect::<Vec<_>>();
+            let queues = (!queues.is_empty()).then_some(Value::List(queues, ListStyle::Numbered));
+            Value::Props(Props::plain(mapped.meta.origin).set("iothread", name(mapped.id)).set("vqs", queues))
+        };
+        Value::List(map.iothreads.iter().map(entry).collect(), ListStyle::Numbered)
+    });
+    let map_origin = map.map_or(origin, |map| map.meta.origin);
+    props.set_at("iothread", iothread.filter(|id| *id > 0).map(name), origin).set_at(
+        "iothread-vq-mapping",
+        entries,
+        map_origin,
+    )
 }
 
 /// A family as the stages that go over all families see it.

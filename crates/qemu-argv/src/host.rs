@@ -71,6 +71,8 @@ pub enum FileKind {
     File,
     /// A directory.
     Directory,
+    /// A drive for CD-ROMs.
+    CdromDrive,
     /// A block device.
     BlockDevice,
     /// A character device.

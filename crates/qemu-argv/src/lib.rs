@@ -27,6 +27,8 @@ mod os;
 mod pm;
 mod qemu;
 mod rom;
+mod storage;
+mod throttle;
 mod virtio;
 
 use domain_model::{Diagnostic, Domain};

@@ -2,9 +2,9 @@
 
 use crate::arg::Args;
 use crate::context::Context;
-use crate::device::emit;
+use crate::device::{controller, disk, emit};
 use crate::dialect::Era;
-use crate::{clock, cpu, domain, features, iothreads, memory, numa, os, pm, qemu};
+use crate::{clock, cpu, domain, features, iothreads, memory, numa, os, pm, qemu, throttle};
 use domain_model::device::{
     audio::Audio, channel::Channel, console::Console, controller::Controller, crypto::Crypto, disk::Disk,
     filesystem::Filesystem, graphics::Graphics, hostdev::Hostdev, hub::Hub, input::Input,
@@ -41,6 +41,7 @@ const MODERN: &[Section] = &[
     memory::overcommit,
     cpu::topology,
     iothreads::args,
+    throttle::groups,
     numa::args,
     domain::uuid,
     os::smbios,
@@ -55,6 +56,8 @@ const MODERN: &[Section] = &[
     emit::<Controller>,
     emit::<MemoryDevice>,
     emit::<Hub>,
+    controller::smartcard_readers,
+    disk::floppy_drives,
     emit::<Disk>,
     emit::<Filesystem>,
     emit::<Interface>,

@@ -2,7 +2,7 @@
 
 pub(crate) mod board;
 mod ccw;
-mod controllers;
+pub(crate) mod controllers;
 mod dimm;
 mod historic;
 mod machine;
@@ -55,6 +55,7 @@ const MODERN: &[Step] = &[
     numa::defaults,
     iothreads::defaults,
     clock::defaults,
+    device::disk::sort,
     controllers::number,
     machine::devices,
     ports::defaults,

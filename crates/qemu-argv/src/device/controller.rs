@@ -1,18 +1,149 @@
-//! `<controller>` on the QEMU side.
+//! `<controller>` on the QEMU side: what buses hang on.
 
-use domain_model::device::controller::Controller;
-use domain_model::{Device, Domain};
+mod pci;
+mod usb;
+
+use domain_model::device::controller::{Controller, ControllerKind, ScsiModel};
+use domain_model::virtio::VirtioModel;
+use domain_model::xml::Tagged;
+use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::props::Props;
+use crate::resolve::board::Board;
+use crate::virtio;
 
 impl QemuDevice for Controller {
-    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
-        format!("controller{index}")
+    fn alias(device: &Device<Self>, _: usize, domain: &Domain, _: Inputs<'_>) -> String {
+        let index = device.spec.index.unwrap_or_default();
+        match &device.spec.kind {
+            ControllerKind::Pci(pci) => pci::alias(pci, index, domain),
+            _ if is_built_in(&device.spec, domain) => match device.spec.kind {
+                ControllerKind::Scsi { .. } => "scsi".to_owned(),
+                _ => "ide".to_owned(),
+            },
+            ControllerKind::Usb { .. } if index == 0 => "usb".to_owned(),
+            kind => format!("{}{index}", kind.tag()),
+        }
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
-        cx.not_yet("`<controller>`", device.origin, out);
+        if is_built_in(device.spec, cx.domain) {
+            return;
+        }
+        let props = match &device.spec.kind {
+            ControllerKind::Pci(controller) => pci::props(controller, device, cx),
+            ControllerKind::Usb { model, ports, master_startport } => {
+                usb::props(*model, *ports, *master_startport, device, cx)
+            }
+            ControllerKind::Scsi { model } => scsi(*model, device, cx, out),
+            ControllerKind::VirtioSerial { model, ports, vectors } => {
+                let options = &device.spec.driver.virtio;
+                let props = virtio::device("virtio-serial", *model, options, device, cx);
+                let props = props.set("id", device.alias);
+                let props = props.set_at("max_ports", *ports, device.at("@ports"));
+                Some(props.set_at("vectors", *vectors, device.at("@vectors")))
+            }
+            ControllerKind::Sata => simple("ahci", device),
+            ControllerKind::Ccid => simple("usb-ccid", device),
+            ControllerKind::Ide { .. } => {
+                let message = "this machine has no IDE controller besides the one that may be built in";
+                out.problem(Diagnostic::error(Code::Unsupported, device.at("@index"), message));
+                None
+            }
+            // Where there is a floppy controller or an ISA bus, it is a part of the machine.
+            ControllerKind::Fdc | ControllerKind::Isa | ControllerKind::Xenbus { .. } => None,
+        };
+        if let Some(props) = props {
+            out.props("-device", crate::address::address(props, device.info, cx));
+        }
     }
+
+    /// Adds controllers by kind, in libvirt's order; smartcard readers come after USB hubs.
+    fn section(cx: &Context<'_>, out: &mut Args) {
+        const KINDS: [&str; 6] = ["pci", "usb", "scsi", "ide", "sata", "virtio-serial"];
+        pci::holes(cx, out);
+        for kind in KINDS {
+            of_kind(kind, cx, out);
+        }
+    }
+}
+
+/// Adds smartcard readers.
+pub(crate) fn smartcard_readers(cx: &Context<'_>, out: &mut Args) {
+    of_kind("ccid", cx, out);
+}
+
+fn of_kind(kind: &str, cx: &Context<'_>, out: &mut Args) {
+    for device in cx.each::<Controller>().filter(|device| device.spec.kind.tag() == kind) {
+        Controller::args(&device, cx, out);
+    }
+}
+
+fn simple(driver: &str, device: &Resolved<'_, Controller>) -> Option<Props> {
+    Some(Props::new("driver", driver, device.origin).set("id", device.alias))
+}
+
+/// Whether a controller is a part of the machine.
+fn is_built_in(controller: &Controller, domain: &Domain) -> bool {
+    let board = Board::of(domain);
+    let is_first = controller.index == Some(0);
+    match &controller.kind {
+        ControllerKind::Pci(pci) => pci::is_built_in(pci, controller.index, domain),
+        ControllerKind::Sata => is_first && board == Board::Q35,
+        ControllerKind::Ide { .. } => is_first && has_ide(board),
+        ControllerKind::Scsi { model } => {
+            is_first && *model == Some(ScsiModel::Ncr53c90) && Board::has_ncr53c90(domain)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a board has an IDE controller.
+fn has_ide(board: Board) -> bool {
+    matches!(board, Board::I440fx | Board::Isapc | Board::Malta | Board::Pc)
+}
+
+fn scsi(
+    model: Option<ScsiModel>,
+    device: &Resolved<'_, Controller>,
+    cx: &Context<'_>,
+    out: &mut Args,
+) -> Option<Props> {
+    let driver = &device.spec.driver;
+    let virtio_model = match model? {
+        ScsiModel::VirtioScsi => Some(VirtioModel::Virtio),
+        ScsiModel::VirtioTransitional => Some(VirtioModel::VirtioTransitional),
+        ScsiModel::VirtioNonTransitional => Some(VirtioModel::VirtioNonTransitional),
+        _ => None,
+    };
+    let props = match model? {
+        ScsiModel::VirtioScsi | ScsiModel::VirtioTransitional | ScsiModel::VirtioNonTransitional => {
+            let props = virtio::device("virtio-scsi", virtio_model, &driver.virtio, device, cx);
+            super::iothread(props, driver.iothread, driver.iothreads.as_ref(), device.at("driver/@iothread"))
+        }
+        ScsiModel::Lsilogic => Props::new("driver", "lsi", device.origin),
+        ScsiModel::Lsisas1068 => Props::new("driver", "mptsas1068", device.origin),
+        ScsiModel::Lsisas1078 => Props::new("driver", "megasas", device.origin),
+        ScsiModel::Vmpvscsi => Props::new("driver", "pvscsi", device.origin),
+        ScsiModel::Ibmvscsi => Props::new("driver", "spapr-vscsi", device.origin),
+        ScsiModel::Dc390 => Props::new("driver", "dc390", device.origin),
+        ScsiModel::Am53c974 => Props::new("driver", "am53c974", device.origin),
+        model @ (ScsiModel::Auto | ScsiModel::Buslogic | ScsiModel::Ncr53c90) => {
+            let message = format!("QEMU has no SCSI controller of the model `{model}`");
+            out.problem(Diagnostic::error(Code::Unsupported, device.at("@model"), message));
+            return None;
+        }
+    };
+    let above_0 = |number: Option<u32>| number.filter(|number| *number > 0);
+    Some(
+        props
+            .set("id", device.alias)
+            .set_at("num_queues", above_0(driver.queues), device.at("driver/@queues"))
+            .set_at("cmd_per_lun", above_0(driver.cmd_per_lun), device.at("driver/@cmd_per_lun"))
+            .set_at("max_sectors", above_0(driver.max_sectors), device.at("driver/@max_sectors"))
+            .set_at("ioeventfd", driver.ioeventfd, device.at("driver/@ioeventfd")),
+    )
 }

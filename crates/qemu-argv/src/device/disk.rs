@@ -1,18 +1,70 @@
-//! `<disk>` on the QEMU side.
+//! `<disk>` on the QEMU side: nodes and a drive.
 
-use domain_model::device::disk::Disk;
-use domain_model::{Device, Domain};
+mod defaults;
+mod frontend;
+mod images;
+mod name;
+
+pub(crate) use defaults::sort;
+pub(crate) use frontend::floppy_drives;
+pub(crate) use images::node_numbers;
+
+use domain_model::device::controller::{ControllerKind, ScsiModel};
+use domain_model::device::disk::{Disk, DiskBus};
+use domain_model::storage::SourceKind;
+use domain_model::xml::text::YesNo;
+use domain_model::{Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::resolve::Resolving;
 
 impl QemuDevice for Disk {
-    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
-        format!("disk{index}")
+    fn alias(device: &Device<Self>, _: usize, domain: &Domain, _: Inputs<'_>) -> String {
+        let bus = device.spec.target.bus.unwrap_or(DiskBus::Ide);
+        let Some(drive) = device.info.address.as_ref().and_then(|address| address.place.drive()) else {
+            return format!("{bus}-disk{}", name::index(&device.spec.target.dev).unwrap_or_default());
+        };
+        let controller = drive.controller.unwrap_or_default();
+        let (on_bus, unit) = (drive.bus.unwrap_or_default(), drive.unit.unwrap_or_default());
+        if bus == DiskBus::Scsi && has_targets(domain, controller) {
+            let target = drive.target.unwrap_or_default();
+            format!("{bus}{controller}-{on_bus}-{target}-{unit}")
+        } else {
+            format!("{bus}{controller}-{on_bus}-{unit}")
+        }
+    }
+
+    fn defaults(device: &mut Device<Self>, _: usize, cx: &Resolving<'_>, problems: &mut Vec<Diagnostic>) {
+        defaults::fill_in(device, cx, problems);
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
-        cx.not_yet("`<disk>`", device.origin, out);
+        let disk = device.spec;
+        let is_shared =
+            |transient: &domain_model::device::disk::Transient| transient.share_backing == Some(YesNo::Yes);
+        // A disk whose image below is shared is plugged in after its overlay has been made.
+        if disk.transient.as_ref().is_some_and(is_shared) {
+            return;
+        }
+        if let SourceKind::VhostUser(_) = &disk.source.kind {
+            frontend::vhost_user(device, cx, out);
+            return;
+        }
+        if disk.target.bus == Some(DiskBus::Sd) {
+            cx.not_yet("a disk on the bus `sd`", device.at("target/@bus"), out);
+            return;
+        }
+        let drive = images::args(device, cx, out);
+        frontend::args(device, drive, cx, out);
     }
+}
+
+/// Whether the devices on a SCSI controller have targets and LUNs, and not just a number each.
+pub(crate) fn has_targets(domain: &Domain, controller: u32) -> bool {
+    !domain.devices.controllers.iter().any(|device| {
+        device.spec.index == Some(controller)
+            && matches!(device.spec.kind, ControllerKind::Scsi { model: Some(ScsiModel::Lsilogic) })
+    })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain_model::values::CpuSet;
 use domain_model::xml::Text as _;
-use qemu_argv::{FdRequest, HostPciDevice, RecordedHost};
+use qemu_argv::{FdRequest, FileKind, HostPciDevice, RecordedHost};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -64,6 +64,8 @@ impl Mocks {
             cpu_nodes: self.host_numa_sysfs.cpus().collect(),
             now: Some(self.time_now_utc_and_local),
             env,
+            // What the tests pretend of CD-ROM drives (NOTES, section 8).
+            files: BTreeMap::from([("/dev/cdrom".to_owned(), FileKind::CdromDrive)]),
             ..RecordedHost::default()
         }
     }

@@ -1,0 +1,54 @@
+//! USB controllers.
+
+use domain_model::device::controller::{Controller, ControllerKind, UsbModel};
+
+use crate::context::{Context, Resolved};
+use crate::props::Props;
+use crate::resolve::controllers::is_usb2;
+
+/// The properties of a USB controller; none if the guest has no USB.
+pub(super) fn props(
+    model: Option<UsbModel>,
+    ports: Option<u32>,
+    master_startport: Option<u32>,
+    device: &Resolved<'_, Controller>,
+    cx: &Context<'_>,
+) -> Option<Props> {
+    let props = Props::new("driver", qemu(model?)?, device.at("@model"));
+    let is_xhci = matches!(model, Some(UsbModel::NecXhci | UsbModel::QemuXhci));
+    let ports = ports.filter(|_| is_xhci);
+    let props = props.set_at("p2", ports, device.at("@ports")).set_at("p3", ports, device.at("@ports"));
+    Some(match (master_startport, is_usb2(model)) {
+        (Some(port), true) => props
+            .set("masterbus", master(device, cx).map(|alias| format!("{alias}.0")))
+            .set_at("firstport", port, device.at("master/@startport")),
+        _ => props.set("id", device.alias),
+    })
+}
+
+/// QEMU's name of the model.
+fn qemu(model: UsbModel) -> Option<&'static str> {
+    Some(match model {
+        UsbModel::Piix3Uhci => "piix3-usb-uhci",
+        UsbModel::Piix4Uhci => "piix4-usb-uhci",
+        UsbModel::Ehci => "usb-ehci",
+        UsbModel::Ich9Ehci1 => "ich9-usb-ehci1",
+        UsbModel::Ich9Uhci1 => "ich9-usb-uhci1",
+        UsbModel::Ich9Uhci2 => "ich9-usb-uhci2",
+        UsbModel::Ich9Uhci3 => "ich9-usb-uhci3",
+        UsbModel::Vt82c686bUhci => "vt82c686b-usb-uhci",
+        UsbModel::PciOhci => "pci-ohci",
+        UsbModel::NecXhci => "nec-usb-xhci",
+        UsbModel::QemuXhci => "qemu-xhci",
+        UsbModel::Qusb1 | UsbModel::Qusb2 | UsbModel::None => return None,
+    })
+}
+
+/// The controller whose slow devices a companion serves: the one of the same number that is none itself.
+fn master<'a>(device: &Resolved<'_, Controller>, cx: &'a Context<'_>) -> Option<&'a str> {
+    let place = cx.domain.devices.controllers.iter().position(|other| {
+        other.spec.index == device.spec.index
+            && matches!(other.spec.kind, ControllerKind::Usb { master_startport: None, .. })
+    })?;
+    cx.alias::<Controller>(place)
+}

@@ -1,0 +1,111 @@
+//! What users leave open of disks: bus, format, address, order.
+
+use domain_model::address::{Address, Drive, Place};
+use domain_model::device::disk::{Disk, DiskBus, DiskDevice, DiskDriver};
+use domain_model::storage::{EncryptionEngine, Format, Protocol, SourceKind};
+use domain_model::{Code, Device, Diagnostic, Origin};
+
+use super::name;
+use crate::resolve::Resolving;
+
+/// Puts disks in libvirt's order: by bus, in the order of the buses' first disks, and by name on each bus.
+///
+/// This comes before everything else, because the place of a disk decides about its address.
+pub(crate) fn sort(cx: &mut Resolving<'_>) {
+    let disks = &mut cx.domain.devices.disks;
+    for disk in disks.iter_mut() {
+        let bus = disk.spec.target.bus.unwrap_or_else(|| bus_of(&disk.spec));
+        disk.spec.target.bus = Some(bus);
+    }
+    let mut buses: Vec<DiskBus> = Vec::new();
+    for disk in disks.iter() {
+        if let Some(bus) = disk.spec.target.bus
+            && !buses.contains(&bus)
+        {
+            buses.push(bus);
+        }
+    }
+    // A stable sort, and a name without a number comes first, as in libvirt.
+    disks.sort_by_cached_key(|disk| {
+        let bus = buses.iter().position(|bus| Some(*bus) == disk.spec.target.bus);
+        (bus, name::index(&disk.spec.target.dev))
+    });
+}
+
+/// The bus that a disk is on if it does not say: its name tells.
+fn bus_of(disk: &Disk) -> DiskBus {
+    let name = disk.target.dev.as_str();
+    match disk.device() {
+        DiskDevice::Floppy => DiskBus::Fdc,
+        _ if name.starts_with("sd") => DiskBus::Scsi,
+        _ if name.starts_with("fd") => DiskBus::Fdc,
+        _ if name.starts_with("vd") => DiskBus::Virtio,
+        _ if name.starts_with("xvd") => DiskBus::Xen,
+        _ if name.starts_with("ubd") => DiskBus::Uml,
+        _ => DiskBus::Ide,
+    }
+}
+
+/// Fills in what a disk leaves open.
+pub(super) fn fill_in(device: &mut Device<Disk>, cx: &Resolving<'_>, problems: &mut Vec<Diagnostic>) {
+    let origin = device.meta.origin;
+    let disk = &mut device.spec;
+    disk.device.get_or_insert(DiskDevice::Disk);
+    if disk.device == Some(DiskDevice::Cdrom) {
+        disk.readonly = true;
+    }
+    let driver = disk.driver.get_or_insert_with(|| DiskDriver {
+        meta: domain_model::xml::Meta::from_origin(origin.implies("QEMU serves all disks")),
+        ..DiskDriver::default()
+    });
+    driver.name.get_or_insert_with(|| "qemu".to_owned());
+    driver.format.get_or_insert(Format::Raw);
+    if let SourceKind::Network(network) = &mut disk.source.kind
+        && network.protocol == Some(Protocol::Iscsi)
+        && let Some(name) = &mut network.name
+        && !name.contains('/')
+    {
+        name.push_str("/0");
+    }
+    for encryption in [&mut disk.source.encryption, &mut disk.old_encryption].into_iter().flatten() {
+        encryption.engine.get_or_insert(EncryptionEngine::Qemu);
+    }
+    let mut below = disk.backing_store.as_deref_mut();
+    while let Some(store) = below {
+        if let Some(encryption) = store.source.as_mut().and_then(|source| source.encryption.as_mut()) {
+            encryption.engine.get_or_insert(EncryptionEngine::Qemu);
+        }
+        below = store.backing_store.as_deref_mut();
+    }
+    if device.info.address.is_none() {
+        device.info.address = address(device, cx, problems);
+    }
+}
+
+/// The place on a controller that a disk's name stands for; none on buses that have other addresses.
+fn address(device: &Device<Disk>, _: &Resolving<'_>, problems: &mut Vec<Diagnostic>) -> Option<Address> {
+    let bus = device.spec.target.bus?;
+    let per_controller = match bus {
+        DiskBus::Ide => 4,
+        DiskBus::Fdc => 2,
+        DiskBus::Scsi => 7,
+        DiskBus::Sata => 6,
+        DiskBus::Virtio | DiskBus::Xen | DiskBus::Usb | DiskBus::Uml | DiskBus::Sd => return None,
+    };
+    let name = &device.spec.target.dev;
+    let Some(index) = name::index(name) else {
+        let message = format!("the disk `{name}` needs an `<address>`: its name does not say where it is");
+        problems.push(Diagnostic::error(Code::Conflict, device.at("target/@dev"), message));
+        return None;
+    };
+    let unit = index % per_controller;
+    let (on_bus, unit) = if bus == DiskBus::Ide { (unit / 2, unit % 2) } else { (0, unit) };
+    let drive = Drive {
+        controller: Some(index / per_controller),
+        bus: Some(on_bus),
+        target: Some(0),
+        unit: Some(unit),
+    };
+    let origin: Origin = device.at("target/@dev").implies("a disk's name says where on its bus it is");
+    Some(Address::implied(Place::Drive(drive), origin))
+}

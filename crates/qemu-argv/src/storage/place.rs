@@ -1,0 +1,80 @@
+//! The node that has an image's content as it is on the host.
+
+use domain_model::storage::{NvmeSource, SourceKind};
+
+use super::secrets::Secrets;
+use super::{Image, protocol};
+use crate::arg::Args;
+use crate::context::Context;
+use crate::host::FileKind;
+use crate::props::Props;
+
+/// What says where the content is; `None` if it cannot be said.
+pub(super) fn storage(
+    image: &Image<'_>,
+    secrets: &Secrets,
+    cx: &Context<'_>,
+    out: &mut Args,
+) -> Option<Props> {
+    let origin = image.meta.origin;
+    let file = |driver: &str, path: &str, at: &'static str| {
+        let (io, io_origin) = image.of_driver(|driver| driver.io, "@io");
+        Props::new("driver", driver, origin)
+            .set_at("filename", cx.config().path(path), image.meta.at(at))
+            .set_at("aio", io.map(domain_model::device::disk::Io::as_str), io_origin)
+            .set("pr-manager", secrets.reservations.as_deref())
+    };
+    match &image.source.kind {
+        SourceKind::File(source) => {
+            if source.fdgroup.is_some() {
+                cx.not_yet("`fdgroup`", image.meta.at("source/@fdgroup"), out);
+            }
+            Some(file("file", source.path.as_deref().unwrap_or_default(), "source/@file"))
+        }
+        SourceKind::Block { path } => {
+            let path = path.as_deref().unwrap_or_default();
+            // Only the driver for CD-ROM drives notices when the medium changes.
+            let is_drive =
+                image.is_cdrom && cx.inputs.host.file_kind(&cx.config().path(path)) == FileKind::CdromDrive;
+            Some(file(if is_drive { "host_cdrom" } else { "host_device" }, path, "source/@dev"))
+        }
+        SourceKind::Dir { path } => Some(
+            Props::new("driver", "vvfat", origin)
+                .set_at(
+                    "dir",
+                    cx.config().path(path.as_deref().unwrap_or_default()),
+                    image.meta.at("source/@dir"),
+                )
+                .set("floppy", image.is_floppy)
+                .set("rw", !image.readonly),
+        ),
+        SourceKind::Nvme(nvme) => Some(
+            Props::new("driver", "nvme", origin)
+                .set_at("device", pci_address(nvme), image.meta.at("source/address"))
+                .set_at("namespace", nvme.namespace, image.meta.at("source/@namespace")),
+        ),
+        SourceKind::Network(network) => protocol::storage(image, network, secrets, cx, out),
+        SourceKind::Volume(_) => {
+            cx.not_yet("a disk of type `volume`", image.meta.at("@type"), out);
+            None
+        }
+        SourceKind::VhostVdpa { .. } => {
+            cx.not_yet("a disk of type `vhostvdpa`", image.meta.at("@type"), out);
+            None
+        }
+        // The disk speaks to the process itself; there is no node.
+        SourceKind::VhostUser(_) => None,
+    }
+}
+
+/// The address as the host's kernel writes it, such as `0000:02:00.0`.
+fn pci_address(nvme: &NvmeSource) -> String {
+    let address = &nvme.address;
+    format!(
+        "{:04x}:{:02x}:{:02x}.{:x}",
+        address.domain.unwrap_or_default().0,
+        address.bus.unwrap_or_default().0,
+        address.slot.unwrap_or_default().0,
+        address.function.unwrap_or_default().0
+    )
+}
