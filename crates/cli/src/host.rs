@@ -1,6 +1,6 @@
 //! Facts about this host.
 
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use qemu_argv::{FileKind, Host};
@@ -24,9 +24,7 @@ impl Host for ThisHost {
         if kind.is_dir() {
             FileKind::Directory
         } else if kind.is_block_device() {
-            // Linux gives CD-ROM drives the major number 11.
-            let major = (metadata.rdev() >> 8) & 0xfff;
-            if major == 11 { FileKind::CdromDrive } else { FileKind::BlockDevice }
+            FileKind::BlockDevice
         } else if kind.is_char_device() {
             FileKind::CharDevice
         } else if kind.is_socket() {
