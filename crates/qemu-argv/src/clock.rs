@@ -1,8 +1,10 @@
 //! `<clock>`: `-rtc`, and what timers do when they are late.
 
+use caps_parser::Capability;
 use domain_model::Origin;
 use domain_model::clock::{Adjustment, Clock, ClockBasis, ClockOffset, TickPolicy, TimerName, TimerTrack};
 use domain_model::xml::Meta;
+use domain_model::xml::text::YesNo;
 
 use crate::arg::Args;
 use crate::context::Context;
@@ -75,17 +77,26 @@ pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {
         );
     }
     out.props("-rtc", props);
+    if let Some(Clock { offset: ClockOffset::Timezone { timezone }, .. }) = clock {
+        out.env("TZ", timezone.as_str(), origin);
+    }
+    for timer in clock.into_iter().flat_map(|clock| &clock.timers) {
+        let without = timer.name == TimerName::Hpet && timer.present == Some(YesNo::No);
+        if without && crate::os::is_x86(cx.domain) && !cx.has(Capability::MachineHpet) {
+            out.flag("-no-hpet", timer.meta.at("@present"));
+        }
+    }
     pit(cx, out);
 }
 
 fn pit(cx: &Context<'_>, out: &mut Args) {
     for timer in cx.domain.clock.iter().flat_map(|clock| &clock.timers) {
         let policy = match (timer.name, timer.tickpolicy) {
-            (TimerName::Pit, Some(TickPolicy::Delay)) => "delay",
+            (TimerName::Pit, Some(TickPolicy::Delay) | None) => "delay",
             (TimerName::Pit, Some(TickPolicy::Discard)) => "discard",
             _ => continue,
         };
-        if cx.has(caps_parser::Capability::KvmPitLostTickPolicy) {
+        if cx.has(Capability::KvmPitLostTickPolicy) {
             let text = format!("kvm-pit.lost_tick_policy={policy}");
             out.text("-global", text, timer.meta.at("@tickpolicy"));
         }

@@ -38,6 +38,8 @@ pub struct Config {
     pub memory_dir: String,
     /// Where variables of UEFI firmware are kept.
     pub nvram_dir: String,
+    /// Firmware that nothing on the host describes, with the template of its variables.
+    pub firmwares: Vec<(String, String)>,
     /// Mount points of huge pages, with the page size in KiB; the first is the default.
     pub hugepage_mounts: Vec<(u64, String)>,
     /// Where VNC listens if the domain does not say.
@@ -116,6 +118,14 @@ impl Default for Config {
             run_dir: "/var/run/libvirt/qemu".to_owned(),
             memory_dir: "/var/lib/libvirt/qemu/ram".to_owned(),
             nvram_dir: "/var/lib/libvirt/qemu/nvram".to_owned(),
+            firmwares: [
+                ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+                ("/usr/share/OVMF/OVMF_CODE.secboot.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+                ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
+                ("/usr/share/AAVMF/AAVMF32_CODE.fd", "/usr/share/AAVMF/AAVMF32_VARS.fd"),
+            ]
+            .map(|(code, variables)| (code.to_owned(), variables.to_owned()))
+            .to_vec(),
             hugepage_mounts: vec![
                 (2048, "/dev/hugepages2M".to_owned()),
                 (1_048_576, "/dev/hugepages1G".to_owned()),

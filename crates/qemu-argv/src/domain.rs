@@ -1,6 +1,7 @@
 //! `<domain>` itself: name, accelerator, monitor, and what every QEMU gets.
 
 use caps_parser::Capability;
+use domain_model::domain::Genid;
 use domain_model::pm::LifecycleAction;
 use domain_model::{Code, Diagnostic, DomainType, Origin};
 
@@ -113,6 +114,19 @@ pub(crate) fn uuid(cx: &Context<'_>, out: &mut Args) {
     if let Some(uuid) = &cx.domain.uuid {
         out.text("-uuid", uuid.to_string(), cx.domain.meta.at("uuid"));
     }
+}
+
+/// The number that changes whenever the guest goes back in time.
+pub(crate) fn generation_id(cx: &Context<'_>, out: &mut Args) {
+    let guid = match cx.domain.genid {
+        Some(Genid::Given(guid)) => guid.to_string(),
+        // QEMU makes one up; libvirt does so when it defines the domain.
+        Some(Genid::Generated) => "auto".to_owned(),
+        None => return,
+    };
+    let origin = cx.domain.meta.at("genid");
+    out.props("-device", Props::new("driver", "vmgenid", origin).set("guid", guid).set("id", "vmgenid0"));
+    out.needing(Capability::Vmgenid);
 }
 
 /// `-display none` for a guest without a screen; a screen says itself where it is shown.

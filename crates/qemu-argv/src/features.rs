@@ -94,7 +94,7 @@ pub(crate) fn machine(cx: &Context<'_>, out: &mut Args) {
         };
         props = props.set_at(key, "lsec0", security.meta.origin);
     }
-    props = crate::os::pflash_options(props, cx);
+    props = crate::os::firmware::pflash_options(props, cx);
     let hmat = crate::numa::has_hmat(domain).then_some(true);
     props = props.set_at("hmat", hmat, at("cpu/numa"));
     let graphics = (domain.os.bios_useserial == Some(YesNo::Yes)).then_some(false);
@@ -276,6 +276,17 @@ pub(crate) fn tseg(cx: &Context<'_>, out: &mut Args) {
         let text = format!("mch.extended-tseg-mbytes={}", size.0 >> 20);
         out.text("-global", text, smm.meta.at("tseg"));
         out.needing(Capability::MchExtendedTsegMbytes);
+    }
+}
+
+/// `-no-acpi`, for QEMUs before 8.0, whose machines do not say whether they have ACPI.
+pub(crate) fn no_acpi(cx: &Context<'_>, out: &mut Args) {
+    let can = matches!(cx.domain.os.arch, Some(Arch::X86_64 | Arch::I686 | Arch::Aarch64));
+    let wants = cx.domain.features.as_ref().is_some_and(|features| features.acpi);
+    let says = cx.machine().is_some_and(|machine| machine.acpi.is_some());
+    if can && !wants && !says {
+        let rule = Origin::always("a guest has ACPI only if `<features>` has `<acpi/>`");
+        out.flag("-no-acpi", rule);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Facts about the host: questions to ask, and recorded answers.
 
+use crate::os::descriptor::FirmwareFile;
 use domain_model::values::CpuSet;
 use domain_model::xml::Text as _;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,12 @@ pub trait Host {
     /// none or it cannot be told.
     fn pci_device(&self, _address: &str) -> Option<HostPciDevice> {
         None
+    }
+
+    /// The files that describe installed firmware: those of the user first, then `/etc/qemu/firmware`, then
+    /// `/usr/share/qemu/firmware`.
+    fn firmware_files(&self) -> Vec<FirmwareFile> {
+        Vec::new()
     }
 
     /// The NUMA nodes that are best for a new guest, where somebody advises on that (as `numad` does).
@@ -95,6 +102,8 @@ pub struct RecordedHost {
     pub numa_nodes: Vec<u32>,
     /// PCI devices, by address.
     pub pci_devices: std::collections::BTreeMap<String, HostPciDevice>,
+    /// The files that describe installed firmware.
+    pub firmware_files: Vec<FirmwareFile>,
     /// The NUMA nodes that are best for a new guest, such as `0-3`.
     pub advised_nodes: Option<String>,
     /// The NUMA node of each processor.
@@ -128,6 +137,10 @@ impl Host for RecordedHost {
 
     fn pci_device(&self, address: &str) -> Option<HostPciDevice> {
         self.pci_devices.get(address).copied()
+    }
+
+    fn firmware_files(&self) -> Vec<FirmwareFile> {
+        self.firmware_files.clone()
     }
 
     fn advised_nodes(&self) -> Option<CpuSet> {

@@ -21,6 +21,7 @@ mod cpu;
 mod domain;
 mod features;
 mod iothreads;
+mod launch_security;
 mod memory;
 mod numa;
 mod os;
@@ -28,6 +29,7 @@ mod pm;
 mod qemu;
 mod rom;
 mod storage;
+mod sysinfo;
 mod throttle;
 mod virtio;
 
@@ -38,6 +40,7 @@ pub use config::{Config, Layout};
 pub use context::{Context, Inputs, Resolved};
 pub use dialect::Dialect;
 pub use host::{FdRequest, FileKind, Host, HostPciDevice, RecordedHost};
+pub use os::descriptor::FirmwareFile;
 pub use props::{ListStyle, Prop, Props, Value};
 pub use resolve::resolve;
 

@@ -4,7 +4,9 @@ use crate::arg::Args;
 use crate::context::Context;
 use crate::device::{controller, disk, emit};
 use crate::dialect::Era;
-use crate::{clock, cpu, domain, features, iothreads, memory, numa, os, pm, qemu, throttle};
+use crate::{
+    clock, cpu, domain, features, iothreads, launch_security, memory, numa, os, pm, qemu, sysinfo, throttle,
+};
 use domain_model::device::{
     audio::Audio, channel::Channel, console::Console, controller::Controller, crypto::Crypto, disk::Disk,
     filesystem::Filesystem, graphics::Graphics, hostdev::Hostdev, hub::Hub, input::Input,
@@ -31,12 +33,12 @@ const MODERN: &[Section] = &[
     domain::name,
     domain::start_paused,
     domain::master_key,
-    os::firmware_blockdevs,
+    os::firmware::blockdevs,
     features::machine,
     domain::accelerator,
     features::tseg,
     cpu::args,
-    os::bios,
+    os::firmware::bios,
     memory::size,
     memory::overcommit,
     cpu::topology,
@@ -44,12 +46,15 @@ const MODERN: &[Section] = &[
     throttle::groups,
     numa::args,
     domain::uuid,
-    os::smbios,
+    sysinfo::smbios,
+    sysinfo::fw_cfg,
+    domain::generation_id,
     domain::no_display,
     domain::no_defaults,
     domain::monitor,
     clock::args,
     pm::reactions,
+    features::no_acpi,
     pm::sleep_states,
     os::boot,
     emit::<Iommu>,
@@ -79,6 +84,7 @@ const MODERN: &[Section] = &[
     emit::<Rng>,
     emit::<Nvram>,
     features::vmcoreinfo,
+    launch_security::args,
     qemu::args,
     domain::sandbox,
     emit::<Panic>,

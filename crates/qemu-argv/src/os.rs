@@ -1,7 +1,10 @@
 //! `<os>`: architecture, machine type, what the guest boots.
 
+pub(crate) mod descriptor;
+pub(crate) mod firmware;
+
 use caps_parser::Capability;
-use domain_model::os::{Arch, BootDevice, BootDeviceKind, OsType};
+use domain_model::os::{AcpiTableType, Arch, BootDevice, BootDeviceKind, OsType};
 use domain_model::xml::Meta;
 use domain_model::{Code, Diagnostic, Domain, Origin};
 
@@ -112,24 +115,6 @@ pub(crate) fn is_i440fx(domain: &Domain) -> bool {
     is_x86(domain) && !is_q35(domain) && (machine_is(domain, "pc") || machine_is(domain, "rhel"))
 }
 
-/// Firmware in flash memory.
-pub(crate) fn firmware_blockdevs(cx: &Context<'_>, out: &mut Args) {
-    if cx.domain.os.loader.is_some() || cx.domain.os.firmware.is_some() {
-        cx.not_yet("firmware (`<loader>`, `<os firmware=…>`)", cx.domain.meta.at("os"), out);
-    }
-}
-
-/// Tells the machine of its flash memory.
-pub(crate) fn pflash_options(props: Props, _: &Context<'_>) -> Props {
-    props
-}
-
-/// `-bios`
-pub(crate) fn bios(_: &Context<'_>, _: &mut Args) {}
-
-/// `-smbios`
-pub(crate) fn smbios(_: &Context<'_>, _: &mut Args) {}
-
 /// `-boot`, and a kernel that QEMU loads by itself.
 pub(crate) fn boot(cx: &Context<'_>, out: &mut Args) {
     let os = &cx.domain.os;
@@ -148,11 +133,33 @@ pub(crate) fn boot(cx: &Context<'_>, out: &mut Args) {
     if !props.items().is_empty() {
         out.props("-boot", props);
     }
+    if os.kernel.is_some() || os.firmware.is_none() {
+        kernel(cx, out);
+    }
+    for table in &os.acpi_tables {
+        let signature = match table.kind {
+            Some(AcpiTableType::Slic) => Some("SLIC"),
+            Some(AcpiTableType::Msdm) => Some("MSDM"),
+            Some(AcpiTableType::Raw | AcpiTableType::Rawset) | None => None,
+        };
+        // A file with several tables is passed on as it is; a single raw one may be as well.
+        let props = Props::plain(table.meta.origin)
+            .set_at("sig", signature, table.meta.at("@type"))
+            .set("file", table.path.as_deref().map(|path| cx.config().path(path)));
+        out.props("-acpitable", props);
+    }
+}
+
+/// A kernel that QEMU loads by itself.
+fn kernel(cx: &Context<'_>, out: &mut Args) {
+    let os = &cx.domain.os;
+    let at = |path| cx.domain.meta.at(path);
     for (flag, value, path) in [
         ("-kernel", &os.kernel, "os/kernel"),
         ("-initrd", &os.initrd, "os/initrd"),
         ("-append", &os.cmdline, "os/cmdline"),
         ("-dtb", &os.dtb, "os/dtb"),
+        ("-shim", &os.shim, "os/shim"),
     ] {
         if let Some(value) = value {
             let value = if flag == "-append" { value.clone() } else { cx.config().path(value) };

@@ -49,6 +49,7 @@ fn steps(era: Era) -> &'static [Step] {
 const MODERN: &[Step] = &[
     domain::defaults,
     os::defaults,
+    os::firmware::defaults,
     memory::defaults,
     features::defaults,
     cpu::defaults,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain_model::values::CpuSet;
 use domain_model::xml::Text as _;
-use qemu_argv::{FdRequest, FileKind, HostPciDevice, RecordedHost};
+use qemu_argv::{FdRequest, FileKind, FirmwareFile, HostPciDevice, RecordedHost};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -21,6 +21,8 @@ pub struct Mocks {
     fds: BTreeMap<String, Fd>,
     /// Address, vendor and product, IOMMU group, and sometimes a remark.
     pci_devices: Vec<Vec<Value>>,
+    #[serde(skip)]
+    firmware: Vec<FirmwareFile>,
 }
 
 #[derive(Deserialize)]
@@ -50,7 +52,21 @@ enum Fd {
 impl Mocks {
     /// Reads what `folder` has.
     pub fn load(folder: &Reference) -> Result<Self, LoadError> {
-        folder.json("support/mocks.json")
+        let mut mocks: Mocks = folder.json("support/mocks.json")?;
+        mocks.firmware = Mocks::firmware_files(folder);
+        Ok(mocks)
+    }
+
+    /// The descriptions of firmware, in libvirt's order.
+    fn firmware_files(folder: &Reference) -> Vec<FirmwareFile> {
+        let mut files = Vec::new();
+        for place in ["home/user/.config/qemu/firmware", "etc/qemu/firmware", "usr/share/qemu/firmware"] {
+            let place = format!("support/qemufirmwaredata/{place}");
+            for path in folder.files(&place, ".json").unwrap_or_default() {
+                files.extend(folder.text(&path).ok().map(|text| FirmwareFile { path, text }));
+            }
+        }
+        files
     }
 
     /// The host of a case.
@@ -62,6 +78,7 @@ impl Mocks {
             pci_devices: self.pci_devices.iter().filter_map(|row| pci_device(row)).collect(),
             advised_nodes: Some(self.auto_nodeset.clone()),
             cpu_nodes: self.host_numa_sysfs.cpus().collect(),
+            firmware_files: self.firmware.clone(),
             now: Some(self.time_now_utc_and_local),
             env,
             // What the tests pretend of CD-ROM drives (NOTES, section 8).

@@ -1,0 +1,384 @@
+//! The guest's firmware: which one, and how QEMU loads it.
+
+use caps_parser::Capability;
+use domain_model::features::{Features, Smm};
+use domain_model::launch_security::LaunchSecurityKind;
+use domain_model::os::{
+    Arch, Firmware, FirmwareFeature, FirmwareFeatureName, FirmwareFormat, Loader, LoaderType, Nvram,
+};
+use domain_model::storage::SourceKind;
+use domain_model::xml::text::{OnOff, YesNo};
+use domain_model::xml::{Meta, Text as _};
+use domain_model::{Code, Diagnostic, Domain};
+
+use super::descriptor::{Descriptor, Flash, FlashMode, Image, Mapping, in_force};
+use crate::arg::Args;
+use crate::context::Context;
+use crate::props::{Props, Value};
+use crate::resolve::Resolving;
+
+const CHOSEN: &str = "the first firmware of the host that has what is asked for";
+
+/// Fills in which firmware it is, and where it keeps its variables.
+pub(crate) fn defaults(cx: &mut Resolving<'_>) {
+    let os = &mut cx.domain.os;
+    if let Some(loader) = &mut os.loader
+        && loader.path.is_some()
+        && os.firmware.is_none()
+    {
+        loader.kind.get_or_insert(LoaderType::Rom);
+        if loader.kind == Some(LoaderType::Rom) {
+            loader.format.get_or_insert(FirmwareFormat::Raw);
+        }
+    }
+    let by_kind = os.firmware.is_some();
+    let is_pflash = os.loader.as_ref().is_some_and(|loader| loader.kind == Some(LoaderType::Pflash));
+    if by_kind || is_pflash {
+        let descriptors = in_force(&cx.inputs.host.firmware_files());
+        match descriptors.iter().find(|descriptor| fits(&cx.domain, descriptor)) {
+            Some(descriptor) => take(&mut cx.domain, descriptor),
+            None if !by_kind => custom(cx),
+            // A domain can be defined before its firmware is installed; it cannot be started.
+            None => {}
+        }
+        nvram(cx);
+    }
+    needs_acpi(cx);
+}
+
+/// Whether UEFI is the guest's firmware.
+pub(crate) fn is_uefi(domain: &Domain) -> bool {
+    let os = &domain.os;
+    os.firmware == Some(Firmware::Efi)
+        || os.loader.as_ref().is_some_and(|loader| loader.kind == Some(LoaderType::Pflash))
+}
+
+/// UEFI finds its tables by ACPI on x86; on Arm ACPI is found by UEFI alone.
+fn needs_acpi(cx: &mut Resolving<'_>) {
+    let domain = &cx.domain;
+    let acpi = domain.features.as_ref().is_some_and(|features| features.acpi);
+    let message = match domain.os.arch {
+        Some(Arch::X86_64) if is_uefi(domain) && !acpi => "UEFI needs `<acpi/>` among the `<features>`",
+        Some(Arch::Aarch64) if !is_uefi(domain) && acpi => "ACPI needs UEFI on this architecture",
+        _ => return,
+    };
+    let origin = if acpi { domain.meta.at("features/acpi") } else { domain.meta.at("os") };
+    cx.problems.push(Diagnostic::error(Code::Unsupported, origin, message));
+}
+
+fn wanted(domain: &Domain, name: FirmwareFeatureName) -> Option<bool> {
+    let feature = domain.os.firmware_features.iter().find(|feature| feature.name == name)?;
+    Some(bool::from(feature.enabled))
+}
+
+/// Whether a firmware has what the domain asks for.
+fn fits(domain: &Domain, descriptor: &Descriptor) -> bool {
+    let os = &domain.os;
+    let none = Loader::default();
+    let loader = os.loader.as_ref().unwrap_or(&none);
+    let interface = match (os.firmware, loader.kind) {
+        (Some(Firmware::Efi), _) | (None, Some(LoaderType::Pflash)) => "uefi",
+        _ => "bios",
+    };
+    let machine = os.machine.as_deref().unwrap_or_default();
+    let arch = super::qemu_word(os.arch.unwrap_or(Arch::X86_64));
+    if !descriptor.interface_types.iter().any(|kind| kind == interface) || !descriptor.fits(arch, machine) {
+        return false;
+    }
+    let sleeps = domain.pm.as_ref();
+    if sleeps.and_then(|pm| pm.suspend_to_mem) == Some(YesNo::Yes) && !descriptor.has("acpi-s3")
+        || sleeps.and_then(|pm| pm.suspend_to_disk) == Some(YesNo::Yes) && !descriptor.has("acpi-s4")
+    {
+        return false;
+    }
+    for (name, feature) in [
+        (FirmwareFeatureName::SecureBoot, "secure-boot"),
+        (FirmwareFeatureName::EnrolledKeys, "enrolled-keys"),
+    ] {
+        if wanted(domain, name).is_some_and(|wanted| wanted != descriptor.has(feature)) {
+            return false;
+        }
+    }
+    let smm = domain.features.as_ref().and_then(|features| features.smm.as_ref()).map(|smm| smm.state);
+    let refused = match descriptor.has("requires-smm") {
+        true => smm == Some(OnOff::Off) || loader.secure == Some(YesNo::No),
+        false => loader.secure == Some(YesNo::Yes),
+    };
+    let protects = match domain.launch_security.as_ref().map(|security| &security.kind) {
+        Some(LaunchSecurityKind::Sev(sev)) => {
+            // Bit 2 of the policy asks for encrypted registers as well.
+            let encrypted_state = sev.policy.is_some_and(|policy| policy.0 & 4 != 0);
+            descriptor.has("amd-sev") && (!encrypted_state || descriptor.has("amd-sev-es"))
+        }
+        Some(LaunchSecurityKind::SevSnp(_)) => descriptor.has("amd-sev-snp"),
+        Some(LaunchSecurityKind::S390Pv) | None => true,
+    };
+    let same = |path: &str| loader.path.as_deref().is_none_or(|wanted| wanted == path);
+    !refused
+        && protects
+        && match &descriptor.mapping {
+            Mapping::Flash(flash) => same(&flash.executable.filename) && flash_fits(domain, loader, flash),
+            Mapping::Memory { filename } => same(filename),
+            Mapping::Kernel { filename } => os.kernel.as_ref().is_none_or(|kernel| kernel == filename),
+            Mapping::Unknown => false,
+        }
+}
+
+fn flash_fits(domain: &Domain, loader: &Loader, flash: &Flash) -> bool {
+    let nvram = domain.os.nvram.as_ref();
+    let mode = match loader.stateless {
+        Some(YesNo::Yes) => FlashMode::Stateless,
+        _ => FlashMode::Split,
+    };
+    let template = flash.nvram_template.as_ref();
+    let same_template = nvram.and_then(|nvram| nvram.template.as_deref()).is_none_or(|wanted| {
+        flash.mode == FlashMode::Split && template.is_some_and(|template| template.filename == wanted)
+    });
+    let known = |image: &Image| FirmwareFormat::parse(&image.format).ok();
+    let (Some(format), template_format) = (known(&flash.executable), template.and_then(known)) else {
+        return false;
+    };
+    let same_format = match (loader.format, nvram.and_then(|nvram| nvram.format)) {
+        (Some(wanted), _) => format == wanted,
+        (None, Some(wanted)) if domain.os.firmware.is_some() => template_format == Some(wanted),
+        // A path says which file it is; without one raw images are what every QEMU takes.
+        (None, _) => domain.os.firmware.is_none() || loader.path.is_some() || format == FirmwareFormat::Raw,
+    };
+    flash.mode == mode
+        && same_template
+        && same_format
+        && (mode != FlashMode::Split || template_format.is_some())
+        && loader.readonly != Some(YesNo::No)
+}
+
+/// Makes a firmware the domain's.
+fn take(domain: &mut Domain, descriptor: &Descriptor) {
+    let origin = domain.meta.at("os").implies(CHOSEN);
+    let os = &mut domain.os;
+    let fresh = || Loader { meta: Meta::from_origin(origin), ..Loader::default() };
+    match &descriptor.mapping {
+        Mapping::Flash(flash) => {
+            let loader = os.loader.get_or_insert_with(fresh);
+            loader.kind = Some(LoaderType::Pflash);
+            loader.readonly = Some(YesNo::Yes);
+            loader.format = FirmwareFormat::parse(&flash.executable.format).ok();
+            loader.path = Some(flash.executable.filename.clone());
+            if let Some(template) = flash.nvram_template.as_ref().filter(|_| flash.mode == FlashMode::Split) {
+                let nvram = os
+                    .nvram
+                    .get_or_insert_with(|| Nvram { meta: Meta::from_origin(origin), ..Nvram::default() });
+                let format = FirmwareFormat::parse(&template.format).ok();
+                nvram.format = format;
+                // What is not a file of this host cannot be made from a template.
+                if is_local(nvram) {
+                    nvram.template = Some(template.filename.clone());
+                    nvram.template_format = format;
+                }
+            }
+        }
+        Mapping::Memory { filename } => {
+            let loader = os.loader.get_or_insert_with(fresh);
+            loader.kind = Some(LoaderType::Rom);
+            loader.format = Some(FirmwareFormat::Raw);
+            loader.path = Some(filename.clone());
+        }
+        Mapping::Kernel { filename } => os.kernel = Some(filename.clone()),
+        Mapping::Unknown => return,
+    }
+    if os.firmware.is_none() {
+        let is_uefi = descriptor.interface_types.first().is_some_and(|kind| kind == "uefi");
+        os.firmware = Some(if is_uefi { Firmware::Efi } else { Firmware::Bios });
+    }
+    let keys_unknown = os.loader.as_ref().is_some_and(|loader| {
+        loader.kind == Some(LoaderType::Pflash) && loader.stateless != Some(YesNo::Yes)
+    }) && os.nvram.as_ref().is_none_or(|nvram| nvram.template.is_none());
+    let feature = |name, has| FirmwareFeature {
+        enabled: if has { YesNo::Yes } else { YesNo::No },
+        name,
+        meta: Meta::from_origin(origin),
+    };
+    os.firmware_features = Vec::new();
+    if !keys_unknown {
+        let has = descriptor.has("enrolled-keys");
+        os.firmware_features.push(feature(FirmwareFeatureName::EnrolledKeys, has));
+    }
+    os.firmware_features.push(feature(FirmwareFeatureName::SecureBoot, descriptor.has("secure-boot")));
+    if descriptor.has("requires-smm") {
+        if let Some(loader) = &mut os.loader {
+            loader.secure = Some(YesNo::Yes);
+        }
+        let features = domain.features.get_or_insert_with(Features::default);
+        let smm =
+            features.smm.get_or_insert_with(|| Smm { meta: Meta::from_origin(origin), ..Smm::default() });
+        smm.state = OnOff::On;
+    }
+}
+
+/// Firmware that no description knows: its variables come from where they always came from, if it is known.
+fn custom(cx: &mut Resolving<'_>) {
+    let Some(loader) = &mut cx.domain.os.loader else { return };
+    let is_raw = loader.format.is_none_or(|format| format == FirmwareFormat::Raw);
+    let keeps = loader.readonly != Some(YesNo::No) && loader.stateless != Some(YesNo::Yes);
+    let pair = cx.inputs.config.firmwares.iter().find(|(code, _)| loader.path.as_ref() == Some(code));
+    loader.format.get_or_insert(FirmwareFormat::Raw);
+    if let Some((_, template)) = pair
+        && is_raw
+        && keeps
+    {
+        loader.readonly = Some(YesNo::Yes);
+        let origin = loader.meta.origin.implies("this firmware's variables have a template of their own");
+        let fresh = || Nvram { meta: Meta::from_origin(origin), ..Nvram::default() };
+        let nvram = cx.domain.os.nvram.get_or_insert_with(fresh);
+        if nvram.template.is_none() && is_local(nvram) {
+            nvram.template = Some(template.clone());
+            nvram.template_format.get_or_insert(FirmwareFormat::Raw);
+        }
+    }
+}
+
+fn is_local(nvram: &Nvram) -> bool {
+    !nvram.source.as_ref().is_some_and(|source| matches!(source.kind, SourceKind::Network(_)))
+}
+
+/// Firmware that is only read keeps its variables in a file of the guest's own.
+fn nvram(cx: &mut Resolving<'_>) {
+    let directory = cx.inputs.config.nvram_dir.clone();
+    let name = cx.domain.name.clone().unwrap_or_default();
+    let Some(loader) = &cx.domain.os.loader else { return };
+    if loader.kind != Some(LoaderType::Pflash)
+        || loader.readonly != Some(YesNo::Yes)
+        || loader.stateless == Some(YesNo::Yes)
+    {
+        return;
+    }
+    let origin = loader.meta.origin.implies("firmware that is only read keeps its variables elsewhere");
+    let format = loader.format;
+    let nvram = cx
+        .domain
+        .os
+        .nvram
+        .get_or_insert_with(|| Nvram { meta: Meta::from_origin(origin), ..Nvram::default() });
+    nvram.format = nvram.format.or(format);
+    if nvram.path.is_none() && nvram.source.is_none() {
+        let extension = if nvram.format == Some(FirmwareFormat::Qcow2) { "qcow2" } else { "fd" };
+        nvram.path = Some(format!("{directory}/{name}_VARS.{extension}"));
+    }
+}
+
+/// One of the two flash memories: the firmware, and its variables.
+struct Unit<'a> {
+    name: &'static str,
+    path: String,
+    format: FirmwareFormat,
+    read_only: bool,
+    /// Whether the image has a layer for its format, even if it is raw.
+    layered: bool,
+    meta: &'a Meta,
+}
+
+impl Unit<'_> {
+    /// The node that the machine is told of.
+    fn node(&self) -> String {
+        format!("libvirt-{}-{}", self.name, if self.layered { "format" } else { "storage" })
+    }
+}
+
+/// The flash memories that the guest has.
+fn units<'a>(cx: &'a Context<'_>) -> Vec<Unit<'a>> {
+    let os = &cx.domain.os;
+    let Some(loader) = os.loader.as_ref().filter(|loader| loader.kind == Some(LoaderType::Pflash)) else {
+        return Vec::new();
+    };
+    let Some(path) = &loader.path else { return Vec::new() };
+    let mut units = vec![Unit {
+        name: "pflash0",
+        path: cx.config().path(path),
+        format: loader.format.unwrap_or(FirmwareFormat::Raw),
+        read_only: loader.readonly == Some(YesNo::Yes),
+        layered: true,
+        meta: &loader.meta,
+    }];
+    if let Some(nvram) = &os.nvram {
+        let file = nvram.source.as_ref().and_then(|source| match &source.kind {
+            SourceKind::File(file) => file.path.as_deref(),
+            _ => None,
+        });
+        let path = nvram.path.as_deref().or(file);
+        let format = nvram.format.unwrap_or(FirmwareFormat::Raw);
+        let layered = format != FirmwareFormat::Raw || !cx.has(Capability::BlockjobBackingMaskProtocol);
+        units.extend(path.map(|path| Unit {
+            name: "pflash1",
+            path: cx.config().path(path),
+            format,
+            read_only: false,
+            layered,
+            meta: &nvram.meta,
+        }));
+    }
+    units
+}
+
+/// The images of firmware in flash memory.
+pub(crate) fn blockdevs(cx: &Context<'_>, out: &mut Args) {
+    let os = &cx.domain.os;
+    if let Some(firmware) = os.firmware
+        && os.loader.as_ref().is_none_or(|loader| loader.path.is_none())
+        && os.kernel.is_none()
+    {
+        let message = format!("no firmware of type `{firmware}` on this host has what is asked for");
+        let origin = cx.domain.meta.at("os/@firmware");
+        let help = "install firmware with a description in `/usr/share/qemu/firmware`, or name a `<loader>`";
+        out.problem(Diagnostic::error(Code::OperationFailed, origin, message).help(help));
+        return;
+    }
+    for unit in units(cx) {
+        let origin = unit.meta.origin;
+        let storage = Props::new("driver", "file", origin)
+            .set("filename", unit.path.as_str())
+            .set("node-name", format!("libvirt-{}-storage", unit.name));
+        if !unit.layered {
+            out.props("-blockdev", storage.set("read-only", unit.read_only));
+            continue;
+        }
+        out.props("-blockdev", storage.set("auto-read-only", true).set("discard", "unmap"));
+        let is_chain = unit.format == FirmwareFormat::Qcow2;
+        let format = Props::new("node-name", unit.node(), origin)
+            .set_at("read-only", unit.read_only, unit.meta.at("@readonly"))
+            .set_at("driver", unit.format.as_str(), unit.meta.at("@format"))
+            .set("file", format!("libvirt-{}-storage", unit.name))
+            .set("backing", is_chain.then_some(Value::Null));
+        out.props("-blockdev", format);
+    }
+    if let Some(nvram) = &os.nvram
+        && let Some(source) = &nvram.source
+        && !matches!(source.kind, SourceKind::File(_))
+    {
+        cx.not_yet("an NVRAM that is not a file", nvram.meta.origin, out);
+    }
+}
+
+/// Tells the machine of its flash memory.
+pub(crate) fn pflash_options(props: Props, cx: &Context<'_>) -> Props {
+    units(cx).iter().fold(props, |props, unit| props.set_at(unit.name, unit.node(), unit.meta.origin))
+}
+
+/// `-bios`, or that only system management mode writes to flash memory.
+pub(crate) fn bios(cx: &Context<'_>, out: &mut Args) {
+    let Some(loader) = &cx.domain.os.loader else { return };
+    match loader.kind {
+        Some(LoaderType::Pflash) => {
+            if loader.secure == Some(YesNo::Yes) {
+                let props = Props::plain(loader.meta.at("@secure"))
+                    .set("driver", "cfi.pflash01")
+                    .set("property", "secure")
+                    .set("value", true);
+                out.props("-global", props);
+            }
+        }
+        Some(LoaderType::Rom) | None => {
+            if let Some(path) = &loader.path {
+                out.text("-bios", cx.config().path(path), loader.meta.origin);
+            }
+        }
+    }
+}

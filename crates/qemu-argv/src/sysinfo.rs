@@ -1,0 +1,77 @@
+//! `<sysinfo>`: `-smbios` and `-fw_cfg`.
+
+use domain_model::os::SmbiosMode;
+use domain_model::sysinfo::{Entry, Field, Smbios, SysinfoKind};
+use domain_model::{Code, Diagnostic, Origin};
+
+use crate::arg::Args;
+use crate::context::Context;
+use crate::props::Props;
+
+/// The tables that describe the machine.
+pub(crate) fn smbios(cx: &Context<'_>, out: &mut Args) {
+    let origin = cx.domain.meta.at("os/smbios/@mode");
+    match cx.domain.os.smbios {
+        None | Some(SmbiosMode::Emulate) => {}
+        Some(SmbiosMode::Host) => cx.not_yet("`<smbios mode='host'>`", origin, out),
+        Some(SmbiosMode::Sysinfo) => {
+            let tables = cx.domain.sysinfos.iter().find_map(|sysinfo| match &sysinfo.kind {
+                SysinfoKind::Smbios(tables) => Some((tables, sysinfo.meta.origin)),
+                SysinfoKind::Fwcfg(_) => None,
+            });
+            match tables {
+                Some((tables, origin)) => emit(tables, origin, out),
+                None => {
+                    let message = "`<smbios mode='sysinfo'>` needs a `<sysinfo type='smbios'>`";
+                    out.problem(Diagnostic::error(Code::MissingElement, origin, message));
+                }
+            }
+        }
+    }
+}
+
+fn emit(tables: &Smbios, origin: Origin, out: &mut Args) {
+    table(0, &tables.bios, origin, out);
+    table(1, &tables.system, origin, out);
+    if let [_, second, ..] = tables.base_boards.as_slice() {
+        let message = "QEMU describes one board only";
+        out.problem(Diagnostic::error(Code::Unsupported, second.meta.origin, message));
+    }
+    for board in &tables.base_boards {
+        table(2, &board.entries, board.meta.origin, out);
+    }
+    table(3, &tables.chassis, origin, out);
+    if !tables.oem_strings.is_empty() {
+        let strings = tables
+            .oem_strings
+            .iter()
+            .fold(Props::plain(origin).set("type", 11_u32), |props, text| props.set("value", text));
+        out.props("-smbios", strings);
+    }
+}
+
+/// One table, if anything is said in it; entries are in libvirt's order, which is QEMU's.
+fn table<N: Field>(kind: u32, entries: &[Entry<N>], origin: Origin, out: &mut Args) {
+    if entries.is_empty() {
+        return;
+    }
+    let props = entries.iter().fold(Props::plain(origin).set("type", kind), |props, entry| {
+        props.set_at(&entry.name.to_text(), entry.value.as_str(), entry.meta.origin)
+    });
+    out.props("-smbios", props);
+}
+
+/// Files that the firmware reads.
+pub(crate) fn fw_cfg(cx: &Context<'_>, out: &mut Args) {
+    for sysinfo in &cx.domain.sysinfos {
+        let SysinfoKind::Fwcfg(files) = &sysinfo.kind else { continue };
+        for file in files {
+            let path = file.file.as_deref().map(|path| cx.config().path(path));
+            let props = Props::plain(file.meta.origin)
+                .set("name", file.name.as_str())
+                .set("string", file.value.as_ref())
+                .set("file", path.filter(|_| file.value.is_none()));
+            out.props("-fw_cfg", props);
+        }
+    }
+}
