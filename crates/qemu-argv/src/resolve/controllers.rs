@@ -1,6 +1,6 @@
 //! Controllers: their numbers, their order, and those that other devices imply.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use caps_parser::Capability;
 use domain_model::address::Place;
@@ -14,7 +14,7 @@ use super::Resolving;
 use super::board::Board;
 
 /// The most controllers of a kind that a drive address may imply; more cannot be plugged in anywhere.
-const MAX_IMPLIED: u32 = 4096;
+const MAX_IMPLIED: u32 = 1024;
 
 /// Where a controller stands among the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,16 +51,23 @@ fn position(ranks: &[Rank], new: Rank) -> usize {
     first_behind.or(last.map(|last| last + 1)).unwrap_or(ranks.len())
 }
 
-/// The order in which libvirt keeps controllers that are written in some order.
+/// The order that comes of adding controllers one by one, each at its place.
+///
+/// A controller without a number stands behind those of its kind that were there before it.
 fn order(written: &[Rank]) -> Vec<usize> {
-    let mut ranks = Vec::with_capacity(written.len());
-    let mut order = Vec::with_capacity(written.len());
-    for (index, rank) in written.iter().enumerate() {
-        let at = position(&ranks, *rank);
-        ranks.insert(at, *rank);
-        order.insert(at, index);
+    let mut kinds: Vec<(&str, Option<u32>)> = Vec::new();
+    let mut order: Vec<(usize, Option<u32>, bool, usize)> = Vec::with_capacity(written.len());
+    for (at, rank) in written.iter().enumerate() {
+        let kind = kinds.iter().position(|(kind, _)| *kind == rank.kind).unwrap_or_else(|| {
+            kinds.push((rank.kind, None));
+            kinds.len() - 1
+        });
+        let Some((_, highest)) = kinds.get_mut(kind) else { continue };
+        *highest = rank.index.max(*highest);
+        order.push((kind, rank.index.or(*highest), rank.companion || rank.index.is_none(), at));
     }
-    order
+    order.sort();
+    order.into_iter().map(|(.., at)| at).collect()
 }
 
 fn reorder(controllers: &mut Vec<Device<Controller>>) {
@@ -117,8 +124,13 @@ pub(crate) fn number(cx: &mut Resolving<'_>) {
         }
     }
     let mut previous_usb: Option<(Option<UsbModel>, u32)> = None;
-    let mut usb_models: Vec<(Option<UsbModel>, Option<u32>)> = usb(controllers).collect();
-    let mut usb_at = 0;
+    let mut usb: HashSet<(Option<UsbModel>, u32)> = controllers
+        .iter()
+        .filter_map(|device| match device.spec.kind {
+            ControllerKind::Usb { model, .. } => Some((model, device.spec.index?)),
+            _ => None,
+        })
+        .collect();
     for device in controllers.iter_mut() {
         let rank = Rank::of(&device.spec);
         let model = match device.spec.kind {
@@ -131,7 +143,7 @@ pub(crate) fn number(cx: &mut Resolving<'_>) {
                 let joined = model.filter(|model| is_usb2(*model)).and_then(|model| {
                     companions = true;
                     let (previous, index) = previous_usb?;
-                    let is_free = !usb_models.contains(&(model, Some(index)));
+                    let is_free = !usb.contains(&(model, index));
                     (is_usb2(previous) && is_free).then_some(index)
                 });
                 joined.unwrap_or_else(|| used.entry(rank.kind).or_default().next())
@@ -140,10 +152,7 @@ pub(crate) fn number(cx: &mut Resolving<'_>) {
         device.spec.index = Some(index);
         if let Some(model) = model {
             previous_usb = Some((model, index));
-            if let Some(entry) = usb_models.get_mut(usb_at) {
-                entry.1 = Some(index);
-            }
-            usb_at += 1;
+            usb.insert((model, index));
         }
     }
     if companions {
@@ -162,13 +171,6 @@ pub(crate) fn default_startport(model: UsbModel) -> Option<u32> {
     }
 }
 
-fn usb(controllers: &[Device<Controller>]) -> impl Iterator<Item = (Option<UsbModel>, Option<u32>)> {
-    controllers.iter().filter_map(|device| match device.spec.kind {
-        ControllerKind::Usb { model, .. } => Some((model, device.spec.index)),
-        _ => None,
-    })
-}
-
 /// Whether a USB controller is the ICH9's EHCI or one of its companions.
 pub(crate) fn is_usb2(model: Option<UsbModel>) -> bool {
     matches!(
@@ -179,7 +181,7 @@ pub(crate) fn is_usb2(model: Option<UsbModel>) -> bool {
 
 /// Reports controllers of one kind and number; only USB controllers may share a number.
 fn reject_duplicates(cx: &mut Resolving<'_>) {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for device in &cx.domain.devices.controllers {
         let rank = Rank::of(&device.spec);
         let Some(index) = rank.index else { continue };
@@ -193,7 +195,7 @@ fn reject_duplicates(cx: &mut Resolving<'_>) {
 /// The numbers in use of a kind of controllers.
 #[derive(Debug, Default)]
 struct Numbers {
-    used: std::collections::BTreeSet<u32>,
+    used: BTreeSet<u32>,
     /// Every number below is in use.
     start: u32,
 }
@@ -459,6 +461,14 @@ mod tests {
                 .map(|(kind, index, companion)| Rank { kind, index: *index, companion: *companion })
                 .collect();
             assert_eq!(order(&ranks), expected, "{written:?}");
+            // Adding them one by one comes to the same.
+            let mut one_by_one: Vec<(Rank, usize)> = Vec::new();
+            for (at, rank) in ranks.into_iter().enumerate() {
+                let before: Vec<Rank> = one_by_one.iter().map(|(rank, _)| *rank).collect();
+                one_by_one.insert(position(&before, rank), (rank, at));
+            }
+            let one_by_one: Vec<usize> = one_by_one.into_iter().map(|(_, at)| at).collect();
+            assert_eq!(one_by_one, expected, "{written:?}");
         };
         check(&[("usb", Some(0), false), ("ide", Some(0), false), ("usb", Some(1), false)], &[0, 2, 1]);
         check(&[("pci", Some(2), false), ("pci", Some(0), false), ("pci", Some(1), false)], &[1, 2, 0]);

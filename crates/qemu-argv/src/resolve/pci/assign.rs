@@ -64,6 +64,7 @@ fn try_assign(cx: &mut Resolving<'_>) -> Result<(), Vec<Diagnostic>> {
     let one = |problem: Diagnostic| vec![problem];
     let board = Board::of(&cx.domain);
     let fabric = Fabric::of(&cx.domain, cx.inputs);
+    let origin = cx.domain.devices.meta.origin;
     let has_mmio = cx.inputs.has(Capability::VirtioMmio);
     let written = bus_count(&cx.domain.devices.controllers).map_err(one)?;
     let growth = Growth {
@@ -74,7 +75,7 @@ fn try_assign(cx: &mut Resolving<'_>) -> Result<(), Vec<Diagnostic>> {
     if written > 0 {
         let mut entries = Survey::of(&mut cx.domain.devices, fabric)?;
         let pci = Allocator::new(buses(&cx.domain.devices.controllers, written, board), Some(growth));
-        let mut pass = Pass { entries: &mut entries, pci, board, dry: true, has_mmio };
+        let mut pass = Pass { entries: &mut entries, pci, board, dry: true, origin, has_mmio };
         let models = plan(&mut pass, &cx.domain.devices.controllers, written)?;
         count = models.len();
         walk(&mut cx.domain.devices, &mut WriteBack(entries.into_iter()));
@@ -85,7 +86,7 @@ fn try_assign(cx: &mut Resolving<'_>) -> Result<(), Vec<Diagnostic>> {
     }
     let mut entries = Survey::of(&mut cx.domain.devices, fabric)?;
     let pci = Allocator::new(buses(&cx.domain.devices.controllers, count, board), None);
-    let mut pass = Pass { entries: &mut entries, pci, board, dry: false, has_mmio };
+    let mut pass = Pass { entries: &mut entries, pci, board, dry: false, origin, has_mmio };
     collect(&mut pass)?;
     pass.chipset().and_then(|()| pass.assign()).map_err(one)?;
     mark_multifunction(&mut entries);

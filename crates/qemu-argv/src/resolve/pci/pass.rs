@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use domain_model::xml::text::OnOff;
-use domain_model::{Code, Diagnostic};
+use domain_model::{Code, Diagnostic, Origin};
 
-use super::allocator::Allocator;
+use super::allocator::{Allocator, PciError};
 use super::bus::{Bus, Need, Plug, Slot};
 use super::entry::{Entry, Location, Role, Turn};
 use crate::resolve::board::Board;
@@ -19,6 +19,8 @@ pub(super) struct Pass<'a> {
     pub pci: Allocator,
     pub board: Board,
     pub dry: bool,
+    /// What a problem that no device is to blame for points at.
+    pub origin: Origin,
     /// Whether virtio disks may be virtio-mmio devices.
     pub has_mmio: bool,
 }
@@ -147,13 +149,8 @@ impl Pass<'_> {
 
     /// Keeps a place for a device that may come later.
     pub(super) fn spare(&mut self, need: Need) -> Result<(), Diagnostic> {
-        self.pci.next(need, 0, None).map(|_| ()).map_err(|error| {
-            Diagnostic::error(
-                error.automatic(),
-                domain_model::Origin::always("a slot is kept free"),
-                error.to_string(),
-            )
-        })
+        let error = |error: PciError| Diagnostic::error(error.automatic(), self.origin, error.to_string());
+        self.pci.next(need, 0, None).map(|_| ()).map_err(error)
     }
 
     /// Whether every bus is in use entirely.

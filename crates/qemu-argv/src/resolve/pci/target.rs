@@ -43,7 +43,7 @@ pub(crate) fn targets(cx: &mut Resolving<'_>) {
             }
             PciModel::PcieRootPort => {
                 target.chassis = target.chassis.or(chassis);
-                target.port = target.port.or(Some(Hex((slot << 3) + function)));
+                target.port = target.port.or(Some(Hex((slot & 31) << 3 | function & 7)));
                 None
             }
             PciModel::PcieSwitchDownstreamPort => {
