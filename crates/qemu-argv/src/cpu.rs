@@ -6,7 +6,7 @@ use domain_model::cpu::{
     Cpu, CpuCacheMode, CpuCheck, CpuFallback, CpuMatch, CpuMode, CpuModel, FeaturePolicy, MaxphysaddrMode,
     Topology,
 };
-use domain_model::memory::{Placement, Vcpu, VcpuState};
+use domain_model::memory::{Vcpu, VcpuState};
 use domain_model::os::Arch;
 use domain_model::xml::Meta;
 use domain_model::xml::text::{OnOff, YesNo};
@@ -24,7 +24,6 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         let message = "a guest needs at least one processor";
         cx.problems.push(Diagnostic::error(Code::BadValue, vcpu.meta.origin, message));
     }
-    vcpu.placement.get_or_insert(Placement::Static);
     let cpus = *vcpu.count.get_or_insert(1);
     if let (Some(current), true) = (vcpu.current, vcpu.current.is_some_and(|current| current > cpus)) {
         let origin = vcpu.meta.at("@current");
@@ -115,6 +114,8 @@ fn model(cx: &mut Resolving<'_>) {
     } else if cpu.model.as_ref().is_some_and(|model| model.name.is_none() && model.vendor_id.is_none()) {
         // A model that is not named says only what `host-model` does anyway.
         cpu.model = None;
+    } else if let Some(model) = &mut cpu.model {
+        model.fallback.get_or_insert(CpuFallback::Allow);
     }
     cpu.check.get_or_insert(check);
 }

@@ -27,6 +27,18 @@ pub(crate) use enlightenments::cpu_properties;
 /// Fills in what machine types imply.
 pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     gic(cx);
+    let is_s390 = matches!(cx.domain.os.arch, Some(Arch::S390 | Arch::S390x));
+    let Some(features) = &mut cx.domain.features else { return };
+    if let Some(hyperv) = &mut features.hyperv {
+        hyperv.mode.get_or_insert(HypervMode::Custom);
+    }
+    // IBM Z has no ACPI; domains that ask for it never got it.
+    if is_s390 {
+        features.acpi = false;
+        if *features == Features::default() {
+            cx.domain.features = None;
+        }
+    }
 }
 
 /// The `virt` machine of Arm always has a GIC: the newest that the guest can have.

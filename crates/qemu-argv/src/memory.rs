@@ -2,7 +2,7 @@
 
 pub(crate) mod backend;
 
-use domain_model::memory::{Memory, MemoryAllocation, MemorySource};
+use domain_model::memory::{Memory, MemoryAllocation, MemorySource, Memtune};
 use domain_model::values::Kib;
 use domain_model::{Code, Diagnostic, Domain, Origin};
 
@@ -18,6 +18,7 @@ const MIB: u64 = 1024;
 
 /// Fills in `<memory>` from NUMA cells if it is not written, and `<currentMemory>`.
 pub(crate) fn defaults(cx: &mut Resolving<'_>) {
+    limits(cx);
     let modules = modules_kib(&cx.domain);
     let written = cx.domain.memory.as_ref().and_then(|memory| memory.size).filter(|size| size.0 > 0);
     let cells: u64 = numa_cells(&cx.domain).map(|size| size.0).fold(0, u64::saturating_add);
@@ -42,6 +43,20 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     }
     let current = cx.domain.current_memory.map_or(total, |current| current.min(total));
     cx.domain.current_memory = Some(if current.0 == 0 { total } else { current });
+}
+
+/// Drops limits that are none: the largest number of KiB that libvirt writes.
+fn limits(cx: &mut Resolving<'_>) {
+    const UNLIMITED: u64 = 9_007_199_254_740_991;
+    let Some(tune) = &mut cx.domain.memtune else { return };
+    for limit in
+        [&mut tune.hard_limit, &mut tune.soft_limit, &mut tune.min_guarantee, &mut tune.swap_hard_limit]
+    {
+        *limit = limit.filter(|limit| limit.0 < UNLIMITED);
+    }
+    if *tune == Memtune::default() {
+        cx.domain.memtune = None;
+    }
 }
 
 /// The size of all memory modules, in KiB.
@@ -69,7 +84,7 @@ pub(crate) fn initial_kib(cx: &Context<'_>) -> u64 {
 /// What the sizes of memory are multiples of, in KiB.
 pub(crate) fn alignment(cx: &Context<'_>) -> u64 {
     match Board::of(cx.domain) {
-        Board::Pseries => 256 * MIB,
+        Board::Pseries | Board::Ppc64 => 256 * MIB,
         _ => MIB,
     }
 }

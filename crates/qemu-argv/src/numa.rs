@@ -3,7 +3,8 @@
 use domain_model::cpu::{
     CacheAssociativity, CachePolicy, Cell, CellCache, Interconnect, InterconnectKind, Numa, Sibling,
 };
-use domain_model::numatune::Memnode;
+use domain_model::memory::Placement;
+use domain_model::numatune::{Memnode, Numatune, NumatuneMemory};
 use domain_model::values::{CpuSet, Kib};
 use domain_model::xml::Meta;
 use domain_model::{Code, Diagnostic, Domain, Origin};
@@ -31,6 +32,7 @@ pub(crate) fn memnode(domain: &Domain, id: u32) -> Option<&Memnode> {
 
 /// Puts the cells in order, and fills in distances in both directions and processors without a cell.
 pub(crate) fn defaults(cx: &mut Resolving<'_>) {
+    placement(cx);
     let processors = cx.domain.vcpu.as_ref().and_then(|vcpu| vcpu.count).unwrap_or(1);
     let Some(numa) = cx.domain.cpu.as_mut().and_then(|cpu| cpu.numa.as_mut()) else { return };
     for (place, cell) in (0..).zip(&mut numa.cells) {
@@ -51,6 +53,48 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         if let Some(first) = numa.cells.first_mut() {
             first.cpus = Some(rest);
         }
+    }
+}
+
+/// Who chooses processors chooses memory too, unless something else is said.
+fn placement(cx: &mut Resolving<'_>) {
+    let domain = &mut cx.domain;
+    let pinned = domain.cputune.as_ref().is_some_and(|tune| {
+        tune.emulator_pin.is_some() || !tune.vcpu_pins.is_empty() || !tune.iothread_pins.is_empty()
+    });
+    let memory = domain.numatune.as_ref().and_then(|tune| tune.memory.as_ref());
+    let auto_memory = memory.is_some_and(|memory| memory.placement == Some(Placement::Auto));
+    let vcpu = domain.vcpu.as_ref();
+    let auto_cpus = match vcpu.and_then(|vcpu| vcpu.placement) {
+        Some(placement) => placement == Placement::Auto,
+        None => auto_memory && !pinned && vcpu.is_none_or(|vcpu| vcpu.cpuset.is_none()),
+    };
+    let chosen = if auto_cpus { Placement::Auto } else { Placement::Static };
+    let origin = match vcpu {
+        Some(vcpu) => vcpu.meta.at("@placement").implies("memory is placed where the processors are"),
+        None => Origin::Built,
+    };
+    if let Some(vcpu) = &mut domain.vcpu {
+        vcpu.placement = Some(chosen);
+    }
+    if auto_cpus && memory.is_none() {
+        let meta = Meta::from_origin(origin);
+        let tune =
+            domain.numatune.get_or_insert_with(|| Numatune { meta: meta.clone(), ..Numatune::default() });
+        tune.memory = Some(NumatuneMemory { meta, ..NumatuneMemory::default() });
+    }
+    let Some(memory) = domain.numatune.as_mut().and_then(|tune| tune.memory.as_mut()) else { return };
+    memory.mode.get_or_insert_default();
+    let automatic = match memory.placement {
+        Some(placement) => placement == Placement::Auto,
+        None => memory.nodeset.is_none() && auto_cpus,
+    };
+    if automatic {
+        memory.placement = Some(Placement::Auto);
+        memory.nodeset = None;
+    } else {
+        // A list of nodes says by itself that they are chosen.
+        memory.placement = None;
     }
 }
 

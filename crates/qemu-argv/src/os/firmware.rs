@@ -32,6 +32,18 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         }
     }
     let by_kind = os.firmware.is_some();
+    // Domains that were defined when there was no other format keep it.
+    let any_format = cx.inputs.config.abi_update || !by_kind;
+    if !any_format && os.nvram.as_ref().is_none_or(|nvram| nvram.format.is_none()) {
+        let implied = cx.domain.meta.at("os/@firmware").implies("firmware is raw unless a format is named");
+        let loader = cx
+            .domain
+            .os
+            .loader
+            .get_or_insert_with(|| Loader { meta: Meta::from_origin(implied), ..Loader::default() });
+        loader.format.get_or_insert(FirmwareFormat::Raw);
+    }
+    let os = &mut cx.domain.os;
     let is_pflash = os.loader.as_ref().is_some_and(|loader| loader.kind == Some(LoaderType::Pflash));
     if by_kind || is_pflash {
         let descriptors = in_force(&cx.inputs.host.firmware_files());
@@ -39,7 +51,7 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
             Some(descriptor) => take(&mut cx.domain, descriptor),
             None if !by_kind => custom(cx),
             // A domain can be defined before its firmware is installed; it cannot be started.
-            None => {}
+            None => return needs_acpi(cx),
         }
         nvram(cx);
     }
@@ -118,7 +130,8 @@ fn fits(domain: &Domain, descriptor: &Descriptor) -> bool {
         && protects
         && match &descriptor.mapping {
             Mapping::Flash(flash) => same(&flash.executable.filename) && flash_fits(domain, loader, flash),
-            Mapping::Memory { filename } => same(filename),
+            // Memory that is loaded is neither written nor kept.
+            Mapping::Memory { filename } => same(filename) && loader.readonly.is_none(),
             Mapping::Kernel { filename } => os.kernel.as_ref().is_none_or(|kernel| kernel == filename),
             Mapping::Unknown => false,
         }
@@ -141,8 +154,7 @@ fn flash_fits(domain: &Domain, loader: &Loader, flash: &Flash) -> bool {
     let same_format = match (loader.format, nvram.and_then(|nvram| nvram.format)) {
         (Some(wanted), _) => format == wanted,
         (None, Some(wanted)) if domain.os.firmware.is_some() => template_format == Some(wanted),
-        // A path says which file it is; without one raw images are what every QEMU takes.
-        (None, _) => domain.os.firmware.is_none() || loader.path.is_some() || format == FirmwareFormat::Raw,
+        (None, _) => true,
     };
     flash.mode == mode
         && same_template
@@ -229,8 +241,8 @@ fn custom(cx: &mut Resolving<'_>) {
         let origin = loader.meta.origin.implies("this firmware's variables have a template of their own");
         let fresh = || Nvram { meta: Meta::from_origin(origin), ..Nvram::default() };
         let nvram = cx.domain.os.nvram.get_or_insert_with(fresh);
-        if nvram.template.is_none() && is_local(nvram) {
-            nvram.template = Some(template.clone());
+        if is_local(nvram) {
+            nvram.template.get_or_insert_with(|| template.clone());
             nvram.template_format.get_or_insert(FirmwareFormat::Raw);
         }
     }
@@ -243,6 +255,7 @@ fn is_local(nvram: &Nvram) -> bool {
 /// Firmware that is only read keeps its variables in a file of the guest's own.
 fn nvram(cx: &mut Resolving<'_>) {
     let directory = cx.inputs.config.nvram_dir.clone();
+    let abi_update = cx.inputs.config.abi_update;
     let name = cx.domain.name.clone().unwrap_or_default();
     let Some(loader) = &cx.domain.os.loader else { return };
     if loader.kind != Some(LoaderType::Pflash)
@@ -260,7 +273,13 @@ fn nvram(cx: &mut Resolving<'_>) {
         .get_or_insert_with(|| Nvram { meta: Meta::from_origin(origin), ..Nvram::default() });
     nvram.format = nvram.format.or(format);
     if nvram.path.is_none() && nvram.source.is_none() {
-        let extension = if nvram.format == Some(FirmwareFormat::Qcow2) { "qcow2" } else { "fd" };
+        let is_raw_template = nvram.template.as_ref().is_some_and(|template| template.ends_with(".raw"));
+        let extension = match nvram.format {
+            Some(FirmwareFormat::Qcow2) => "qcow2",
+            // Domains that were defined earlier have their variables under the older name.
+            _ if abi_update && is_raw_template => "raw",
+            _ => "fd",
+        };
         nvram.path = Some(format!("{directory}/{name}_VARS.{extension}"));
     }
 }
