@@ -53,6 +53,14 @@ impl Host for ThisHost {
         i64::try_from(now.as_secs()).ok()
     }
 
+    fn free_port(&self, from: i32) -> i32 {
+        // Found by trying; between here and QEMU's start somebody else may be faster, and QEMU will say so.
+        let is_free = |port: &i32| {
+            u16::try_from(*port).is_ok_and(|port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok())
+        };
+        (from..from.saturating_add(100)).find(is_free).unwrap_or(from)
+    }
+
     fn env(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }

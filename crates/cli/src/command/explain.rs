@@ -98,6 +98,7 @@ fn brief(value: &Value) -> String {
         Value::Int(number) => number.to_string(),
         Value::Bool(value) => (if *value { "on" } else { "off" }).to_owned(),
         Value::Null => "null".to_owned(),
+        Value::Flag => "present".to_owned(),
         Value::List(values, _) => format!("[{}]", values.iter().map(brief).collect::<Vec<_>>().join(", ")),
         Value::Props(_) => "{…}".to_owned(),
         Value::Fd(_) => "a descriptor".to_owned(),

@@ -1,0 +1,119 @@
+//! A clean place to run `domx` in, and what it said.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A directory of its own, where caches and runtime files go as well.
+pub struct Place {
+    directory: tempfile::TempDir,
+}
+
+/// What `domx` said.
+#[derive(Debug)]
+pub struct Said {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Place { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Writes a file and gives its path.
+    pub fn file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// A command that has not been started; nothing of the caller's settings reaches it.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_domx"));
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.path())
+            .env("XDG_CACHE_HOME", self.path().join("cache"))
+            .env("XDG_RUNTIME_DIR", self.path())
+            .current_dir(self.path());
+        command
+    }
+
+    /// Runs `domx` with nothing to read.
+    pub fn domx(&self, args: &[&str]) -> Said {
+        self.domx_reading(args, "")
+    }
+
+    /// Runs `domx` with a text to read.
+    pub fn domx_reading(&self, args: &[&str], text: &str) -> Said {
+        let mut child = self
+            .command()
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Who does not read what it is given closes the pipe; that is no failure here.
+        let _ = child.stdin.take().unwrap().write_all(text.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        Said {
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// What is left in the runtime directory of guests.
+    pub fn leftovers(&self) -> Vec<PathBuf> {
+        let runtime = self.path().join("domx");
+        std::fs::read_dir(runtime)
+            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+            .unwrap_or_default()
+    }
+}
+
+/// A domain with some devices.
+pub fn domain(devices: &str) -> String {
+    format!(
+        "<domain type='qemu'>
+  <name>guest</name>
+  <uuid>8d4e4d7c-6f0c-4d57-9b64-1f2c3a5e7b90</uuid>
+  <memory unit='MiB'>64</memory>
+  <os>
+    <type arch='x86_64' machine='q35'>hvm</type>
+  </os>
+  <devices>
+{devices}
+  </devices>
+</domain>
+"
+    )
+}
+
+/// A file of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+/// The installed QEMU; without one the test is skipped, and says so, unless `DOMX_REQUIRE_QEMU` is set.
+pub fn real_qemu() -> Option<PathBuf> {
+    let found = std::env::var_os("PATH")
+        .into_iter()
+        .flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>())
+        .map(|directory| directory.join("qemu-system-x86_64"))
+        .find(|program| program.is_file());
+    if found.is_none() {
+        let required = std::env::var_os("DOMX_REQUIRE_QEMU").is_some_and(|value| value == "1");
+        assert!(!required, "DOMX_REQUIRE_QEMU is set and there is no qemu-system-x86_64 on PATH");
+        eprintln!("skipped: there is no qemu-system-x86_64 on PATH");
+    }
+    found
+}
