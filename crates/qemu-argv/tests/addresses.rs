@@ -1,5 +1,7 @@
 //! Addresses of devices, and the controllers that come with them.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use caps_parser::{Capabilities, Capability};
 use domain_model::domain::has_errors;
 use domain_model::{Devices, Diagnostic, Document, Domain};
