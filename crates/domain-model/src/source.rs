@@ -89,6 +89,14 @@ impl Document {
         parse::parse(name.into(), text.into())
     }
 
+    /// The same for bytes that may not be text.
+    ///
+    /// # Errors
+    /// The bytes are not UTF-8, or [`Document::parse`] refuses the text.
+    pub fn from_bytes(name: impl Into<String>, bytes: &[u8]) -> Result<Self, SyntaxError> {
+        parse::parse_bytes(name.into(), bytes)
+    }
+
     /// What messages call the document.
     pub fn name(&self) -> &str {
         &self.name

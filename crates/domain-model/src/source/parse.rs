@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use quick_xml::Reader;
+use quick_xml::events::attributes::AttrError;
 use quick_xml::events::{BytesStart, Event};
 
 use super::{
@@ -36,6 +37,19 @@ pub(super) fn parse(name: String, text: String) -> Result<Document, SyntaxError>
     }
 }
 
+pub(super) fn parse_bytes(name: String, bytes: &[u8]) -> Result<Document, SyntaxError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => parse(name, text.to_owned()),
+        Err(error) => {
+            let offset = error.valid_up_to();
+            let before = bytes.get(..offset).and_then(|before| std::str::from_utf8(before).ok());
+            let position = position_in(before.unwrap_or(""), offset);
+            let message = "this byte is not UTF-8, the only encoding that is read".to_owned();
+            Err(SyntaxError { document: name, message, offset, position })
+        }
+    }
+}
+
 type Failure = (usize, String);
 
 struct Builder<'t> {
@@ -51,8 +65,8 @@ impl Builder<'_> {
             let (size, limit) = (self.text.len() >> 20, MAX_BYTES >> 20);
             return Err((0, format!("the text has {size} MiB; more than {limit} MiB are not read")));
         }
-        if let Some(offset) = self.text.bytes().position(|byte| byte == 0) {
-            return Err((offset, "a NUL byte is not allowed in XML".to_owned()));
+        if let Some((offset, character)) = forbidden_character(self.text) {
+            return Err((offset, format!("the control character {character} is not allowed in XML")));
         }
         let mut reader = Reader::from_str(self.text);
         let config = reader.config_mut();
@@ -126,7 +140,7 @@ impl Builder<'_> {
         let mut attributes = tag.attributes();
         attributes.with_checks(false);
         for attribute in attributes {
-            let attribute = attribute.map_err(|error| (start, error.to_string()))?;
+            let attribute = attribute.map_err(|error| attribute_failure(start + 1, &error))?;
             let name = self.range_of(attribute.key.as_ref());
             let value = match &attribute.value {
                 Cow::Borrowed(value) => self.range_of(value),
@@ -218,13 +232,39 @@ impl Builder<'_> {
     /// Only XML's own entities and character references exist, since there is no DOCTYPE.
     fn check_entities(&self, span: super::Span) -> Result<(), Failure> {
         let text = self.slice(span.clone());
-        if text.as_bytes().contains(&b'&')
-            && let Err(error) = quick_xml::escape::unescape(text)
-        {
-            return Err((span.start as usize, error.to_string()));
+        if !text.as_bytes().contains(&b'&') {
+            return Ok(());
         }
-        Ok(())
+        let start = span.start as usize;
+        let resolved = quick_xml::escape::unescape(text).map_err(|error| (start, error.to_string()))?;
+        match forbidden_character(&resolved) {
+            Some((_, character)) => {
+                Err((start, format!("the control character {character} is not allowed in XML")))
+            }
+            None => Ok(()),
+        }
     }
+}
+
+/// Where in the text an attribute goes wrong, given where the tag's content starts.
+fn attribute_failure(tag: usize, error: &AttrError) -> Failure {
+    match error {
+        AttrError::ExpectedEq(offset) | AttrError::ExpectedValue(offset) => {
+            (tag + offset, "an attribute needs a value, such as `name='value'`".to_owned())
+        }
+        AttrError::UnquotedValue(offset) | AttrError::ExpectedQuote(offset, _) => {
+            (tag + offset, "the value of an attribute has to be in quotes".to_owned())
+        }
+        AttrError::Duplicated(offset, _) => (tag + offset, "an attribute is given twice".to_owned()),
+    }
+}
+
+/// The first character that XML cannot hold, not even as a reference, and where it is.
+fn forbidden_character(text: &str) -> Option<(usize, String)> {
+    let control = text.bytes().position(|byte| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r'));
+    let offset = [control, text.find('\u{fffe}'), text.find('\u{ffff}')].into_iter().flatten().min()?;
+    let character = text.get(offset..)?.chars().next()?;
+    Some((offset, format!("U+{:04X}", u32::from(character))))
 }
 
 fn to_usize(position: u64) -> usize {

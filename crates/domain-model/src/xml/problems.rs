@@ -16,13 +16,23 @@ pub(super) struct Problems {
 }
 
 impl Problems {
+    /// Whether a further problem is counted only, so that it need not be worked out.
+    pub(super) fn is_full(&self) -> bool {
+        self.listed.len() >= MAX_PROBLEMS
+    }
+
+    /// Counts a warning that is not worked out.
+    pub(super) fn count_warning(&mut self) {
+        self.unlisted_warnings += 1;
+    }
+
     pub(super) fn push(&mut self, problem: Diagnostic) {
-        if self.listed.len() < MAX_PROBLEMS {
+        if !self.is_full() {
             self.listed.push(problem);
         } else if problem.is_error() {
             self.unlisted_errors += 1;
         } else {
-            self.unlisted_warnings += 1;
+            self.count_warning();
         }
     }
 

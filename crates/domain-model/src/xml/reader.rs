@@ -82,7 +82,9 @@ impl<'d> Reader<'d> {
     }
 
     fn is_named(&self, node: Node<'d>, name: &str) -> bool {
-        let (prefix, local) = split_name(name);
+        let Some((prefix, local)) = name.split_once(':') else {
+            return node.name() == name;
+        };
         let (own_prefix, own_local) = split_name(node.name());
         local == own_local
             && match namespace_uri(prefix) {
@@ -176,6 +178,10 @@ impl<'d> Reader<'d> {
             if name == "xmlns" || name.starts_with("xmlns:") || name.contains(':') {
                 continue;
             }
+            if self.problems.is_full() {
+                self.problems.count_warning();
+                continue;
+            }
             let mut diagnostic = Diagnostic::warning(
                 Code::UnknownAttribute,
                 text_origin(span),
@@ -220,6 +226,10 @@ impl<'d> Reader<'d> {
     fn report_unknown_child(&mut self, child: Node<'d>) {
         let (prefix, _) = split_name(child.name());
         if !prefix.is_empty() && namespace_uri(prefix).is_none() {
+            return;
+        }
+        if self.problems.is_full() {
+            self.problems.count_warning();
             return;
         }
         let known = self.asked.iter().filter_map(|asked| match asked {
