@@ -267,7 +267,7 @@ impl<'d> Node<'d> {
     }
 
     /// The nodes directly below this one, in order.
-    pub fn children(&self) -> impl Iterator<Item = Node<'d>> + use<'d> {
+    pub fn children(&self) -> impl Iterator<Item = Node<'d>> + Clone + use<'d> {
         let document = self.document;
         let end = self.raw().end;
         let mut next = self.id.0 + 1;

@@ -88,9 +88,9 @@ pub struct Source {
     /// `<slices>`: the part of the source that is used; at most one, of the type `storage`. Since libvirt 6.1.
     pub slice: Option<Slice>,
     /// `<auth>`: the credentials that the source asks for; since libvirt 3.9.
-    pub auth: Option<Auth>,
+    pub auth: Option<Box<Auth>>,
     /// `<encryption>`: how the content is encrypted; since libvirt 3.9.
-    pub encryption: Option<Encryption>,
+    pub encryption: Option<Box<Encryption>>,
     /// `<reservations>`: who looks after SCSI persistent reservations; since libvirt 4.4.
     pub reservations: Option<Reservations>,
     /// `<dataStore>`: the raw file that holds the data of a qcow2 image; since libvirt 10.10.

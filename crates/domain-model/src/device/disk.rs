@@ -123,7 +123,7 @@ pub struct Disk {
     /// `<driver>`: the format and how the host treats the image.
     pub driver: Option<DiskDriver>,
     /// `<auth>` in its old place; the new one is [`Source::auth`]. See [`Disk::auth`].
-    pub old_auth: Option<Auth>,
+    pub old_auth: Option<Box<Auth>>,
     /// `type` and `<source>`: where the content is.
     pub source: Source,
     /// `<backingStore>`: the image below; since libvirt 1.2.4.
@@ -157,7 +157,7 @@ pub struct Disk {
     /// `<product>`: up to 16 printable characters; since libvirt 1.0.1.
     pub product: Option<String>,
     /// `<encryption>` in its old place; the new one is [`Source::encryption`]. See [`Disk::encryption`].
-    pub old_encryption: Option<Encryption>,
+    pub old_encryption: Option<Box<Encryption>>,
 }
 
 /// `<target>`: what the guest sees the disk as.
@@ -231,12 +231,12 @@ impl Disk {
 
     /// The credentials that the source asks for, wherever they are written.
     pub fn auth(&self) -> Option<&Auth> {
-        self.source.auth.as_ref().or(self.old_auth.as_ref())
+        self.source.auth.as_deref().or(self.old_auth.as_deref())
     }
 
     /// How the content is encrypted, wherever that is written.
     pub fn encryption(&self) -> Option<&Encryption> {
-        self.source.encryption.as_ref().or(self.old_encryption.as_ref())
+        self.source.encryption.as_deref().or(self.old_encryption.as_deref())
     }
 
     fn check<X: Xml>(&self, xml: &mut X) {

@@ -8,12 +8,12 @@ use crate::xml::{Element, Meta, Xml};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeviceInfo {
     /// `<boot order=…>`: when the guest tries to boot from the device.
-    pub boot: Option<Boot>,
+    pub boot: Option<Box<Boot>>,
     /// `<alias name=…>`: the device's name in the running domain. Only names that start with `ua-` are the
     /// user's own; others are given anew at each start.
     pub alias: Option<String>,
     /// `<rom>`: the option ROM of a PCI device.
-    pub rom: Option<Rom>,
+    pub rom: Option<Box<Rom>>,
     /// `<acpi index=…>`: the number that makes the guest's name of the device predictable; since libvirt 7.3.
     pub acpi_index: Option<u32>,
     /// `<address>`: where on its bus the device is.

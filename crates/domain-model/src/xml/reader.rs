@@ -373,7 +373,8 @@ impl Xml for Reader<'_> {
         self.asked.push(Asked::Child(name));
         let node = self.node;
         let mut lead = Vec::new();
-        for child in node.children() {
+        let mut children = node.children();
+        while let Some(child) = children.next() {
             match child.kind() {
                 NodeKind::Comment if !self.is_seen(child) => lead.push(child),
                 NodeKind::Text if child.is_blank() => {}
@@ -381,6 +382,11 @@ impl Xml for Reader<'_> {
                     let lead = self.take_comments(std::mem::take(&mut lead));
                     self.mark(child);
                     self.read_children.push((child.id(), name));
+                    if values.len() == values.capacity() {
+                        // Elements are large; room for more than there are would cost more than counting.
+                        let rest = children.clone().filter(|next| self.is_named(*next, name)).count();
+                        values.reserve_exact(1 + rest);
+                    }
                     let mut value = E::default();
                     self.element(child, &mut value, lead);
                     values.push(value);
