@@ -137,7 +137,8 @@ fn default_model(cx: &mut Resolving<'_>) {
     let meta = Meta::from_origin(origin);
     let cpu = cx.domain.cpu.get_or_insert_with(|| Cpu { meta: meta.clone(), ..Cpu::default() });
     if model == "host" {
-        cpu.mode = Some(CpuMode::HostPassthrough);
+        let is_s390 = matches!(cx.domain.os.arch, Some(Arch::S390 | Arch::S390x));
+        cpu.mode = Some(if is_s390 { CpuMode::HostModel } else { CpuMode::HostPassthrough });
         return;
     }
     cpu.mode = Some(CpuMode::Custom);
@@ -152,6 +153,10 @@ fn default_cpu(machine: &Machine, models: &[facts::CpuModel]) -> Option<String> 
     let kind = machine.default_cpu.as_deref()?;
     if let Some(model) = models.iter().find(|model| model.type_name.as_deref() == Some(kind)) {
         return Some(libvirt_name(&model.name));
+    }
+    // A machine type's own model may be one that the accelerator cannot run.
+    if models.iter().any(|model| model.type_name.is_some()) {
+        return None;
     }
     let model = kind.strip_suffix("-cpu")?;
     let archs = ["-x86_64", "-i386", "-arm", "-s390x", "-powerpc64", "-riscv", "-loongarch", "-powerpc"];

@@ -176,6 +176,15 @@ pub(crate) fn sandbox(cx: &Context<'_>, out: &mut Args) {
     }
 }
 
+/// `-run-with`: whether memory is given back after the guest's end in the background.
+pub(crate) fn teardown(cx: &Context<'_>, out: &mut Args) {
+    let teardown = cx.domain.features.as_ref().and_then(|features| features.async_teardown);
+    if let Some(teardown) = teardown.filter(|_| cx.has(Capability::RunWithAsyncTeardown)) {
+        let origin = cx.domain.meta.at("features/async-teardown/@enabled");
+        out.props("-run-with", Props::plain(origin).set("async-teardown", teardown));
+    }
+}
+
 /// `-msg timestamp=on`
 pub(crate) fn messages(cx: &Context<'_>, out: &mut Args) {
     if cx.config().log_timestamp {

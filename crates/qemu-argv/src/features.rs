@@ -96,7 +96,7 @@ pub(crate) fn machine(cx: &Context<'_>, out: &mut Args) {
     {
         props = props.set_at("max-cpu-compat", model.name.as_ref(), model.meta.origin);
     }
-    props = props.set_at("loadparm", loadparm(domain), at("devices"));
+    props = props.set_at("loadparm", loadparm(domain, cx.has(Capability::VirtioCcwLoadparm)), at("devices"));
     if let Some(security) = &domain.launch_security {
         let key = match security.kind {
             LaunchSecurityKind::Sev(_) if !cx.has(Capability::ConfidentialGuestSupport) => {
@@ -155,50 +155,68 @@ fn feature_options(props: Props, features: &Features, cx: &Context<'_>) -> Props
         )
         .set_at("gic-version", gic, at("features/gic/@version"))
         .set_at("kernel_irqchip", irqchip, at("features/ioapic/@driver"))
-        .requires(
+        .requires_known(
+            cx,
             Capability::MachinePseriesResizeHpt,
             "resize-hpt",
             hpt.and_then(|hpt| hpt.resizing).map(|resizing| resizing.as_str()),
             at("features/hpt/@resizing"),
         )
-        .requires(
+        .requires_known(
+            cx,
             Capability::MachinePseriesCapHptMaxPageSize,
             "cap-hpt-max-page-size",
             page.map(|size| format!("{}k", size.0)),
             at("features/hpt/maxpagesize"),
         )
-        .requires(Capability::MachinePseriesCapHtm, "cap-htm", features.htm, at("features/htm/@state"))
-        .requires(
+        .requires_known(
+            cx,
+            Capability::MachinePseriesCapHtm,
+            "cap-htm",
+            features.htm,
+            at("features/htm/@state"),
+        )
+        .requires_known(
+            cx,
             Capability::MachinePseriesCapNestedHv,
             "cap-nested-hv",
             features.nested_hv,
             at("features/nested-hv/@state"),
         )
-        .requires(
+        .requires_known(
+            cx,
             Capability::MachinePseriesCapCcfAssist,
             "cap-ccf-assist",
             features.ccf_assist,
             at("features/ccf-assist/@state"),
         )
-        .requires(
+        .requires_known(
+            cx,
             Capability::MachinePseriesCapCfpc,
             "cap-cfpc",
             features.cfpc.map(|level| level.as_str()),
             at("features/cfpc/@value"),
         )
-        .requires(
+        .requires_known(
+            cx,
             Capability::MachinePseriesCapSbbc,
             "cap-sbbc",
             features.sbbc.map(|level| level.as_str()),
             at("features/sbbc/@value"),
         )
-        .requires(
+        .requires_known(
+            cx,
             Capability::MachinePseriesCapIbs,
             "cap-ibs",
             features.ibs.map(|level| level.as_str()),
             at("features/ibs/@value"),
         )
-        .requires(Capability::MachineVirtRas, "ras", features.ras, at("features/ras/@state"))
+        .requires_known(cx, Capability::MachineVirtRas, "ras", features.ras, at("features/ras/@state"))
+        .set_at(
+            "i8042",
+            features.ps2.filter(|_| cx.has(Capability::MachineI8042Opt)),
+            at("features/ps2/@state"),
+        )
 }
 
 /// The options of `-machine` that concern memory, besides where it is.
@@ -240,8 +258,8 @@ fn memory_options(props: Props, cx: &Context<'_>) -> Props {
 }
 
 /// What an s390x guest's firmware is told to boot, from the first device of the boot order.
-fn loadparm(domain: &Domain) -> Option<&str> {
-    if !matches!(domain.os.arch, Some(Arch::S390 | Arch::S390x)) {
+fn loadparm(domain: &Domain, by_device: bool) -> Option<&str> {
+    if !matches!(domain.os.arch, Some(Arch::S390 | Arch::S390x)) || by_device {
         return None;
     }
     let devices = &domain.devices;

@@ -92,6 +92,7 @@ const MODERN: &[Section] = &[
     emit::<Vsock>,
     emit::<Crypto>,
     emit::<Pstore>,
+    domain::teardown,
     domain::messages,
 ];
 

@@ -107,6 +107,22 @@ impl Props {
         self
     }
 
+    /// As [`Props::requires`], for what not every way of probing tells: then QEMU is taken to know it.
+    #[must_use]
+    pub(crate) fn requires_known(
+        self,
+        cx: &crate::context::Context<'_>,
+        capability: Capability,
+        key: &str,
+        value: impl IntoProp,
+        origin: Origin,
+    ) -> Self {
+        match cx.inputs.caps.knows(capability) {
+            true => self.requires(capability, key, value, origin),
+            false => self.set_at(key, value, origin),
+        }
+    }
+
     /// Adds all properties of another list.
     #[must_use]
     pub fn extend(mut self, other: Props) -> Self {
