@@ -2,7 +2,7 @@
 
 use caps_parser::Capability;
 use domain_model::address::{Ccw, Drive, Pci, Place, SpaprVio, Usb};
-use domain_model::xml::{Text, text::OnOff};
+use domain_model::xml::Text;
 use domain_model::{DeviceInfo, Origin};
 
 use crate::context::Context;
@@ -16,14 +16,11 @@ pub(crate) fn address(props: Props, info: &DeviceInfo, cx: &Context<'_>) -> Prop
     let Some(address) = &info.address else { return props };
     let origin = address.meta.origin;
     match &address.place {
-        Place::Pci(pci) => {
-            let multifunction = pci.multifunction.filter(|multi| *multi == OnOff::On);
-            props
-                .set_at("bus", pci_bus(pci, cx), origin)
-                .set_at("multifunction", multifunction, origin)
-                .set_at("addr", slot(pci), origin)
-                .set_at("acpi-index", info.acpi_index, origin)
-        }
+        Place::Pci(pci) => props
+            .set_at("bus", pci_bus(pci, cx), origin)
+            .set_at("multifunction", pci.multifunction, origin)
+            .set_at("addr", slot(pci), origin)
+            .set_at("acpi-index", info.acpi_index, origin),
         Place::Usb(usb) => props.set_at("bus", usb_bus(usb, cx), origin).set_at(
             "port",
             usb.port.as_ref().map(Text::to_text),

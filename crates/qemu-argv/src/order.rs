@@ -56,6 +56,7 @@ const MODERN: &[Section] = &[
     pm::reactions,
     features::no_acpi,
     pm::sleep_states,
+    controller::root_hotplug,
     os::boot,
     emit::<Iommu>,
     emit::<Controller>,

@@ -1,18 +1,131 @@
-//! `<filesystem>` on the QEMU side.
+//! `<filesystem>` on the QEMU side: 9pfs and virtiofs.
 
-use domain_model::device::filesystem::Filesystem;
-use domain_model::{Device, Domain};
+use caps_parser::Capability;
+use domain_model::device::filesystem::{
+    AccessMode, Filesystem, FilesystemDriverType, FilesystemSource, Mode, Multidevs, WritePolicy,
+};
+use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
+use crate::config::Layout;
 use crate::context::{Context, Inputs, Resolved};
+use crate::props::Props;
+use crate::resolve::Resolving;
+use crate::{boot, virtio};
 
 impl QemuDevice for Filesystem {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
         format!("fs{index}")
     }
 
-    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
-        cx.not_yet("`<filesystem>`", device.origin, out);
+    fn defaults(device: &mut Device<Self>, _: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        device.spec.accessmode.get_or_insert(AccessMode::Passthrough);
     }
+
+    fn validate(device: &Resolved<'_, Self>, _: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        let mut refuse = |path: &'static str, message: String| {
+            problems.push(Diagnostic::error(Code::Unsupported, device.at(path), message));
+        };
+        if !matches!(device.spec.source, FilesystemSource::Mount { .. }) {
+            let kind = domain_model::xml::Tagged::tag(&device.spec.source);
+            refuse("@type", format!("QEMU shares directories (type `mount`) only, not `{kind}`"));
+        }
+        let has_modes = device.spec.fmode.is_some() || device.spec.dmode.is_some();
+        if has_modes && device.spec.accessmode != Some(AccessMode::Mapped) {
+            let message = "`fmode` and `dmode` are for the access mode `mapped` only".to_owned();
+            refuse(if device.spec.fmode.is_some() { "@fmode" } else { "@dmode" }, message);
+        }
+        match device.spec.driver.kind {
+            Some(FilesystemDriverType::Virtiofs) => virtiofs(device, &mut refuse),
+            None | Some(FilesystemDriverType::Path | FilesystemDriverType::Handle) => {}
+            Some(kind) => refuse("driver/@type", format!("QEMU has no file systems of the kind `{kind}`")),
+        }
+    }
+
+    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        match device.spec.driver.kind {
+            Some(FilesystemDriverType::Virtiofs) => vhost_user(device, cx, out),
+            _ => plan9(device, cx, out),
+        }
+    }
+}
+
+/// What does not go with virtiofs.
+fn virtiofs(device: &Resolved<'_, Filesystem>, refuse: &mut dyn FnMut(&'static str, String)) {
+    let filesystem = device.spec;
+    if filesystem.accessmode != Some(AccessMode::Passthrough) {
+        refuse("@accessmode", "virtiofs has the access mode `passthrough` only".to_owned());
+    }
+    if filesystem.driver.wrpolicy.is_some_and(|policy| policy != WritePolicy::Default) {
+        refuse("driver/@wrpolicy", "virtiofs has no write policy".to_owned());
+    }
+}
+
+/// A directory that QEMU itself shares.
+fn plan9(device: &Resolved<'_, Filesystem>, cx: &Context<'_>, out: &mut Args) {
+    let filesystem = device.spec;
+    let FilesystemSource::Mount { dir, .. } = &filesystem.source else { return };
+    let is_handle = filesystem.driver.kind == Some(FilesystemDriverType::Handle);
+    let id = format!("fsdev-{}", device.alias);
+    let props = if is_handle {
+        Props::new("fsdriver", "handle", device.at("driver/@type"))
+    } else {
+        let security = filesystem.accessmode.map(|mode| match mode {
+            AccessMode::Mapped => "mapped",
+            AccessMode::Passthrough => "passthrough",
+            AccessMode::Squash => "none",
+        });
+        let multidevs = filesystem.multidevs.filter(|multidevs| *multidevs != Multidevs::Default);
+        Props::new("fsdriver", "local", device.origin)
+            .set_at("security_model", security, device.at("@accessmode"))
+            .set_at("multidevs", multidevs.map(Multidevs::as_str), device.at("@multidevs"))
+            .set_at("fmode", filesystem.fmode.map(octal), device.at("@fmode"))
+            .set_at("dmode", filesystem.dmode.map(octal), device.at("@dmode"))
+    };
+    let immediate = filesystem.driver.wrpolicy == Some(WritePolicy::Immediate);
+    let props = props
+        .set_at("writeout", immediate.then_some("immediate"), device.at("driver/@wrpolicy"))
+        .set("id", &id)
+        .set_at("path", cx.config().path(dir.as_deref().unwrap_or_default()), device.at("source/@dir"))
+        .set_at("readonly", filesystem.readonly.then_some(true), device.at("readonly"));
+    out.props("-fsdev", props);
+    let props = virtio::device("virtio-9p", filesystem.model, &filesystem.driver.virtio, device, cx)
+        .set("id", device.alias)
+        .set("fsdev", id)
+        .set_at("mount_tag", filesystem.target.as_deref(), device.at("target/@dir"));
+    out.props("-device", crate::address::address(props, device.info, cx));
+}
+
+fn octal(mode: Mode) -> String {
+    format!("{:04o}", mode.0)
+}
+
+/// A directory that a daemon shares.
+fn vhost_user(device: &Resolved<'_, Filesystem>, cx: &Context<'_>, out: &mut Args) {
+    let filesystem = device.spec;
+    let chardev = format!("chr-vu-{}", device.alias);
+    let path = match filesystem.source.socket() {
+        Some(socket) => cx.config().path(socket),
+        None if cx.config().layout == Layout::Run => {
+            cx.not_yet("a virtiofs daemon that is started with the guest", device.at("driver/@type"), out);
+            return;
+        }
+        None => format!("{}/{}-fs.sock", cx.guest_dir(), device.alias),
+    };
+    let socket = Props::new("backend", "socket", device.at("driver/@type")).set("id", &chardev).set_at(
+        "path",
+        path,
+        device.at("source"),
+    );
+    out.props("-chardev", socket);
+    let queue = filesystem.driver.queue.filter(|queue| *queue > 0);
+    let props = virtio::device("vhost-user-fs", filesystem.model, &filesystem.driver.virtio, device, cx)
+        .set("id", device.alias)
+        .set("chardev", chardev)
+        .set_at("queue-size", queue, device.at("driver/@queue"))
+        .set_at("tag", filesystem.target.as_deref().unwrap_or_default(), device.at("target/@dir"));
+    let props = boot::bootindex(props, device.info, None);
+    out.props("-device", crate::address::address(props, device.info, cx));
+    out.needing(Capability::VhostUserFs);
 }

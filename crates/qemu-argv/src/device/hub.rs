@@ -1,4 +1,4 @@
-//! `<hub>` on the QEMU side.
+//! `<hub>` on the QEMU side: `usb-hub`.
 
 use domain_model::device::hub::Hub;
 use domain_model::{Device, Domain};
@@ -6,6 +6,8 @@ use domain_model::{Device, Domain};
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::props::Props;
+use caps_parser::Capability;
 
 impl QemuDevice for Hub {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
@@ -13,6 +15,8 @@ impl QemuDevice for Hub {
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
-        cx.not_yet("`<hub>`", device.origin, out);
+        let props = Props::new("driver", "usb-hub", device.origin).set("id", device.alias);
+        out.props("-device", crate::address::address(props, device.info, cx));
+        out.needing(Capability::UsbHub);
     }
 }

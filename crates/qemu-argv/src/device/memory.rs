@@ -1,18 +1,163 @@
-//! `<memory>` on the QEMU side.
+//! `<memory>` on the QEMU side: modules, and memory that comes and goes.
 
-use domain_model::device::memory::MemoryDevice;
-use domain_model::{Device, Domain};
+use caps_parser::Capability;
+use domain_model::address::{Dimm, Place};
+use domain_model::device::memory::{MemoryDevice, MemoryKind, MemorySource, Nvdimm};
+use domain_model::memory::MemoryAllocation;
+use domain_model::values::Kib;
+use domain_model::xml::Tagged;
+use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::memory::backend::{Ram, RamFile, backend, pages};
+use crate::props::Props;
+use crate::virtio;
+use domain_model::virtio::VirtioOptions;
 
 impl QemuDevice for MemoryDevice {
-    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
-        format!("dimm{index}")
+    fn alias(device: &Device<Self>, index: usize, domain: &Domain, _: Inputs<'_>) -> String {
+        let prefix = match device.spec.kind {
+            MemoryKind::Dimm(_) => "dimm",
+            MemoryKind::Nvdimm(_) => "nvdimm",
+            MemoryKind::VirtioPmem { .. } => "virtiopmem",
+            MemoryKind::VirtioMem(_) => "virtiomem",
+            MemoryKind::SgxEpc { .. } => "epc",
+        };
+        if let Some(Place::Dimm(Dimm { slot: Some(slot), .. })) =
+            device.info.address.as_ref().map(|address| &address.place)
+        {
+            return format!("{prefix}{slot}");
+        }
+        let before = domain.devices.memories.iter().take(index);
+        let same = before.filter(|other| other.spec.kind.tag() == device.spec.kind.tag()).count();
+        format!("{prefix}{same}")
+    }
+
+    fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        let needed = match &device.spec.kind {
+            MemoryKind::Dimm(_) => Capability::PcDimm,
+            MemoryKind::Nvdimm(nvdimm) if nvdimm.readonly => Capability::NvdimmUnarmed,
+            MemoryKind::Nvdimm(_) => Capability::Nvdimm,
+            MemoryKind::VirtioPmem { .. } => Capability::VirtioPmemPci,
+            MemoryKind::VirtioMem(_) => Capability::VirtioMemPci,
+            MemoryKind::SgxEpc { .. } => Capability::SgxEpc,
+        };
+        if !cx.has(needed) {
+            let what = format!("<memory model='{}'>", device.spec.kind.tag());
+            problems.push(crate::gate::missing(needed, &what, device.at("@model"), cx.inputs.caps));
+        }
+        let cells = crate::numa::cell(cx.domain, device.spec.node.unwrap_or_default());
+        if device.spec.node.is_some() && cells.is_none() {
+            let message = format!("the guest has no NUMA cell {}", device.spec.node.unwrap_or_default());
+            problems.push(Diagnostic::error(Code::Unsupported, device.at("target/node"), message));
+        }
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
-        cx.not_yet("`<memory>`", device.origin, out);
+        let memory = device.spec;
+        let memdev = format!("mem{}", device.alias);
+        let size = memory.size.and_then(Kib::bytes).unwrap_or_default();
+        if let MemoryKind::SgxEpc { nodemask } = &memory.kind {
+            let ram = Ram { nodes: nodemask.as_ref(), ..Ram::new(&memdev, size, device.origin) };
+            backend(&ram, cx, out).into_enclave().emit(out);
+            return;
+        }
+        let source = match &memory.kind {
+            MemoryKind::Dimm(source) => source.clone(),
+            MemoryKind::VirtioMem(memory) => memory.source.clone(),
+            _ => MemorySource::default(),
+        };
+        let ram = Ram {
+            cell: memory.node,
+            access: memory.access,
+            discard: memory.discard.map(bool::from),
+            page: source.pagesize,
+            nodes: source.nodemask.as_ref(),
+            file: file(&memory.kind),
+            is_resizable: matches!(memory.kind, MemoryKind::VirtioMem(_)),
+            ..Ram::new(&memdev, size, device.origin)
+        };
+        backend(&ram, cx, out).emit(out);
+        let props = properties(device, cx).set("memdev", &memdev);
+        let props = match &memory.kind {
+            MemoryKind::VirtioMem(virtual_memory) => {
+                let base = virtual_memory.base.map(|base| base.0);
+                let prealloc = is_preallocated(memory, &source, cx).then_some(true);
+                props
+                    .set("prealloc", prealloc.filter(|_| cx.has(Capability::VirtioMemPciPrealloc)))
+                    .set_at("memaddr", base, device.at("target/address/@base"))
+                    .requires(
+                        Capability::VirtioMemPciDynamicMemslots,
+                        "dynamic-memslots",
+                        virtual_memory.dynamic_memslots,
+                        device.at("target/@dynamicMemslots"),
+                    )
+            }
+            MemoryKind::VirtioPmem { base, .. } => {
+                props.set_at("memaddr", base.map(|base| base.0), device.at("target/address/@base"))
+            }
+            _ => props,
+        };
+        let props = props.set("id", device.alias);
+        let props = match device.info.address.as_ref().map(|address| (&address.place, address.meta.origin)) {
+            Some((Place::Dimm(dimm), origin)) => props.set_at("slot", dimm.slot, origin).set_at(
+                "addr",
+                dimm.base.map(|base| base.0).filter(|base| *base > 0),
+                origin,
+            ),
+            _ => crate::address::address(props, device.info, cx),
+        };
+        out.props("-device", props);
     }
+}
+
+/// The file that keeps the content of persistent memory.
+fn file(kind: &MemoryKind) -> Option<RamFile<'_>> {
+    match kind {
+        MemoryKind::Nvdimm(nvdimm) => Some(RamFile {
+            path: nvdimm.path.as_deref()?,
+            // Filling memory that is persistent by itself would only wear it out.
+            prealloc: !nvdimm.pmem,
+            align: nvdimm.alignsize.and_then(Kib::bytes),
+            is_persistent: nvdimm.pmem,
+        }),
+        MemoryKind::VirtioPmem { path, .. } => {
+            Some(RamFile { path: path.as_deref()?, prealloc: false, align: None, is_persistent: false })
+        }
+        _ => None,
+    }
+}
+
+/// The properties in front of the memory itself.
+fn properties(device: &Resolved<'_, MemoryDevice>, cx: &Context<'_>) -> Props {
+    let memory = device.spec;
+    let of_virtio = |name: &str| virtio::device(name, None, &VirtioOptions::default(), device, cx);
+    let node = |props: Props| props.set_at("node", memory.node, device.at("target/node"));
+    match &memory.kind {
+        MemoryKind::Dimm(_) | MemoryKind::SgxEpc { .. } => {
+            node(Props::new("driver", "pc-dimm", device.at("@model")))
+        }
+        MemoryKind::Nvdimm(Nvdimm { label_size, readonly, .. }) => {
+            node(Props::new("driver", "nvdimm", device.at("@model")))
+                .set_at("label-size", label_size.and_then(Kib::bytes), device.at("target/label/size"))
+                .set_at("uuid", memory.uuid.map(|uuid| uuid.to_string()), device.at("uuid"))
+                .set_at("unarmed", readonly.then_some(true), device.at("target/readonly"))
+        }
+        MemoryKind::VirtioPmem { .. } => node(of_virtio("virtio-pmem")),
+        MemoryKind::VirtioMem(virtual_memory) => node(of_virtio("virtio-mem"))
+            .set_at("block-size", virtual_memory.block.and_then(Kib::bytes), device.at("target/block"))
+            .set_at(
+                "requested-size",
+                virtual_memory.requested.and_then(Kib::bytes),
+                device.at("target/requested"),
+            ),
+    }
+}
+
+/// Whether memory is set aside when the guest plugs it in.
+fn is_preallocated(memory: &MemoryDevice, source: &MemorySource, cx: &Context<'_>) -> bool {
+    let allocation = cx.domain.memory_backing.as_ref().and_then(|backing| backing.allocation);
+    allocation == Some(MemoryAllocation::Immediate) || pages(cx, memory.node, source.pagesize).huge.is_some()
 }

@@ -31,12 +31,27 @@ pub(crate) struct Ram<'a> {
     pub page: Option<Kib>,
     /// The host's NUMA nodes, if the piece itself says so.
     pub nodes: Option<&'a CpuSet>,
+    /// The file that keeps the content, if the piece has one of its own.
+    pub file: Option<RamFile<'a>>,
     /// Whether it is all the memory of a guest without NUMA cells, which migrates by its old name.
     pub is_main: bool,
     /// Whether the guest is offered less than there is, so that nothing is set aside for it.
     pub is_resizable: bool,
     /// Where it was written.
     pub origin: Origin,
+}
+
+/// A file of its own that keeps the content of a piece of memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RamFile<'a> {
+    /// Its path.
+    pub path: &'a str,
+    /// Whether it is filled before the guest starts.
+    pub prealloc: bool,
+    /// The alignment of its mapping, in bytes.
+    pub align: Option<u64>,
+    /// Whether the host's memory that it is on is persistent.
+    pub is_persistent: bool,
 }
 
 impl<'a> Ram<'a> {
@@ -50,6 +65,7 @@ impl<'a> Ram<'a> {
             discard: None,
             page: None,
             nodes: None,
+            file: None,
             is_main: false,
             is_resizable: false,
             origin,
@@ -68,6 +84,20 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
+    /// The same amount of memory as protected pages for SGX enclaves, which are always set aside.
+    pub fn into_enclave(mut self) -> Self {
+        let id = self.props.get("id").cloned();
+        let props = Props::new("qom-type", "memory-backend-epc", self.props.origin())
+            .set("id", id)
+            .set("prealloc", true);
+        self.props = ["size", "host-nodes", "policy"].into_iter().fold(props, |props, key| {
+            let value = self.props.get(key).cloned();
+            props.set(key, value)
+        });
+        self.context = None;
+        self
+    }
+
     /// Adds the `-object` arguments.
     pub fn emit(self, out: &mut Args) {
         out.list.extend(self.context.map(object));
@@ -129,15 +159,18 @@ pub(crate) fn backend(ram: &Ram<'_>, cx: &Context<'_>, out: &mut Args) -> Backen
     let source = backing.and_then(|backing| backing.source);
     let pages = pages(cx, ram.cell, ram.page);
     let prealloc = pages.huge.is_some()
+        || ram.file.is_some_and(|file| file.prealloc)
         || backing.is_some_and(|backing| backing.allocation == Some(MemoryAllocation::Immediate));
     let share = access.map(|access| access == MemoryAccess::Shared);
 
     // Without libvirt nobody prepares directories on hugetlbfs; anonymous files need none.
-    let by_memfd = source == Some(MemorySource::Memfd)
-        || (cx.config().layout == Layout::Run
-            && pages.huge.is_some()
-            && cx.has(Capability::MemoryBackendMemfdHugetlb));
-    let by_file = pages.huge.is_some() || access.is_some() || source == Some(MemorySource::File);
+    let by_memfd = ram.file.is_none()
+        && (source == Some(MemorySource::Memfd)
+            || (cx.config().layout == Layout::Run
+                && pages.huge.is_some()
+                && cx.has(Capability::MemoryBackendMemfdHugetlb)));
+    let by_file =
+        ram.file.is_some() || pages.huge.is_some() || access.is_some() || source == Some(MemorySource::File);
     let kind = match (by_memfd, by_file) {
         (true, _) => "memory-backend-memfd",
         (false, true) => "memory-backend-file",
@@ -151,7 +184,9 @@ pub(crate) fn backend(ram: &Ram<'_>, cx: &Context<'_>, out: &mut Args) -> Backen
                 .set_at("hugetlbsize", size.saturating_mul(1024), at("hugepages"));
         }
     } else if by_file {
+        let own = ram.file.map(|file| cx.config().path(file.path));
         let (path, origin) = match pages.huge {
+            _ if own.is_some() => (own, ram.origin),
             Some(size) => (hugepage_path(size, cx, at("hugepages"), out), at("hugepages")),
             None => (Some(file_path(ram.id, cx)), at("source/@type")),
         };
@@ -177,6 +212,15 @@ pub(crate) fn backend(ram: &Ram<'_>, cx: &Context<'_>, out: &mut Args) -> Backen
         );
     }
     props = props.set("size", ram.size);
+    if let Some(file) = ram.file {
+        let is_persistent = file.is_persistent.then_some(true);
+        props = props.set("align", file.align).requires(
+            Capability::MemoryBackendFilePmem,
+            "pmem",
+            is_persistent,
+            ram.origin,
+        );
+    }
 
     let bound = binding(ram, cx);
     let mut context = None;

@@ -95,3 +95,19 @@ pub(super) fn holes(cx: &Context<'_>, out: &mut Args) {
         out.text("-global", format!("{host}.pci-hole64-size={}K", size.0), device.at("pcihole64"));
     }
 }
+
+/// Whether devices can be plugged into the first bus of a PC with the 440FX, which its power management knows.
+pub(crate) fn root_hotplug(cx: &Context<'_>, out: &mut Args) {
+    if Board::of(cx.domain) != Board::I440fx {
+        return;
+    }
+    for device in cx.each::<Controller>() {
+        let Some(pci) = device.spec.pci() else { continue };
+        if pci.model == Some(PciModel::PciRoot)
+            && let Some(hotplug) = pci.target.hotplug
+        {
+            let text = format!("PIIX4_PM.acpi-root-pci-hotplug={hotplug}");
+            out.text("-global", text, device.at("target/@hotplug"));
+        }
+    }
+}
