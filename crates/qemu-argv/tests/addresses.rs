@@ -211,7 +211,7 @@ fn usb_ports_are_given_at_start() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever is written, nothing panics, and no function of a slot has two devices.
     #[test]

@@ -7,6 +7,7 @@ use domain_model::device::iommu::{Iommu, IommuModel};
 use domain_model::device::memballoon::{Memballoon, MemballoonModel};
 use domain_model::device::panic::{Panic, PanicModel};
 use domain_model::device::watchdog::{Watchdog, WatchdogAction, WatchdogModel};
+use domain_model::os::Arch;
 use domain_model::xml::text::OnOff;
 use domain_model::{Code, Device, Diagnostic, Origin};
 
@@ -145,7 +146,7 @@ fn memballoon(cx: &mut Resolving<'_>, board: Board) {
             | Board::Malta
             | Board::Mips
             | Board::WithPci
-    );
+    ) || matches!(cx.domain.os.arch, Some(Arch::Riscv32 | Arch::Riscv64));
     if has_balloon && cx.domain.devices.memballoons.is_empty() {
         let origin =
             implied(cx, "guests have a memory balloon unless they have `<memballoon model='none'/>`");

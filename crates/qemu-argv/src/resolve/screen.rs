@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use domain_model::device::audio::{Audio, AudioBackend};
 use domain_model::device::graphics::Graphics;
 use domain_model::device::video::Video;
+use domain_model::xml::text::YesNo;
 use domain_model::{Device, Origin};
 
 use super::Resolving;
@@ -18,6 +19,10 @@ pub(crate) fn devices(cx: &mut Resolving<'_>) {
 /// Somebody who looks at the screen needs a card that draws it.
 fn video(cx: &mut Resolving<'_>) {
     let devices = &mut cx.domain.devices;
+    // The card that shows the boot is the first one, wherever it was written.
+    devices
+        .videos
+        .sort_by_key(|video| video.spec.model.as_ref().and_then(|model| model.primary) != Some(YesNo::Yes));
     if let Some(graphics) = devices.graphics.first()
         && devices.videos.is_empty()
     {

@@ -81,13 +81,13 @@ fn try_assign(cx: &mut Resolving<'_>) -> Result<(), Vec<Diagnostic>> {
         walk(&mut cx.domain.devices, &mut WriteBack(entries.into_iter()));
         add_controllers(&mut cx.domain.devices.controllers, &models);
     }
-    if !board.has_pci() {
-        return Ok(());
-    }
     let mut entries = Survey::of(&mut cx.domain.devices, fabric)?;
     let pci = Allocator::new(buses(&cx.domain.devices.controllers, count, board), None);
     let mut pass = Pass { entries: &mut entries, pci, board, dry: false, origin, has_mmio };
     collect(&mut pass)?;
+    if !board.has_pci() {
+        return Ok(());
+    }
     pass.chipset().and_then(|()| pass.assign()).map_err(one)?;
     mark_multifunction(&mut entries);
     walk(&mut cx.domain.devices, &mut WriteBack(entries.into_iter()));
