@@ -52,6 +52,7 @@ impl Descriptors {
                 open(&options, path)
             }
             FdRequest::VhostVsock => open(OpenOptions::new().read(true).write(true), "/dev/vhost-vsock"),
+            FdRequest::VhostScsi { .. } => open(OpenOptions::new().read(true).write(true), "/dev/vhost-scsi"),
             FdRequest::Vdpa { path } | FdRequest::Tpm { path } => {
                 open(OpenOptions::new().read(true).write(true), path)
             }

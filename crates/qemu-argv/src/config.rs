@@ -88,6 +88,8 @@ pub struct Config {
     pub vxhs_tls_dir: String,
     /// The UUID of the secret that opens the private key of VxHS disks.
     pub vxhs_tls_secret: Option<String>,
+    /// Where the emulator of the guest's TPM listens, if not where it is started with the guest.
+    pub tpm_socket: Option<String>,
     /// Certificates of NBD disks.
     pub nbd_tls_dir: String,
     /// The UUID of the secret that opens the private key of NBD disks.
@@ -153,6 +155,7 @@ impl Default for Config {
             vxhs_tls: false,
             vxhs_tls_dir: "/etc/pki/libvirt-vxhs".to_owned(),
             vxhs_tls_secret: None,
+            tpm_socket: None,
             nbd_tls_dir: "/etc/pki/libvirt-nbd".to_owned(),
             nbd_tls_secret: None,
             dump_guest_core: false,

@@ -47,6 +47,11 @@ pub trait Host {
         Vec::new()
     }
 
+    /// The number of a guest on the virtio sockets of the host that no guest has yet, 3 or more.
+    fn free_vsock_cid(&self) -> Option<u32> {
+        None
+    }
+
     /// Seconds since 1970; `None` where nobody wants the clock to show in a command line.
     fn now(&self) -> Option<i64>;
 
@@ -108,6 +113,8 @@ pub struct RecordedHost {
     pub advised_nodes: Option<String>,
     /// The NUMA node of each processor.
     pub cpu_nodes: Vec<(u32, u32)>,
+    /// A number of a guest that is free.
+    pub vsock_cid: Option<u32>,
     /// Seconds since 1970.
     pub now: Option<i64>,
     /// Variables of the environment.
@@ -149,6 +156,10 @@ impl Host for RecordedHost {
 
     fn cpu_nodes(&self) -> Vec<(u32, u32)> {
         self.cpu_nodes.clone()
+    }
+
+    fn free_vsock_cid(&self) -> Option<u32> {
+        self.vsock_cid
     }
 
     fn now(&self) -> Option<i64> {
@@ -214,6 +225,11 @@ pub enum FdRequest {
     },
     /// `/dev/vhost-vsock`.
     VhostVsock,
+    /// `/dev/vhost-scsi`.
+    VhostScsi {
+        /// The alias of the host device.
+        device: String,
+    },
     /// The TPM's device.
     Tpm {
         /// The path.

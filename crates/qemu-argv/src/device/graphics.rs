@@ -1,71 +1,97 @@
 //! `<graphics>`: ways to see the screen.
 
-use domain_model::device::graphics::{Graphics, ListenKind, Vnc};
+mod listen;
+mod local;
+mod spice;
+mod vnc;
+
+use caps_parser::Capability;
+use domain_model::device::graphics::Graphics;
 use domain_model::xml::Tagged;
 use domain_model::xml::text::YesNo;
-use domain_model::{Code, Device, Diagnostic, Domain};
+use domain_model::{Code, Device, Diagnostic, Domain, Origin};
 
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
-use crate::props::Props;
-
-/// The TCP port of VNC's display 0.
-const VNC_BASE: i32 = 5900;
+use crate::gate;
+use crate::resolve::Resolving;
 
 impl QemuDevice for Graphics {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
         format!("graphics{index}")
     }
 
+    fn defaults(device: &mut Device<Self>, _: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        let origin = device.meta.origin;
+        match &mut device.spec {
+            Graphics::Vnc(vnc) => listen::vnc(vnc, origin),
+            Graphics::Spice(spice) => listen::spice(spice, origin),
+            Graphics::Rdp(rdp) => listen::rdp(rdp, origin),
+            Graphics::Sdl(_) | Graphics::Desktop(_) | Graphics::EglHeadless(_) | Graphics::Dbus(_) => {}
+        }
+    }
+
+    fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        let graphics = &cx.domain.devices.graphics;
+        let kind = std::mem::discriminant(device.spec);
+        let alike = graphics.iter().take(device.index);
+        let tag = device.spec.tag();
+        if alike.filter(|other| std::mem::discriminant(&other.spec) == kind).count() > 0 {
+            let message = format!("there is a `<graphics>` of type `{tag}` already");
+            problems.push(Diagnostic::error(Code::Unsupported, device.at("@type"), message));
+        }
+        let has_egl = graphics.iter().any(|other| matches!(other.spec, Graphics::EglHeadless(_)));
+        let own_gl = match device.spec {
+            Graphics::Spice(spice) => spice.gl.enable == Some(YesNo::Yes),
+            Graphics::Sdl(sdl) => sdl.gl == Some(YesNo::Yes),
+            _ => false,
+        };
+        if has_egl && own_gl {
+            let message = format!("`egl-headless` draws already, so `{tag}` cannot draw with OpenGL too");
+            problems.push(Diagnostic::error(Code::Unsupported, device.at("gl/@enable"), message));
+        }
+        let needs = match device.spec {
+            Graphics::Vnc(_) => Some(Capability::Vnc),
+            Graphics::Spice(_) => Some(Capability::Spice),
+            Graphics::EglHeadless(_) => Some(Capability::EglHeadless),
+            Graphics::Dbus(_) | Graphics::Rdp(_) => Some(Capability::DisplayDbus),
+            Graphics::Sdl(_) => Some(Capability::Sdl),
+            Graphics::Desktop(_) => None,
+        };
+        match needs {
+            Some(capability) if !cx.has(capability) => {
+                let origin = device.at("@type");
+                problems.push(gate::missing(capability, &format!("-display {tag}"), origin, cx.inputs.caps));
+            }
+            Some(_) => {}
+            None => {
+                let message = format!("QEMU has no `<graphics>` of type `{tag}`");
+                problems.push(Diagnostic::error(Code::Unsupported, device.at("@type"), message));
+            }
+        }
+    }
+
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
         match device.spec {
-            Graphics::Vnc(vnc) => vnc_args(vnc, device, cx, out),
-            other => cx.not_yet(&format!("`<graphics type='{}'>`", other.tag()), device.origin, out),
+            Graphics::Vnc(server) => vnc::args(server, device, cx, out),
+            Graphics::Spice(server) => spice::args(server, device, cx, out),
+            Graphics::Sdl(window) => local::sdl(window, device, out),
+            Graphics::EglHeadless(gl) => local::egl_headless(gl, device, cx, out),
+            Graphics::Dbus(dbus) => local::dbus(dbus, device, cx, out),
+            // Its server is a program that looks at the D-Bus display.
+            Graphics::Rdp(_) => {}
+            Graphics::Desktop(_) => cx.not_yet("`<graphics type='desktop'>`", device.origin, out),
         }
     }
 }
 
-fn vnc_args(vnc: &Vnc, device: &Resolved<'_, Graphics>, cx: &Context<'_>, out: &mut Args) {
-    if vnc.password.passwd.is_some() || cx.config().vnc_tls || cx.config().vnc_sasl {
-        cx.not_yet("VNC with a password, TLS or SASL", device.at("@passwd"), out);
-        return;
+/// Refuses a password that nobody could tell QEMU: it is never on the command line, and what is not told is
+/// a password that no client knows.
+fn secret(is_set: bool, origin: Origin, cx: &Context<'_>, out: &mut Args) {
+    if is_set && !cx.config().has_monitor() {
+        let message = "a password is told QEMU over its monitor, and this command line has none";
+        let problem = Diagnostic::error(Code::Unsupported, origin, message);
+        out.problem(problem.help("run the guest with `domx run`, or leave the password out"));
     }
-    let listen = vnc.listens.first().map(|listen| &listen.kind);
-    let props = match listen {
-        Some(ListenKind::Socket { socket }) => {
-            let path = match socket {
-                Some(socket) => cx.config().path(socket),
-                None => format!("{}/vnc.sock", cx.guest_dir()),
-            };
-            Props::plain(device.origin).set_at("vnc", format!("unix:{path}"), device.at("listen"))
-        }
-        Some(ListenKind::None) => Props::new("vnc", "none", device.at("listen")),
-        Some(ListenKind::Address { .. } | ListenKind::Network { .. }) | None => {
-            let address = match listen {
-                Some(ListenKind::Address { address } | ListenKind::Network { address, .. }) => {
-                    address.as_deref()
-                }
-                _ => None,
-            };
-            let address = address.or(vnc.listen.as_deref()).unwrap_or(&cx.config().vnc_listen);
-            let port = match vnc.port.filter(|port| *port > 0) {
-                Some(port) if vnc.autoport != Some(YesNo::Yes) => port,
-                _ => cx.inputs.host.free_port(VNC_BASE),
-            };
-            if port < VNC_BASE {
-                let message = format!("VNC's ports begin at {VNC_BASE}, and {port} is below");
-                out.problem(Diagnostic::error(Code::Unsupported, device.at("@port"), message));
-            }
-            let display = port - VNC_BASE;
-            let host = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
-            Props::new("vnc", format!("{host}:{display}"), device.origin)
-        }
-    };
-    let audio = vnc.audio.map_or_else(|| cx.domain.devices.audios.first().map(|audio| audio.spec.id), Some);
-    let props = props
-        .set_at("websocket", vnc.websocket.filter(|port| *port > 0), device.at("@websocket"))
-        .set_at("share", vnc.share_policy.map(|policy| policy.as_str()), device.at("@sharePolicy"))
-        .set_at("audiodev", audio.map(|id| format!("audio{id}")), device.at("audio/@id"));
-    out.props("-vnc", props);
 }

@@ -1,18 +1,195 @@
-//! `<hostdev>` on the QEMU side.
+//! `<hostdev>`: devices of the host handed to the guest.
 
-use domain_model::device::hostdev::Hostdev;
-use domain_model::{Device, Domain};
+use caps_parser::Capability;
+use domain_model::address::Pci;
+use domain_model::device::hostdev::{
+    GuestReset, Hostdev, HostdevKind, MdevHostdev, MdevModel, PciHostdev, ScsiHostHostdev, UsbHostdev,
+};
+use domain_model::xml::text::OnOff;
+use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::host::FdRequest;
+use crate::props::Props;
+use crate::resolve::Resolving;
+use crate::{address, boot, rom, virtio};
 
 impl QemuDevice for Hostdev {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
         format!("hostdev{index}")
     }
 
-    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
-        cx.not_yet("`<hostdev>`", device.origin, out);
+    fn defaults(device: &mut Device<Self>, _: usize, cx: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        if let HostdevKind::Mdev(mdev) = &mut device.spec.kind
+            && mdev.model == MdevModel::VfioPci
+            && cx.inputs.has(Capability::VfioPciDisplay)
+        {
+            mdev.display.get_or_insert(OnOff::Off);
+        }
     }
+
+    fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        let hostdevs = &cx.domain.devices.hostdevs;
+        if hostdevs.iter().take(device.index).any(|other| is_same(&other.spec.kind, &device.spec.kind)) {
+            let message = "this device of the host is handed over already";
+            problems.push(Diagnostic::error(Code::Conflict, device.at("source"), message));
+        }
+        let (display, ramfb) = screen(&device.spec.kind);
+        if display == Some(OnOff::On) && cx.domain.devices.graphics.is_empty() {
+            let message = "a device cannot draw the screen of a guest without `<graphics>`";
+            problems.push(Diagnostic::error(Code::Unsupported, device.at("@display"), message));
+        }
+        if ramfb == Some(OnOff::On) {
+            if display != Some(OnOff::On) {
+                let message = "`ramfb='on'` needs `display='on'`";
+                problems.push(Diagnostic::error(Code::Unsupported, device.at("@ramfb"), message));
+            }
+            let before = hostdevs.iter().take(device.index);
+            if before.filter(|other| screen(&other.spec.kind).1 == Some(OnOff::On)).count() > 0 {
+                let message = "one device of a guest can have a frame buffer for the firmware";
+                problems.push(Diagnostic::error(Code::Unsupported, device.at("@ramfb"), message));
+            }
+        }
+    }
+
+    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        match &device.spec.kind {
+            HostdevKind::Pci(source) => pci(source, device, cx, out),
+            HostdevKind::Usb(source) => usb(source, device, cx, out),
+            HostdevKind::Mdev(source) => mdev(source, device, cx, out),
+            HostdevKind::ScsiHost(source) => scsi_host(source, device, cx, out),
+            HostdevKind::Scsi(_) => cx.not_yet("a SCSI device of the host", device.at("@type"), out),
+            HostdevKind::Storage { .. } | HostdevKind::Misc { .. } | HostdevKind::Net { .. } => {
+                let message = "this kind of device of the host is for containers";
+                out.problem(Diagnostic::error(Code::Unsupported, device.at("@type"), message));
+            }
+        }
+    }
+}
+
+/// Whether the guest's screen is what the device draws, and whether the firmware gets a frame buffer.
+fn screen(kind: &HostdevKind) -> (Option<OnOff>, Option<OnOff>) {
+    match kind {
+        HostdevKind::Mdev(mdev) => (mdev.display, mdev.ramfb),
+        HostdevKind::Pci(pci) => (pci.display, pci.ramfb),
+        _ => (None, None),
+    }
+}
+
+/// Whether both are one device of the host.
+fn is_same(one: &HostdevKind, other: &HostdevKind) -> bool {
+    match (one, other) {
+        (HostdevKind::Pci(one), HostdevKind::Pci(other)) => host(&one.address) == host(&other.address),
+        (HostdevKind::Usb(one), HostdevKind::Usb(other)) => {
+            (one.vendor, one.product, one.bus, one.device)
+                == (other.vendor, other.product, other.bus, other.device)
+        }
+        (HostdevKind::Scsi(one), HostdevKind::Scsi(other)) => one.source == other.source,
+        (HostdevKind::Mdev(one), HostdevKind::Mdev(other)) => one.uuid.is_some() && one.uuid == other.uuid,
+        _ => false,
+    }
+}
+
+/// A PCI address as Linux writes it.
+fn host(address: &Pci) -> String {
+    format!(
+        "{:04x}:{:02x}:{:02x}.{:x}",
+        address.domain.unwrap_or_default().0,
+        address.bus.unwrap_or_default().0,
+        address.slot.unwrap_or_default().0,
+        address.function.unwrap_or_default().0
+    )
+}
+
+/// The driver of a device that the host hands over by VFIO; one with a frame buffer cannot come and go.
+fn vfio_pci(ramfb: Option<OnOff>) -> &'static str {
+    if ramfb == Some(OnOff::On) { "vfio-pci-nohotplug" } else { "vfio-pci" }
+}
+
+fn pci(source: &PciHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, out: &mut Args) {
+    let partner = device.spec.teaming.as_ref().and_then(|teaming| teaming.persistent.clone());
+    let props = Props::new("driver", vfio_pci(source.ramfb), device.origin)
+        .set_at("host", host(&source.address), device.at("source/address"))
+        .set("id", device.alias);
+    let props = boot::bootindex(props, device.info, None)
+        .set_at("failover_pair_id", partner, device.at("teaming/@persistent"))
+        .set_at("display", source.display.map(OnOff::as_str), device.at("@display"))
+        .set_at("ramfb", source.ramfb.filter(|ramfb| *ramfb == OnOff::On), device.at("@ramfb"));
+    let props = address::address(props, device.info, cx);
+    let props = rom::rom(props, device.info, cx, out);
+    out.props("-device", props);
+    out.needing(Capability::VfioPci);
+}
+
+fn usb(source: &UsbHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, out: &mut Args) {
+    let number = |value: Option<domain_model::values::CNumber<0xffff_ffff>>| value.map(|value| value.0);
+    let (bus, port) = (number(source.bus), number(source.device));
+    let props = Props::new("driver", "usb-host", device.origin);
+    let props = match (bus, port) {
+        (Some(bus), Some(port)) if cx.has(Capability::UsbHostHostdevice) => {
+            let path = format!("/dev/bus/usb/{bus:03}/{port:03}");
+            props.set_at("hostdevice", path, device.at("source/address"))
+        }
+        (Some(bus), Some(port)) => props.set_at("hostbus", bus, device.at("source/address/@bus")).set_at(
+            "hostaddr",
+            port,
+            device.at("source/address/@device"),
+        ),
+        _ => {
+            let hex = |id: Option<domain_model::xml::text::Hex<4>>| id.map(|id| id.0);
+            props.set_at("vendorid", hex(source.vendor), device.at("source/vendor/@id")).set_at(
+                "productid",
+                hex(source.product),
+                device.at("source/product/@id"),
+            )
+        }
+    };
+    let resets = source.guest_reset.map(|reset| match reset {
+        GuestReset::Off => (false, false),
+        GuestReset::Uninitialized => (true, false),
+        GuestReset::On => (true, true),
+    });
+    let reset_at = device.at("source/@guestReset");
+    let props = boot::bootindex(props.set("id", device.alias), device.info, None)
+        .set_at("guest-reset", resets.map(|resets| resets.0), reset_at)
+        .requires(
+            Capability::UsbHostGuestResetsAll,
+            "guest-resets-all",
+            resets.map(|resets| resets.1),
+            reset_at,
+        );
+    out.props("-device", address::address(props, device.info, cx));
+}
+
+fn mdev(source: &MdevHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, out: &mut Args) {
+    let (driver, capability) = match source.model {
+        MdevModel::VfioPci => (vfio_pci(source.ramfb), Capability::VfioPci),
+        MdevModel::VfioCcw => ("vfio-ccw", Capability::VfioCcw),
+        MdevModel::VfioAp => ("vfio-ap", Capability::VfioAp),
+    };
+    let folder = source.uuid.as_ref().map(|uuid| format!("/sys/bus/mdev/devices/{uuid}"));
+    let props = Props::new("driver", driver, device.origin)
+        .set("id", device.alias)
+        .set_at("sysfsdev", folder, device.at("source/address/@uuid"))
+        .set_at("display", source.display.map(OnOff::as_str), device.at("@display"))
+        .set_at("ramfb", source.ramfb.filter(|ramfb| *ramfb == OnOff::On), device.at("@ramfb"));
+    let loadparm = device.info.boot.as_ref().and_then(|boot| boot.loadparm.clone());
+    let props =
+        boot::bootindex(props, device.info, None).set_at("loadparm", loadparm, device.at("boot/@loadparm"));
+    out.props("-device", address::address(props, device.info, cx));
+    out.needing(capability);
+}
+
+fn scsi_host(source: &ScsiHostHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, out: &mut Args) {
+    let vhost = cx.config().has_monitor().then(|| FdRequest::VhostScsi { device: device.alias.to_owned() });
+    let options = domain_model::virtio::VirtioOptions::default();
+    let props = virtio::device("vhost-scsi", source.model, &options, device, cx)
+        .set_at("wwpn", source.wwpn.clone(), device.at("source/@wwpn"))
+        .set("vhostfd", vhost)
+        .set("id", device.alias);
+    let props = boot::bootindex(props, device.info, None);
+    out.props("-device", address::address(props, device.info, cx));
+    out.needing(Capability::VhostScsi);
 }

@@ -1,18 +1,102 @@
-//! `<sound>` on the QEMU side.
+//! `<sound>`: sound cards.
 
-use domain_model::device::sound::Sound;
-use domain_model::{Device, Domain};
+use std::num::NonZeroU32;
+
+use domain_model::device::audio::Audio;
+use domain_model::device::sound::{CodecType, Sound, SoundModel};
+use domain_model::{Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::props::Props;
+use crate::resolve::Resolving;
+use crate::{address, virtio};
+
+/// How many streams a virtio sound card has if nothing is said: playback and recording.
+const STREAMS: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
 
 impl QemuDevice for Sound {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
         format!("sound{index}")
     }
 
-    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
-        cx.not_yet("`<sound>`", device.origin, out);
+    fn defaults(device: &mut Device<Self>, _: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        if device.spec.model == SoundModel::Virtio {
+            device.spec.streams.get_or_insert(STREAMS);
+        }
     }
+
+    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        let audio = audiodev(device.spec.audio, cx);
+        let audio_at = device.at("audio/@id");
+        let model_at = device.at("@model");
+        let plain = |driver: &str| Props::new("driver", driver, device.origin).set("id", device.alias);
+        let props = match device.spec.model {
+            // The machine has it, and its property says where the sound goes.
+            SoundModel::Pcspk => return,
+            SoundModel::Ich6 | SoundModel::Ich9 => {
+                let ich6 = device.spec.model == SoundModel::Ich6;
+                plain(if ich6 { "intel-hda" } else { "ich9-intel-hda" })
+            }
+            SoundModel::Es1370 => plain("ES1370").set_at("audiodev", audio.clone(), audio_at),
+            SoundModel::Ac97 => plain("AC97").set_at("audiodev", audio.clone(), audio_at),
+            SoundModel::Sb16 => plain("sb16").set_at("audiodev", audio.clone(), audio_at),
+            SoundModel::Usb => plain("usb-audio").set_at("audiodev", audio.clone(), audio_at).set_at(
+                "multi",
+                device.spec.multichannel,
+                device.at("@multichannel"),
+            ),
+            SoundModel::Virtio => {
+                let streams = device.spec.streams.map(NonZeroU32::get);
+                virtio::device("virtio-sound", None, &device.spec.virtio, device, cx)
+                    .set("id", device.alias)
+                    .set_at("audiodev", audio.clone(), audio_at)
+                    .set_at("streams", streams, device.at("@streams"))
+            }
+            SoundModel::Ich7 => {
+                cx.not_yet("a sound card of model `ich7`", model_at, out);
+                return;
+            }
+        };
+        out.props("-device", address::address(props, device.info, cx));
+        match device.spec.model {
+            SoundModel::Ich9 => out.needing(caps_parser::Capability::Ich9IntelHda),
+            SoundModel::Usb => out.needing(caps_parser::Capability::UsbAudio),
+            SoundModel::Virtio => out.needing(caps_parser::Capability::VirtioSound),
+            _ => {}
+        }
+        if matches!(device.spec.model, SoundModel::Ich6 | SoundModel::Ich9) {
+            codecs(device, audio.as_deref(), out);
+        }
+    }
+}
+
+/// Adds the codecs behind an HD Audio card; one that plays and records if nothing is said.
+fn codecs(device: &Resolved<'_, Sound>, audio: Option<&str>, out: &mut Args) {
+    let written = device.spec.codecs.iter().map(|codec| (codec.kind, codec.meta.at("@type")));
+    let implied = device.origin.implies("an HD Audio card without codecs has one that plays and records");
+    let missing = device.spec.codecs.is_empty().then_some((None, implied));
+    for (cad, (kind, origin)) in written.chain(missing).enumerate() {
+        let (driver, capability) = match kind {
+            Some(CodecType::Duplex) | None => ("hda-duplex", caps_parser::Capability::HdaDuplex),
+            Some(CodecType::Micro) => ("hda-micro", caps_parser::Capability::HdaMicro),
+            Some(CodecType::Output) => ("hda-output", caps_parser::Capability::HdaOutput),
+        };
+        out.props(
+            "-device",
+            Props::new("driver", driver, origin)
+                .set("id", format!("{}-codec{cad}", device.alias))
+                .set("bus", format!("{}.0", device.alias))
+                .set("cad", cad)
+                .set_at("audiodev", audio, device.at("audio/@id")),
+        );
+        out.needing(capability);
+    }
+}
+
+/// QEMU's id of the `<audio>` with a number, or of the first if there is no number.
+pub(crate) fn audiodev(id: Option<NonZeroU32>, cx: &Context<'_>) -> Option<String> {
+    let mut audios = cx.each::<Audio>();
+    audios.find(|audio| id.is_none_or(|id| audio.spec.id == id)).map(|audio| audio.alias.to_owned())
 }

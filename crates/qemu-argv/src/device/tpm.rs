@@ -1,18 +1,177 @@
-//! `<tpm>` on the QEMU side.
+//! `<tpm>`: trusted platform modules.
 
-use domain_model::device::tpm::Tpm;
-use domain_model::{Device, Domain};
+use caps_parser::Capability;
+use domain_model::device::tpm::{Tpm, TpmBackendKind, TpmModel, TpmVersion};
+use domain_model::os::Arch;
+use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
+use crate::config::Layout;
 use crate::context::{Context, Inputs, Resolved};
+use crate::host::FdRequest;
+use crate::props::Props;
+use crate::resolve::Resolving;
+use crate::resolve::board::Board;
+use crate::{address, gate, os};
+
+/// The host's TPM, if the domain names none.
+const HOST_TPM: &str = "/dev/tpm0";
 
 impl QemuDevice for Tpm {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
         format!("tpm{index}")
     }
 
-    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
-        cx.not_yet("`<tpm>`", device.origin, out);
+    fn defaults(device: &mut Device<Self>, _: usize, cx: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        let is_pseries = Board::of(&cx.domain) == Board::Pseries;
+        let suits = if is_pseries { TpmModel::TpmSpapr } else { TpmModel::TpmTis };
+        let model = *device.spec.model.get_or_insert(suits);
+        match &mut device.spec.backend.kind {
+            TpmBackendKind::Emulator(emulator) => {
+                // The oldest device has the oldest standard where there were guests before TPM 2.0.
+                let is_old = model == TpmModel::TpmTis && os::is_x86(&cx.domain);
+                let version = if is_old { TpmVersion::V1_2 } else { TpmVersion::V2_0 };
+                emulator.version.get_or_insert(version);
+            }
+            TpmBackendKind::Passthrough { device } => {
+                device.get_or_insert_with(|| HOST_TPM.to_owned());
+            }
+            TpmBackendKind::External { .. } => {}
+        }
     }
+
+    fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        let mut refuse = |path, message: &str| {
+            problems.push(Diagnostic::error(Code::Unsupported, device.at(path), message));
+        };
+        let tpms = &cx.domain.devices.tpms;
+        let is_proxy = |tpm: &Device<Tpm>| tpm.spec.model == Some(TpmModel::SpaprTpmProxy);
+        if tpms.iter().take(device.index).any(|tpm| is_proxy(tpm) == is_proxy(device.device())) {
+            refuse("@model", "a guest has one TPM, and on pSeries machines one proxy besides");
+        }
+        let is_pseries = Board::of(cx.domain) == Board::Pseries;
+        match device.spec.model {
+            Some(TpmModel::TpmSpapr | TpmModel::SpaprTpmProxy) if !is_pseries => {
+                refuse("@model", "this TPM is for pSeries machines");
+            }
+            Some(TpmModel::TpmCrb) if !os::is_x86(cx.domain) => {
+                refuse("@model", "a TPM of model `tpm-crb` is for x86 guests");
+            }
+            _ => {}
+        }
+        if let TpmBackendKind::Emulator(emulator) = &device.spec.backend.kind {
+            let is_v1 = emulator.version == Some(TpmVersion::V1_2);
+            if is_v1 && device.spec.model != Some(TpmModel::TpmTis) {
+                refuse("backend/@version", "TPM 1.2 is for devices of model `tpm-tis`");
+            }
+            if is_v1 && matches!(cx.domain.os.arch, Some(Arch::Aarch64 | Arch::Riscv64 | Arch::Loongarch64)) {
+                refuse("backend/@version", "TPM 1.2 is for x86 guests");
+            }
+        }
+        let backend = match &device.spec.backend.kind {
+            TpmBackendKind::Passthrough { .. } => Capability::TpmPassthrough,
+            TpmBackendKind::Emulator(_) | TpmBackendKind::External { .. } => Capability::TpmEmulator,
+        };
+        let model = match device.spec.model {
+            Some(TpmModel::TpmTis) | None => Capability::TpmTis,
+            Some(TpmModel::TpmCrb) => Capability::TpmCrb,
+            Some(TpmModel::TpmSpapr) => Capability::TpmSpapr,
+            Some(TpmModel::SpaprTpmProxy) => Capability::SpaprTpmProxy,
+        };
+        for (capability, what, path) in
+            [(backend, "-tpmdev", "backend/@type"), (model, "-device tpm-…", "@model")]
+        {
+            if !cx.has(capability) {
+                problems.push(gate::missing(capability, what, device.at(path), cx.inputs.caps));
+            }
+        }
+    }
+
+    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        if device.spec.model == Some(TpmModel::SpaprTpmProxy) {
+            proxy(device, cx, out);
+            return;
+        }
+        let id = format!("tpm-{}", device.alias);
+        let origin = device.at("backend");
+        let backend = match &device.spec.backend.kind {
+            TpmBackendKind::Passthrough { device: path } => {
+                passthrough(path.as_deref().unwrap_or(HOST_TPM), &id, device, cx, out)
+            }
+            TpmBackendKind::Emulator(_) => {
+                let socket = emulator_socket(cx);
+                emulator(&socket, &id, device, out)
+            }
+            TpmBackendKind::External { source } => {
+                let path = source.path.as_deref().unwrap_or_default();
+                emulator(&cx.config().path(path), &id, device, out)
+            }
+        };
+        out.props("-tpmdev", backend);
+        let model = match device.spec.model {
+            Some(TpmModel::TpmTis) | None if os::is_x86(cx.domain) => "tpm-tis",
+            // Without an ISA bus it is a device of the platform.
+            Some(TpmModel::TpmTis) | None => "tpm-tis-device",
+            Some(model) => model.as_str(),
+        };
+        let props =
+            Props::new("driver", model, device.origin).set_at("tpmdev", &id, origin).set("id", device.alias);
+        out.props("-device", address::address(props, device.info, cx));
+    }
+}
+
+/// The host's TPM.
+fn passthrough(path: &str, id: &str, device: &Resolved<'_, Tpm>, cx: &Context<'_>, out: &mut Args) -> Props {
+    let origin = device.at("backend/device/@path");
+    let path = cx.config().path(path);
+    let backend = Props::new("type", "passthrough", device.at("backend")).set("id", id);
+    if cx.config().layout == Layout::Run {
+        // QEMU finds the file that cancels a command by itself.
+        return backend.set_at("path", path, origin);
+    }
+    let opaque = |what| format!("{}-{what}", device.alias);
+    let tpm = out.fdset(FdRequest::Tpm { path: path.clone() }, &opaque("tpm"), origin);
+    let cancel = out.fdset(FdRequest::TpmCancel { path }, &opaque("cancel"), origin);
+    backend.set_at("path", tpm, origin).set_at("cancel-path", cancel, origin)
+}
+
+/// A program behind a socket.
+fn emulator(path: &str, id: &str, device: &Resolved<'_, Tpm>, out: &mut Args) -> Props {
+    let origin = device.at("backend");
+    let chardev = "chrtpm";
+    out.props("-chardev", Props::new("backend", "socket", origin).set("id", chardev).set("path", path));
+    Props::new("type", "emulator", origin).set("id", id).set("chardev", chardev)
+}
+
+/// Where the emulator that is started with the guest listens.
+fn emulator_socket(cx: &Context<'_>) -> String {
+    match (&cx.config().tpm_socket, cx.config().layout) {
+        (Some(socket), _) => socket.clone(),
+        (None, Layout::Libvirt) => {
+            format!("{}/swtpm/{}-swtpm.sock", cx.config().run_dir, cx.config().short_name(cx.name()))
+        }
+        (None, Layout::Run) => format!("{}/swtpm.sock", cx.guest_dir()),
+    }
+}
+
+/// The proxy of pSeries machines, which has no backend of its own.
+fn proxy(device: &Resolved<'_, Tpm>, cx: &Context<'_>, out: &mut Args) {
+    let path = match &device.spec.backend.kind {
+        TpmBackendKind::Passthrough { device } => device.as_deref().unwrap_or(HOST_TPM),
+        TpmBackendKind::Emulator(_) | TpmBackendKind::External { .. } => {
+            let message = "a TPM of model `spapr-tpm-proxy` needs `<backend type='passthrough'>`";
+            out.problem(Diagnostic::error(Code::Unsupported, device.at("backend/@type"), message));
+            return;
+        }
+    };
+    let path = cx.config().path(path);
+    out.props(
+        "-device",
+        Props::new("driver", "spapr-tpm-proxy", device.origin).set("id", device.alias).set_at(
+            "host-path",
+            path,
+            device.at("backend/device/@path"),
+        ),
+    );
 }

@@ -18,6 +18,8 @@ pub fn config(values: &BTreeMap<&str, &Value>) -> Config {
         layout: Layout::Libvirt,
         domain_id: -1,
         base_dir: None,
+        // Where the TPM of every case is.
+        tpm_socket: Some("/dev/test".to_owned()),
         lib_dir: text("libDir").unwrap_or(defaults.lib_dir),
         channel_dir: text("channelTargetDir").unwrap_or(defaults.channel_dir),
         run_dir: run_dir.unwrap_or(defaults.run_dir),

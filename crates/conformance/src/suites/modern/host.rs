@@ -18,6 +18,7 @@ pub struct Mocks {
     drm_render_node: String,
     host_numa_sysfs: Numa,
     auto_nodeset: String,
+    vsock_auto_cid: u32,
     fds: BTreeMap<String, Fd>,
     /// Address, vendor and product, IOMMU group, and sometimes a remark.
     pci_devices: Vec<Vec<Value>>,
@@ -79,6 +80,7 @@ impl Mocks {
             advised_nodes: Some(self.auto_nodeset.clone()),
             cpu_nodes: self.host_numa_sysfs.cpus().collect(),
             firmware_files: self.firmware.clone(),
+            vsock_cid: Some(self.vsock_auto_cid),
             now: Some(self.time_now_utc_and_local),
             env,
             // What the tests pretend of CD-ROM drives (NOTES, section 8).
@@ -108,6 +110,7 @@ impl Mocks {
             FdRequest::VhostNet { queue, .. } => nth(fixed("vhost_net"), *queue),
             FdRequest::Vdpa { path } => case.vdpa_fds.get(path).copied().unwrap_or_else(|| fixed("vdpa_net")),
             FdRequest::VhostVsock => fixed("vhost_vsock"),
+            FdRequest::VhostScsi { .. } => fixed("vhost_scsi"),
             FdRequest::Tpm { .. } => fixed("tpm"),
             FdRequest::TpmCancel { .. } => fixed("tpm_cancel"),
             FdRequest::Helper { .. } => fixed("vhost_user_gpu"),

@@ -1,0 +1,107 @@
+//! Where a screen can be reached: ports and `<listen>`.
+
+use domain_model::Origin;
+use domain_model::device::graphics::{Listen, ListenKind, Rdp, Spice, Vnc};
+use domain_model::xml::Meta;
+use domain_model::xml::text::YesNo;
+
+use crate::context::Context;
+
+/// Fills in where a VNC server listens.
+pub(super) fn vnc(vnc: &mut Vnc, origin: Origin) {
+    if vnc.listens.is_empty() && vnc.socket.is_some() {
+        let kind = ListenKind::Socket { socket: vnc.socket.clone() };
+        vnc.listens.push(Listen { kind, meta: Meta::from_origin(origin) });
+    }
+    listens(&mut vnc.listens, &mut vnc.listen, origin);
+    let first = vnc.listens.first().map(|listen| &listen.kind);
+    if let Some(ListenKind::Socket { socket }) = first {
+        vnc.socket.clone_from(socket);
+    }
+    if !has_ports(first) {
+        (vnc.port, vnc.autoport) = (None, None);
+        return;
+    }
+    let is_auto = vnc.autoport == Some(YesNo::Yes) || vnc.port.is_none_or(|port| port == -1);
+    vnc.autoport = Some(YesNo::from(is_auto));
+    if is_auto {
+        vnc.port = Some(-1);
+    }
+}
+
+/// Fills in where a Spice server listens.
+pub(super) fn spice(spice: &mut Spice, origin: Origin) {
+    listens(&mut spice.listens, &mut spice.listen, origin);
+    if !has_ports(spice.listens.first().map(|listen| &listen.kind)) {
+        (spice.port, spice.tls_port, spice.autoport) = (None, None, None);
+        return;
+    }
+    let is_auto =
+        spice.autoport == Some(YesNo::Yes) || (spice.port == Some(-1) && spice.tls_port == Some(-1));
+    spice.autoport = Some(YesNo::from(is_auto));
+    if is_auto {
+        (spice.port, spice.tls_port) = (None, None);
+    }
+    spice.port = spice.port.filter(|port| *port != 0);
+    spice.tls_port = spice.tls_port.filter(|port| *port != 0);
+}
+
+/// Fills in where an RDP server listens.
+pub(super) fn rdp(rdp: &mut Rdp, origin: Origin) {
+    listens(&mut rdp.listens, &mut rdp.listen, origin);
+    if rdp.autoport == Some(YesNo::Yes) || rdp.port.is_none_or(|port| port == -1) {
+        (rdp.port, rdp.autoport) = (Some(0), Some(YesNo::Yes));
+    }
+}
+
+/// There is always a place to listen at, and the old attribute repeats the first address.
+fn listens(listens: &mut Vec<Listen>, attribute: &mut Option<String>, origin: Origin) {
+    if listens.is_empty() {
+        let kind = ListenKind::Address { address: attribute.clone() };
+        let origin = origin.implies("a server listens on the host's default address");
+        listens.push(Listen { kind, meta: Meta::from_origin(origin) });
+    }
+    let first = listens.first_mut().map(|listen| &mut listen.kind);
+    if let Some(ListenKind::Address { address } | ListenKind::Network { address, .. }) = first {
+        if address.as_deref() == Some("") {
+            *address = None;
+        }
+        if address.is_none() && attribute.as_deref() != Some("") {
+            address.clone_from(attribute);
+        }
+        attribute.clone_from(address);
+    }
+}
+
+/// Whether a place to listen at has TCP ports.
+fn has_ports(listen: Option<&ListenKind>) -> bool {
+    !matches!(listen, Some(ListenKind::Socket { .. } | ListenKind::None))
+}
+
+/// Where a server listens, once the guest starts.
+pub(super) enum Place {
+    /// An address of the host.
+    Address(String),
+    /// The path of a UNIX socket.
+    Socket(String),
+    /// Nowhere.
+    Nowhere,
+    /// The host's address in a network, which nobody has looked up.
+    Network,
+}
+
+/// The place of a server whose socket has a name if nobody chose one.
+pub(super) fn place(listens: &[Listen], default: &str, socket_name: &str, cx: &Context<'_>) -> Place {
+    match listens.first().map(|listen| &listen.kind) {
+        Some(ListenKind::Socket { socket: Some(socket) }) => Place::Socket(cx.config().path(socket)),
+        Some(ListenKind::Socket { socket: None }) => {
+            Place::Socket(format!("{}/{socket_name}.sock", cx.guest_dir()))
+        }
+        Some(ListenKind::None) => Place::Nowhere,
+        Some(ListenKind::Network { address: None, .. }) => Place::Network,
+        Some(ListenKind::Address { address } | ListenKind::Network { address, .. }) => {
+            Place::Address(address.as_deref().unwrap_or(default).to_owned())
+        }
+        None => Place::Address(default.to_owned()),
+    }
+}

@@ -1,0 +1,84 @@
+//! `-vnc`
+
+use caps_parser::Capability;
+use domain_model::device::graphics::{Graphics, Vnc};
+use domain_model::xml::text::YesNo;
+use domain_model::{Code, Diagnostic};
+
+use super::listen::{self, Place};
+use crate::arg::Args;
+use crate::context::{Context, Resolved};
+use crate::device::sound;
+use crate::props::Props;
+
+/// The TCP port of VNC's display 0.
+const BASE: i32 = 5900;
+
+/// Adds a VNC server.
+pub(super) fn args(vnc: &Vnc, device: &Resolved<'_, Graphics>, cx: &Context<'_>, out: &mut Args) {
+    let config = cx.config();
+    let props = match listen::place(&vnc.listens, &config.vnc_listen, "vnc", cx) {
+        Place::Socket(path) => {
+            Props::plain(device.origin).set_at("vnc", format!("unix:{path}"), device.at("listen"))
+        }
+        Place::Nowhere => Props::new("vnc", "none", device.at("listen")),
+        Place::Network => {
+            cx.not_yet("`<listen type='network'>`", device.at("listen"), out);
+            return;
+        }
+        Place::Address(address) => {
+            let port = match vnc.port.filter(|port| *port > 0) {
+                Some(port) if vnc.autoport != Some(YesNo::Yes) => port,
+                _ => cx.inputs.host.free_port(BASE),
+            };
+            if port < BASE {
+                let message = format!("VNC's ports begin at {BASE}, and {port} is below");
+                out.problem(Diagnostic::error(Code::Unsupported, device.at("@port"), message));
+            }
+            let display = port.saturating_sub(BASE);
+            let host = if address.contains(':') { format!("[{address}]") } else { address };
+            Props::new("vnc", format!("{host}:{display}"), device.origin)
+        }
+    };
+    let has_password = vnc.password.passwd.is_some() || config.vnc_password.is_some();
+    super::secret(has_password, device.at("@passwd"), cx, out);
+    let websocket = match vnc.websocket {
+        Some(-1) => Some(cx.inputs.host.free_port(5700)),
+        port => port.filter(|port| *port > 0),
+    };
+    let credentials = config.vnc_tls.then(|| credentials(device, cx, out));
+    if config.vnc_sasl
+        && let Some(folder) = &config.vnc_sasl_dir
+    {
+        out.env("SASL_CONF_PATH", folder, device.origin);
+    }
+    let props = props
+        .set_at("websocket", websocket, device.at("@websocket"))
+        .set_at("share", vnc.share_policy.map(|policy| policy.as_str()), device.at("@sharePolicy"))
+        .set_at("password", has_password.then_some(true), device.at("@passwd"))
+        .set("tls-creds", credentials)
+        .set("sasl", config.vnc_sasl.then_some(true))
+        .requires(Capability::VncPowerControl, "power-control", vnc.power_control, device.at("@powerControl"))
+        .set_at("audiodev", sound::audiodev(vnc.audio, cx), device.at("audio/@id"));
+    out.props("-vnc", props);
+    if let Some(keymap) = &vnc.keymap {
+        out.text("-k", keymap, device.at("@keymap"));
+    }
+}
+
+/// Adds the object with the certificates, and gives its id.
+fn credentials(device: &Resolved<'_, Graphics>, cx: &Context<'_>, out: &mut Args) -> &'static str {
+    let id = "vnc-tls-creds0";
+    if cx.config().vnc_tls_secret.is_some() {
+        cx.not_yet("an encrypted private key of VNC", device.origin, out);
+    }
+    out.props(
+        "-object",
+        Props::new("qom-type", "tls-creds-x509", device.origin)
+            .set("id", id)
+            .set("dir", &cx.config().vnc_tls_dir)
+            .set("endpoint", "server")
+            .set("verify-peer", cx.config().vnc_tls_verify),
+    );
+    id
+}
