@@ -8,7 +8,7 @@ use caps_parser::texts::TextProbe;
 use caps_parser::{Capabilities, Facts};
 use runner::probe::{Conversation, ProbeLimits, Question, ask_help, bare_guest, converse};
 use runner::qmp::{Greeting, Reply};
-use runner::{HostRunner, Limits};
+use runner::{HostRunner, Limits, RunError};
 
 use crate::args::Via;
 use crate::report::{Report, Status, Stop};
@@ -23,6 +23,8 @@ pub fn probe(program: &Path, via: Via, report: &Report) -> Result<Capabilities, 
         Via::Help => over_help(program)?,
         Via::Auto => match over_qmp(program) {
             Ok(facts) => facts,
+            // Who is silent over QMP is silent altogether.
+            Err(silent) if silent.status == Status::TimedOut => return Err(silent),
             Err(refused) => {
                 // QEMU before 1.3 has no machine `none`; whatever else is wrong shows again.
                 let facts = over_help(program)?;
@@ -40,6 +42,14 @@ fn failed(error: impl std::fmt::Display) -> Stop {
     Stop::new(Status::Failed, error.to_string())
 }
 
+fn not_run(error: RunError) -> Stop {
+    let status = match error {
+        RunError::TimedOut { .. } => Status::TimedOut,
+        _ => Status::Failed,
+    };
+    Stop::new(status, error.to_string())
+}
+
 fn over_qmp(program: &Path) -> Result<Facts, Stop> {
     let mut dialogue =
         Dialogue { probe: Probe::new(), asked: Vec::new(), pending: None, restart: None, problem: None };
@@ -48,7 +58,7 @@ fn over_qmp(program: &Path) -> Result<Facts, Stop> {
         dialogue.asked.clear();
         dialogue.pending = Some(dialogue.probe.start());
         let arguments = bare_guest(&accelerators);
-        converse(&HostRunner, program, arguments, ProbeLimits::default(), &mut dialogue).map_err(failed)?;
+        converse(&HostRunner, program, arguments, ProbeLimits::default(), &mut dialogue).map_err(not_run)?;
         if let Some(problem) = dialogue.problem {
             return Err(failed(format!("{}: {problem}", program.display())));
         }
@@ -133,7 +143,8 @@ fn over_help(program: &Path) -> Result<Facts, Stop> {
                 let message = format!("{} took more than {seconds} s to print its help", program.display());
                 return Err(Stop::new(Status::Failed, message));
             }
-            let output = ask_help(&HostRunner, program, &question.args, Limits::default()).map_err(failed)?;
+            let output =
+                ask_help(&HostRunner, program, &question.args, Limits::default()).map_err(not_run)?;
             let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
             probe.answer(question, &stdout, &stderr).map_err(|error| {
                 let first = stdout.lines().chain(stderr.lines()).next().unwrap_or("nothing").to_owned();

@@ -19,7 +19,10 @@ use crate::resolve::Resolving;
 
 /// Fills in the number of processors and the machine type's own CPU model.
 pub(crate) fn defaults(cx: &mut Resolving<'_>) {
-    let vcpu = cx.domain.vcpu.get_or_insert_with(Vcpu::default);
+    let vcpu = cx.domain.vcpu.get_or_insert_with(|| {
+        let rule = Origin::always("a guest has one processor unless `<vcpu>` says otherwise");
+        Vcpu { meta: Meta::from_origin(rule), ..Vcpu::default() }
+    });
     if vcpu.count == Some(0) {
         let message = "a guest needs at least one processor";
         cx.problems.push(Diagnostic::error(Code::BadValue, vcpu.meta.origin, message));

@@ -3,15 +3,23 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use caps_parser::Capabilities;
 use caps_parser::facts::Machine;
+use caps_parser::{Capabilities, CapsDiff};
+use serde_json::json;
 
-use crate::args::{Caps, CapsFormat, Via};
+use crate::args::{Caps, CapsCommand, CapsFormat, TextFormat, Via};
 use crate::report::{Report, Status, Stop};
 use crate::{builtin, host, probe, source};
 
-/// Prints the capabilities.
+/// Prints the capabilities, or what changed between two QEMUs.
 pub fn run(args: &Caps, report: &Report) -> Result<Status, Stop> {
+    if let Some(CapsCommand::Diff { a, b, format }) = &args.diff {
+        let diff = CapsDiff::between(&source::load(a, report)?, &source::load(b, report)?);
+        return match format {
+            TextFormat::Text => crate::print(&diff.to_string()),
+            TextFormat::Json => crate::print(&format!("{:#}\n", json!({ "version": 1, "diff": diff }))),
+        };
+    }
     if args.builtin {
         let names: String = builtin::names().map(|name| format!("builtin:{name}\n")).collect();
         return crate::print(&names);

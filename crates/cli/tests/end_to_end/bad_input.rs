@@ -46,7 +46,9 @@ fn missing_parts_are_named() {
 #[test]
 fn unknown_names_are_warnings_with_a_suggestion() {
     let place = Place::new();
-    let xml = domain("    <interface type='user'><modle type='virtio'/><mac adress='52:54:00:00:00:01'/></interface>");
+    let xml = domain(
+        "    <interface type='user'><modle type='virtio'/><mac adress='52:54:00:00:00:01'/></interface>",
+    );
     let said = place.domx_reading(&[&["argv", "-"], CAPS].concat(), &xml);
     assert_eq!(said.status, 0, "{said:?}");
     for expected in ["`<modle>`", "did you mean `<model>`?", "`adress`", "did you mean `address`?"] {
@@ -105,9 +107,12 @@ fn a_qemu_that_is_none_fails_with_its_last_words() {
     let garbage = script("garbage", "#!/bin/sh\necho garbage\n");
     let failing = script("failing", "#!/bin/sh\necho 'no such machine' >&2\nexit 3\n");
     let plain = place.file("plain", "#!/bin/sh\n").to_str().unwrap().to_owned();
-    for (program, expected) in
-        [(&garbage, "garbage"), (&failing, "failing"), (&plain, "plain"), (&"/missing/qemu".to_owned(), "/missing/qemu")]
-    {
+    for (program, expected) in [
+        (&garbage, "garbage"),
+        (&failing, "failing"),
+        (&plain, "plain"),
+        (&"/missing/qemu".to_owned(), "/missing/qemu"),
+    ] {
         let said = place.domx(&["run", xml, "--qemu", program]);
         assert_eq!(said.status, 1, "{program}: {said:?}");
         assert!(said.stderr.contains(expected), "{program}: {}", said.stderr);

@@ -23,7 +23,8 @@ fn argv_in_all_formats() {
         said.stdout
     };
     let words = json(&argv("json"));
-    let words: Vec<&str> = words["argv"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    let words: Vec<&str> =
+        words["argv"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
     assert!(words[0].ends_with("qemu-system-x86_64"), "{words:?}");
     assert!(words.windows(2).any(|pair| pair == ["-m", "size=65536k"]), "{words:?}");
     // What is pasted into a shell is what was meant, quotes and all.
@@ -59,8 +60,12 @@ fn check_lists_every_problem_and_compares_qemus() {
     let said = place.domx_reading(&["check", "-", "--format", "json"], xml);
     assert_eq!(said.status, 3, "{said:?}");
     let value = json(&said.stdout);
-    let codes: Vec<&str> =
-        value["problems"].as_array().unwrap().iter().map(|problem| problem["code"].as_str().unwrap()).collect();
+    let codes: Vec<&str> = value["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| problem["code"].as_str().unwrap())
+        .collect();
     for code in ["bad-value", "unknown-element"] {
         assert!(codes.contains(&code), "{codes:?}");
     }
@@ -97,7 +102,7 @@ fn caps_of_what_is_built_in() {
 #[test]
 fn values_cannot_become_options() {
     let place = Place::new();
-    let nasty = "a,readonly=on&#10;-S'\"$(reboot)";
+    let nasty = "a,readonly=on&#10;-S&apos;&quot;$(reboot)";
     let xml = domain(&format!(
         "    <disk type='file' device='disk'>
       <driver name='qemu' type='raw'/>
@@ -111,7 +116,8 @@ fn values_cannot_become_options() {
     let said = place.domx_reading(&[&["argv", "-", "--format", "json"], CAPS].concat(), &xml);
     assert_eq!(said.status, 0, "{said:?}");
     let words = json(&said.stdout);
-    let words: Vec<&str> = words["argv"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    let words: Vec<&str> =
+        words["argv"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
     assert!(words.contains(&"guest=-S,,debug-threads=off,debug-threads=on"), "{words:?}");
     assert!(words.iter().any(|word| word.contains("path=/tmp/-out,,append=on")), "{words:?}");
     assert!(!words.contains(&"-S"), "{words:?}");

@@ -183,10 +183,12 @@ fn the_transmit_mode_arrives_in_qemu() {
     let xml = crate::support::domain(
         "    <interface type='user'><model type='virtio'/><driver txmode='iothread'/></interface>",
     );
-    let printed = place.domx_reading(&["argv", "-", "--qemu", qemu.to_str().unwrap(), "--format", "json"], &xml);
+    let printed =
+        place.domx_reading(&["argv", "-", "--qemu", qemu.to_str().unwrap(), "--format", "json"], &xml);
     assert_eq!(printed.status, 0, "{printed:?}");
     let words: serde_json::Value = serde_json::from_str(&printed.stdout).unwrap();
-    let words: Vec<&str> = words["argv"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    let words: Vec<&str> =
+        words["argv"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
     let mut guest = Command::new(words[0])
         .args(&words[1..])
         .args(["-S", "-qmp", "stdio"])
