@@ -16,6 +16,7 @@ use crate::arg::Args;
 use crate::context::Context;
 use crate::props::Props;
 use crate::resolve::Resolving;
+use crate::resolve::board::Board;
 
 /// Fills in the number of processors and the machine type's own CPU model.
 pub(crate) fn defaults(cx: &mut Resolving<'_>) {
@@ -134,6 +135,10 @@ fn default_model(cx: &mut Resolving<'_>) {
         return;
     }
     let kind = cx.domain.kind;
+    // Arm's own CPUs are models of old ones, which nothing but translation can run.
+    if kind != DomainType::Qemu && Board::is_arm(&cx.domain) {
+        return;
+    }
     let machine = cx.domain.os.machine.as_deref().and_then(|name| cx.inputs.machine(kind, name));
     let Some(model) = machine.and_then(|machine| default_cpu(machine, cx.inputs.cpus(kind))) else { return };
     let origin = cx.domain.meta.at("os/type/@machine").implies("the machine type's own CPU model");

@@ -1,0 +1,100 @@
+//! What is not a device: memory, processors, machine options, firmware.
+
+use caps_parser::{Capabilities, Capability};
+use domain_model::{Document, Domain};
+use qemu_argv::{Config, FirmwareFile, Inputs, Layout, RecordedHost};
+
+const UEFI: &str = r#"{"interface-types":["uefi"],"mapping":{"device":"flash","executable":{"filename":"/fw/code.fd",
+"format":"raw"},"nvram-template":{"filename":"/fw/vars.fd","format":"raw"}},"targets":[{"architecture":"x86_64",
+"machines":["pc-q35-*"]}],"features":["secure-boot","requires-smm"]}"#;
+
+/// The arguments with one of the flags, or the messages of what is wrong.
+#[track_caller]
+fn check(body: &str, flags: &[&str], expected: &[&str]) {
+    let xml = format!(
+        "<domain type='kvm'><name>g</name><os><type arch='x86_64' machine='pc-q35-9.0'>hvm</type></os>{body}</domain>"
+    );
+    check_whole(&xml, flags, expected);
+}
+
+#[track_caller]
+fn check_whole(xml: &str, flags: &[&str], expected: &[&str]) {
+    let Ok(document) = Document::parse("", xml) else { return assert_eq!(xml, "well-formed") };
+    let (domain, problems) = Domain::read(&document);
+    assert!(problems.is_empty(), "{problems:?}");
+    let caps = Capabilities::from_flags([
+        Capability::Blockdev,
+        Capability::Kvm,
+        Capability::CpuMigratable,
+        Capability::Smm,
+    ]);
+    let firmware_files = vec![FirmwareFile { path: "50-uefi.json".to_owned(), text: UEFI.to_owned() }];
+    let host = RecordedHost { firmware_files, ..RecordedHost::default() };
+    let config = Config { layout: Layout::Libvirt, ..Config::default() };
+    let inputs = Inputs { caps: &caps, host: &host, config: &config };
+    let (resolved, problems) = qemu_argv::resolve(&domain, inputs);
+    let (line, more) = qemu_argv::lower(&resolved, inputs);
+    let errors: Vec<String> = problems
+        .iter()
+        .chain(&more)
+        .filter(|problem| problem.is_error())
+        .map(|p| p.message.clone())
+        .collect();
+    let wanted = line.args.iter().filter(|arg| flags.contains(&arg.flag));
+    let lines: Vec<String> =
+        wanted.map(|arg| line.payload(arg, &mut |_| "9".to_owned()).unwrap_or_default()).collect();
+    assert_eq!(if errors.is_empty() { lines } else { errors }, expected);
+}
+
+#[test]
+fn processors_and_memory() {
+    for (body, flag, expected) in [
+        ("<memory>524289</memory>", "-m", "size=525312k"),
+        (
+            "<memory>1048576</memory><vcpu current='2'>4</vcpu>",
+            "-smp",
+            "2,maxcpus=4,sockets=4,cores=1,threads=1",
+        ),
+        (
+            "<memory>1048576</memory><cpu mode='host-passthrough'/><features><hyperv><relaxed state='on'/>\
+             <spinlocks state='on' retries='8191'/></hyperv><kvm><hidden state='on'/></kvm></features>",
+            "-cpu",
+            "host,migratable=on,hv-relaxed=on,hv-spinlocks=0x1fff,kvm=off",
+        ),
+        ("<memory>1048576</memory><clock offset='absolute' start='0'/>", "-rtc", "base=1970-01-01T00:00:00"),
+    ] {
+        check(body, &[flag], &[expected]);
+    }
+}
+
+#[test]
+fn numa_cells() {
+    let cells = "<vcpu>2</vcpu><cpu><numa><cell id='0' cpus='0' memory='1' unit='GiB'><distances>\
+        <sibling id='1' value='21'/></distances></cell><cell id='1' cpus='1' memory='1' unit='GiB'/></numa></cpu>";
+    let lines = [
+        "node,nodeid=0,cpus=0,memdev=ram-node0",
+        "node,nodeid=1,cpus=1,memdev=ram-node1",
+        "dist,src=0,dst=0,val=10",
+        "dist,src=0,dst=1,val=21",
+        "dist,src=1,dst=0,val=21",
+        "dist,src=1,dst=1,val=10",
+    ];
+    check(cells, &["-numa"], &lines);
+}
+
+#[test]
+fn firmware() {
+    let efi = |features: &str| {
+        format!(
+            "<domain type='kvm'><name>g</name><memory>1048576</memory><os firmware='efi'>\
+             <type arch='x86_64' machine='pc-q35-9.0'>hvm</type>{features}</os><features><acpi/></features></domain>"
+        )
+    };
+    let globals = ["driver=cfi.pflash01,property=secure,value=on", "ICH9-LPC.noreboot=off"];
+    check_whole(&efi(""), &["-global"], &globals);
+    check_whole(
+        &efi("<firmware><feature enabled='no' name='secure-boot'/></firmware>"),
+        &["-global"],
+        &["no firmware of type `efi` on this host has what is asked for"],
+    );
+}
