@@ -41,6 +41,19 @@ pub struct EnvVar {
     pub origin: Origin,
 }
 
+/// A process that runs beside QEMU and does part of a device's work; it has to be started first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Helper {
+    /// The program, to be looked for in `PATH`, or a path.
+    pub program: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// The UNIX socket that it makes, and that QEMU connects to.
+    pub socket: String,
+    /// Why it is there.
+    pub origin: Origin,
+}
+
 /// The arguments while they are collected.
 #[derive(Debug, Clone, Default)]
 pub struct Args {
@@ -48,6 +61,8 @@ pub struct Args {
     pub list: Vec<Arg>,
     /// The environment, in order; a later value of the same name wins and keeps the first place.
     pub env: Vec<EnvVar>,
+    /// The processes that have to run beside QEMU.
+    pub helpers: Vec<Helper>,
     /// What cannot work.
     pub problems: Vec<Diagnostic>,
     fdsets: u32,

@@ -105,13 +105,31 @@ pub(crate) fn args(chardev: &Chardev, frontend: Frontend<'_>, cx: &Context<'_>, 
     let Some(kind) = kind(chardev, &id, frontend, cx, out) else { return id };
     let log = chardev.log.as_ref().map(|log| log_file(log, frontend, cx, out));
     let backend = Backend { kind, id, origin: frontend.origin, log };
+    push(&backend, cx, out);
+    backend.id
+}
+
+/// Adds the `-chardev` of a socket that QEMU inherits; it listens already if `server` is set.
+pub(crate) fn inherited(
+    id: &str,
+    request: FdRequest,
+    server: bool,
+    origin: Origin,
+    cx: &Context<'_>,
+    out: &mut Args,
+) {
+    let address = SocketAddress::Fd(request);
+    let socket = Socket { address, telnet: None, server, reconnect: None, tls: None, origin };
+    push(&Backend { kind: Kind::Socket(socket), id: id.to_owned(), origin, log: None }, cx, out);
+}
+
+fn push(backend: &Backend<'_>, cx: &Context<'_>, out: &mut Args) {
     let props = match (cx.dialect.era, cx.dialect.chardev) {
-        (Era::Historic, _) => historic::chardev(&backend),
-        (Era::Modern, Spelling::Json) => json::chardev(&backend, cx),
-        (Era::Modern, _) => text::chardev(&backend, cx),
+        (Era::Historic, _) => historic::chardev(backend),
+        (Era::Modern, Spelling::Json) => json::chardev(backend, cx),
+        (Era::Modern, _) => text::chardev(backend, cx),
     };
     out.props("-chardev", props);
-    backend.id
 }
 
 /// Adds `-serial` or `-parallel` of a QEMU without `-chardev`.

@@ -109,6 +109,12 @@ pub struct Resolved<'a, T> {
 }
 
 impl<'a, T> Resolved<'a, T> {
+    /// A device that everything is decided of.
+    pub(crate) fn new(device: &'a Device<T>, alias: &'a str, index: usize) -> Self {
+        let Device { spec, info, meta } = device;
+        Resolved { spec, info, alias, index, origin: meta.origin, device }
+    }
+
     /// The origin of something in this device: a path such as `driver/@txmode`.
     pub fn at(&self, path: &'static str) -> Origin {
         self.device.at(path)
@@ -159,14 +165,7 @@ impl<'a> Context<'a> {
             .iter()
             .zip(self.aliases.get(T::INDEX).map_or(&[][..], Vec::as_slice))
             .enumerate()
-            .map(|(index, (device, alias))| Resolved {
-                spec: &device.spec,
-                info: &device.info,
-                alias,
-                index,
-                origin: device.meta.origin,
-                device,
-            })
+            .map(|(index, (device, alias))| Resolved::new(device, alias, index))
     }
 
     /// QEMU's id of a device, by family and place.

@@ -11,7 +11,7 @@ mod graphics;
 mod hostdev;
 mod hub;
 mod input;
-mod interface;
+pub(crate) mod interface;
 mod iommu;
 mod lease;
 mod memballoon;
@@ -35,7 +35,7 @@ mod watchdog;
 use domain_model::device::Listed;
 use domain_model::device::graphics::Graphics;
 use domain_model::device::iothread_map::{IothreadMap, MappedIothread};
-use domain_model::{Device, Diagnostic, Domain, Origin};
+use domain_model::{Device, DeviceInfo, Diagnostic, Domain, Origin};
 
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
@@ -127,10 +127,22 @@ fn family_aliases<T: QemuDevice>(domain: &Domain, inputs: Inputs<'_>) -> Vec<Str
         .iter()
         .enumerate()
         .map(|(index, device)| match &device.info.alias {
-            Some(alias) if alias.starts_with("ua-") => alias.clone(),
+            Some(alias) if has_own_alias(&device.info) => alias.clone(),
             _ => T::alias(device, index, domain, inputs),
         })
         .collect()
+}
+
+/// Whether users chose the device's alias; others are given anew at each start.
+fn has_own_alias(info: &DeviceInfo) -> bool {
+    info.alias.as_ref().is_some_and(|alias| alias.starts_with("ua-"))
+}
+
+/// How many devices in front of this place of a family have no alias of their users' choice: what the numbers
+/// in aliases count.
+fn numbered_before<T: Listed>(index: usize, domain: &Domain) -> usize {
+    let earlier = T::of(&domain.devices).get(..index).unwrap_or_default();
+    earlier.iter().filter(|device| !has_own_alias(&device.info)).count()
 }
 
 fn family_defaults<T: QemuDevice>(cx: &mut Resolving<'_>) {

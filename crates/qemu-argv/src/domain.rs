@@ -9,7 +9,7 @@ use crate::arg::Args;
 use crate::config::Layout;
 use crate::context::Context;
 use crate::host::FdRequest;
-use crate::props::{Props, Value};
+use crate::props::Props;
 use crate::resolve::Resolving;
 
 const ENVIRONMENT: Origin = Origin::always("QEMU gets a small, known environment");
@@ -148,14 +148,10 @@ pub(crate) fn monitor(cx: &Context<'_>, out: &mut Args) {
     if !cx.config().has_monitor() {
         return;
     }
-    let socket = Props::new("backend", "socket", MONITOR)
-        .set("id", "charmonitor")
-        .set("fd", Value::Fd(FdRequest::Monitor));
     // libvirt hands over a listening socket; a socket that is connected already needs neither a path nor
     // a moment at which somebody has to connect.
-    let socket = socket
-        .when(cx.config().layout == Layout::Libvirt, |socket| socket.set("server", true).set("wait", false));
-    out.props("-chardev", socket);
+    let listens = cx.config().layout == Layout::Libvirt;
+    crate::chardev::inherited("charmonitor", FdRequest::Monitor, listens, MONITOR, cx, out);
     out.props(
         "-mon",
         Props::plain(MONITOR).set("chardev", "charmonitor").set("id", "monitor").set("mode", "control"),

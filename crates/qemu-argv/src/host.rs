@@ -37,6 +37,11 @@ pub trait Host {
         Vec::new()
     }
 
+    /// What a card is plugged into that belongs to a virtual network of libvirt's; `None` if that is not known.
+    fn network(&self, _name: &str) -> Option<NetworkPlug> {
+        None
+    }
+
     /// The NUMA nodes that are best for a new guest, where somebody advises on that (as `numad` does).
     fn advised_nodes(&self) -> Option<CpuSet> {
         None
@@ -70,6 +75,18 @@ pub struct HostPciDevice {
     pub conventional: bool,
     /// The number of its IOMMU group, if it is in one: devices of a group cannot be isolated from each other.
     pub iommu_group: Option<u32>,
+}
+
+/// What a card of a virtual network is plugged into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkPlug {
+    /// A bridge, by its name.
+    Bridge(String),
+    /// A macvtap device on top of an interface, by its name.
+    Direct(String),
+    /// A network card of the host, by its PCI address, such as `0000:03:07.1`.
+    Hostdev(String),
 }
 
 /// What a path is.
@@ -109,6 +126,8 @@ pub struct RecordedHost {
     pub pci_devices: std::collections::BTreeMap<String, HostPciDevice>,
     /// The files that describe installed firmware.
     pub firmware_files: Vec<FirmwareFile>,
+    /// Virtual networks, by name.
+    pub networks: std::collections::BTreeMap<String, NetworkPlug>,
     /// The NUMA nodes that are best for a new guest, such as `0-3`.
     pub advised_nodes: Option<String>,
     /// The NUMA node of each processor.
@@ -148,6 +167,10 @@ impl Host for RecordedHost {
 
     fn firmware_files(&self) -> Vec<FirmwareFile> {
         self.firmware_files.clone()
+    }
+
+    fn network(&self, name: &str) -> Option<NetworkPlug> {
+        self.networks.get(name).cloned()
     }
 
     fn advised_nodes(&self) -> Option<CpuSet> {

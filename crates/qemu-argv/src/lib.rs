@@ -35,11 +35,11 @@ mod virtio;
 
 use domain_model::{Diagnostic, Domain};
 
-pub use arg::{Arg, Args, EnvVar, Payload};
+pub use arg::{Arg, Args, EnvVar, Helper, Payload};
 pub use config::{Config, Layout};
 pub use context::{Context, Inputs, Resolved};
 pub use dialect::Dialect;
-pub use host::{FdRequest, FileKind, Host, HostPciDevice, RecordedHost};
+pub use host::{FdRequest, FileKind, Host, HostPciDevice, NetworkPlug, RecordedHost};
 pub use os::descriptor::FirmwareFile;
 pub use props::{ListStyle, Prop, Props, Value};
 pub use resolve::resolve;
@@ -53,6 +53,8 @@ pub struct CommandLine {
     pub env: Vec<EnvVar>,
     /// The arguments, in order.
     pub args: Vec<Arg>,
+    /// The processes that have to run beside QEMU, in the order in which they are started.
+    pub helpers: Vec<Helper>,
     /// Which syntaxes they are spelt in.
     pub dialect: Dialect,
 }
@@ -84,7 +86,7 @@ pub fn lower(resolved: &Domain, inputs: Inputs<'_>) -> (CommandLine, Vec<Diagnos
     problems.extend(out.problems);
     problems.extend(gate::gate(&out.list, inputs.caps));
     let program = resolved.devices.emulator.clone().unwrap_or_default();
-    (CommandLine { program, env: out.env, args: out.list, dialect }, problems)
+    (CommandLine { program, env: out.env, args: out.list, helpers: out.helpers, dialect }, problems)
 }
 
 impl CommandLine {

@@ -2,7 +2,7 @@
 
 pub(crate) mod backend;
 
-use domain_model::memory::{Memory, MemoryAllocation, MemorySource, Memtune};
+use domain_model::memory::{Memory, MemoryAccess, MemoryAllocation, MemorySource, Memtune};
 use domain_model::values::Kib;
 use domain_model::{Code, Diagnostic, Domain, Origin};
 
@@ -162,4 +162,15 @@ pub(crate) fn overcommit(cx: &Context<'_>, out: &mut Args) {
         _ => Origin::always("memory is not locked unless `<locked/>` asks for it"),
     };
     out.props("-overcommit", Props::plain(origin).set("mem-lock", locked));
+}
+
+/// Whether all of the guest's memory is shared with other processes, as those need that serve its devices.
+pub(crate) fn is_shared(domain: &Domain) -> bool {
+    let whole = domain.memory_backing.as_ref().and_then(|backing| backing.access);
+    let numa = domain.cpu.as_ref().and_then(|cpu| cpu.numa.as_ref());
+    let cells = numa.map(|numa| numa.cells.as_slice()).unwrap_or_default();
+    match cells {
+        [] => whole == Some(MemoryAccess::Shared),
+        cells => cells.iter().all(|cell| cell.mem_access.or(whole) == Some(MemoryAccess::Shared)),
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::arg::Args;
 use crate::context::Context;
-use crate::device::{controller, disk, emit};
+use crate::device::{controller, disk, emit, interface};
 use crate::dialect::Era;
 use crate::{
     clock, cpu, domain, features, iothreads, launch_security, memory, numa, os, pm, qemu, sysinfo, throttle,
@@ -80,6 +80,7 @@ const MODERN: &[Section] = &[
     emit::<Sound>,
     emit::<Watchdog>,
     emit::<Redirdev>,
+    interface::hostdevs,
     emit::<Hostdev>,
     emit::<Memballoon>,
     emit::<Rng>,

@@ -20,15 +20,16 @@ use crate::spell::Spelling;
 const SPICE_AGENT: &str = "com.redhat.spice.0";
 
 impl QemuDevice for Channel {
-    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
-        format!("channel{index}")
+    fn alias(_: &Device<Self>, index: usize, domain: &Domain, _: Inputs<'_>) -> String {
+        format!("channel{}", super::numbered_before::<Self>(index, domain))
     }
 
     fn defaults(channel: &mut Device<Self>, _: usize, cx: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
         if let ChannelTarget::Virtio(port) | ChannelTarget::Xen(port) = &mut channel.spec.target {
             port.state = None;
-            if let (CharSource::Unix(unix), Some(name)) = (&mut channel.spec.chardev.source, &port.name)
-                && is_libvirts_choice(unix, name, &cx.inputs.config.channel_dir)
+            let name = port.name.as_deref().unwrap_or_default();
+            if let CharSource::Unix(unix) = &mut channel.spec.chardev.source
+                && (unix.path.is_none() || is_libvirts_choice(unix, name, &cx.inputs.config.channel_dir))
             {
                 *unix = Unix::default();
             }
@@ -53,7 +54,7 @@ impl QemuDevice for Channel {
 
 /// Whether the path is one that some version of libvirt made up; it chooses anew at each start.
 fn is_libvirts_choice(unix: &Unix, name: &str, channel_dir: &str) -> bool {
-    let Some(path) = unix.path.as_deref() else { return false };
+    let Some(path) = unix.path.as_deref().filter(|_| !name.is_empty()) else { return false };
     let dirs = [
         channel_dir,
         "/var/lib/libvirt/qemu/channel",

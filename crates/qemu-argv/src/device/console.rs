@@ -11,8 +11,8 @@ use crate::context::{Context, Inputs, Resolved};
 use crate::props::Props;
 
 impl QemuDevice for Console {
-    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
-        format!("console{index}")
+    fn alias(_: &Device<Self>, index: usize, domain: &Domain, _: Inputs<'_>) -> String {
+        format!("console{}", super::numbered_before::<Self>(index, domain))
     }
 
     fn validate(console: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {

@@ -17,8 +17,9 @@ use crate::resolve::Resolving;
 use crate::{address, boot, rom, virtio};
 
 impl QemuDevice for Hostdev {
-    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
-        format!("hostdev{index}")
+    fn alias(_: &Device<Self>, index: usize, domain: &Domain, inputs: Inputs<'_>) -> String {
+        // Network cards that are devices of the host come first.
+        format!("hostdev{}", index + super::interface::hostdev_aliases(domain, inputs))
     }
 
     fn defaults(device: &mut Device<Self>, _: usize, cx: &Resolving<'_>, _: &mut Vec<Diagnostic>) {

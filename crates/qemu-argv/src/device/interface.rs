@@ -2,12 +2,17 @@
 
 mod backend;
 mod card;
+mod check;
 mod defaults;
+mod hostdev;
+mod passt;
 
 use domain_model::device::interface::Interface;
 use domain_model::virtio::VirtioModel;
 use domain_model::xml::Text;
 use domain_model::{Device, Diagnostic, Domain};
+
+pub(crate) use hostdev::args as hostdevs;
 
 use super::QemuDevice;
 use crate::arg::Args;
@@ -16,15 +21,29 @@ use crate::dialect::Network;
 use crate::resolve::Resolving;
 
 impl QemuDevice for Interface {
-    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
-        format!("net{index}")
+    fn alias(device: &Device<Self>, index: usize, domain: &Domain, inputs: Inputs<'_>) -> String {
+        let is_hostdev = hostdev::is_hostdev(&device.spec, inputs);
+        let earlier = domain.devices.interfaces.get(..index).unwrap_or_default();
+        let alike = |other: &&Device<Self>| {
+            !super::has_own_alias(&other.info) && hostdev::is_hostdev(&other.spec, inputs) == is_hostdev
+        };
+        let kind = if is_hostdev { "hostdev" } else { "net" };
+        format!("{kind}{}", earlier.iter().filter(alike).count())
     }
 
     fn defaults(device: &mut Device<Self>, index: usize, cx: &Resolving<'_>, problems: &mut Vec<Diagnostic>) {
         defaults::fill_in(device, index, cx, problems);
     }
 
+    fn validate(nic: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        check::defined(nic, cx, problems);
+    }
+
     fn args(nic: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        if hostdev::is_hostdev(nic.spec, cx.inputs) {
+            return;
+        }
+        check::started(nic, out);
         let Some(backend) = backend::backend(nic, cx, out) else { return };
         match cx.dialect.network {
             Network::Netdev => {
@@ -44,6 +63,14 @@ impl QemuDevice for Interface {
             }
         }
     }
+}
+
+/// How many cards are devices of the host whose QEMU ids nobody chose.
+pub(super) fn hostdev_aliases(domain: &Domain, inputs: Inputs<'_>) -> usize {
+    let interfaces = domain.devices.interfaces.iter();
+    let named =
+        |nic: &&Device<Interface>| hostdev::is_hostdev(&nic.spec, inputs) && !super::has_own_alias(&nic.info);
+    interfaces.filter(named).count()
 }
 
 /// QEMU's id of what is behind the card.

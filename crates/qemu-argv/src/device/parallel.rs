@@ -14,8 +14,8 @@ use crate::props::Props;
 use crate::resolve::board::Board;
 
 impl QemuDevice for Parallel {
-    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
-        format!("parallel{index}")
+    fn alias(_: &Device<Self>, index: usize, domain: &Domain, _: Inputs<'_>) -> String {
+        format!("parallel{}", super::numbered_before::<Self>(index, domain))
     }
 
     fn validate(port: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {

@@ -16,8 +16,8 @@ use crate::resolve::Resolving;
 use crate::resolve::board::Board;
 
 impl QemuDevice for Serial {
-    fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
-        format!("serial{index}")
+    fn alias(_: &Device<Self>, index: usize, domain: &Domain, _: Inputs<'_>) -> String {
+        format!("serial{}", super::numbered_before::<Self>(index, domain))
     }
 
     fn defaults(port: &mut Device<Self>, _: usize, cx: &Resolving<'_>, _: &mut Vec<Diagnostic>) {

@@ -1,5 +1,6 @@
 //! Serial ports, parallel ports and consoles: which there are, and their numbers.
 
+use domain_model::chardev::{CharSource, Unix};
 use domain_model::device::console::{Console, ConsoleTargetType};
 use domain_model::device::serial::{Serial, SerialTargetType};
 use domain_model::os::OsType;
@@ -16,16 +17,24 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
             cx.problems.push(Diagnostic::error(Code::Unsupported, console.at("target/@type"), message));
         }
     }
+    // Consoles are numbered as they stand, whatever number they were given.
+    for (index, console) in cx.domain.devices.consoles.iter_mut().enumerate() {
+        console.spec.port = u32::try_from(index).ok();
+    }
     if is_hvm(&cx.domain) {
         join_first(&mut cx.domain);
     }
     let devices = &mut cx.domain.devices;
     for console in &mut devices.consoles {
+        if let CharSource::Unix(unix) = &mut console.spec.chardev.source
+            && unix.path.is_none()
+        {
+            *unix = Unix::default();
+        }
         console.spec.target_type.get_or_insert(ConsoleTargetType::Serial);
     }
     number(&mut devices.serials, |serial| &mut serial.port);
     number(&mut devices.parallels, |parallel| &mut parallel.port);
-    number(&mut devices.consoles, |console| &mut console.port);
 }
 
 /// Shows in the first console what the first serial port has become.

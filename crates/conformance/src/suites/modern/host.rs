@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use domain_model::values::CpuSet;
 use domain_model::xml::Text as _;
-use qemu_argv::{FdRequest, FileKind, FirmwareFile, HostPciDevice, RecordedHost};
+use domain_model::xml::text::parse_c_number;
+use domain_model::{Document, Node};
+use qemu_argv::{FdRequest, FileKind, FirmwareFile, HostPciDevice, NetworkPlug, RecordedHost};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -24,6 +26,9 @@ pub struct Mocks {
     pci_devices: Vec<Vec<Value>>,
     #[serde(skip)]
     firmware: Vec<FirmwareFile>,
+    /// What cards of virtual networks are plugged into, by the names that the cases use.
+    #[serde(skip)]
+    networks: BTreeMap<String, NetworkPlug>,
 }
 
 #[derive(Deserialize)]
@@ -55,6 +60,7 @@ impl Mocks {
     pub fn load(folder: &Reference) -> Result<Self, LoadError> {
         let mut mocks: Mocks = folder.json("support/mocks.json")?;
         mocks.firmware = Mocks::firmware_files(folder);
+        mocks.networks = networks(folder);
         Ok(mocks)
     }
 
@@ -77,6 +83,7 @@ impl Mocks {
             render_node: Some(self.drm_render_node.clone()),
             numa_nodes: self.host_numa_sysfs.nodes.clone(),
             pci_devices: self.pci_devices.iter().filter_map(|row| pci_device(row)).collect(),
+            networks: self.networks.clone(),
             advised_nodes: Some(self.auto_nodeset.clone()),
             cpu_nodes: self.host_numa_sysfs.cpus().collect(),
             firmware_files: self.firmware.clone(),
@@ -128,4 +135,42 @@ fn pci_device(row: &[Value]) -> Option<(String, HostPciDevice)> {
     let [address, _, group, ..] = row else { return None };
     let iommu_group = group.as_u64().and_then(|group| u32::try_from(group).ok());
     Some((address.as_str()?.to_owned(), HostPciDevice { conventional: false, iommu_group }))
+}
+
+/// The virtual networks: the cases name a network and a port, `NETWORK;PORT`, and both are files.
+fn networks(folder: &Reference) -> BTreeMap<String, NetworkPlug> {
+    let stem =
+        |path: &String| path.rsplit('/').next().and_then(|name| name.strip_suffix(".xml")).map(str::to_owned);
+    let files = |name| folder.files(name, ".xml").unwrap_or_default();
+    let ports = files("support/virnetworkportxml2xmldata");
+    let ports: Vec<(String, NetworkPlug)> =
+        ports.iter().filter_map(|path| Some((stem(path)?, plug(&folder.text(path).ok()?)?))).collect();
+    let networks = files("support/networkxml2xmlin");
+    let names = networks.iter().filter_map(stem);
+    names
+        .flat_map(|network| ports.iter().map(move |(port, plug)| (format!("{network};{port}"), plug.clone())))
+        .collect()
+}
+
+fn plug(port: &str) -> Option<NetworkPlug> {
+    let document = Document::parse("port", port).ok()?;
+    let child =
+        |node: Node<'_>, name: &str| node.children().find(|child| child.name() == name).map(|node| node.id());
+    let plug = document.node(child(document.root(), "plug")?)?;
+    match plug.attribute("type")?.as_ref() {
+        "network" | "bridge" => Some(NetworkPlug::Bridge(plug.attribute("bridge")?.into_owned())),
+        "direct" => Some(NetworkPlug::Direct(plug.attribute("dev")?.into_owned())),
+        "hostdev-pci" => {
+            let address = document.node(child(plug, "address")?)?;
+            let number = |name| address.attribute(name).and_then(|text| parse_c_number(&text));
+            Some(NetworkPlug::Hostdev(format!(
+                "{:04x}:{:02x}:{:02x}.{:x}",
+                number("domain")?,
+                number("bus")?,
+                number("slot")?,
+                number("function")?
+            )))
+        }
+        _ => None,
+    }
 }

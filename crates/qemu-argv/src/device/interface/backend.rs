@@ -5,14 +5,14 @@ use domain_model::device::interface::{
     DriverName, Endpoint, Ethernet, Interface, InterfaceSource, Ip, Socket, Vhostuser, VhostuserMode,
 };
 use domain_model::xml::text::YesNo;
-use domain_model::{Code, Diagnostic, DomainType};
+use domain_model::{Code, Diagnostic};
 
-use super::virtio_model;
+use super::{passt, virtio_model};
 use crate::arg::Args;
 use crate::config::Layout;
 use crate::context::{Context, Resolved};
 use crate::dialect::Era;
-use crate::host::FdRequest;
+use crate::host::{FdRequest, NetworkPlug};
 use crate::props::{ListStyle, Props, Value};
 
 /// The backend of a card without its id, and what has to stand in front of it; `None` if there is none or
@@ -21,34 +21,38 @@ pub(super) fn backend(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut
     let origin = nic.at("@type");
     let backend = |name: &str| Props::new("type", name, origin);
     match &nic.spec.source {
-        InterfaceSource::User { .. } if nic.spec.uses_passt() => {
-            cx.not_yet("passt", nic.at("backend/@type"), out);
-            None
-        }
+        InterfaceSource::User { .. } if nic.spec.uses_passt() => Some(passt::stream(nic, cx, out)),
         InterfaceSource::User { .. } => Some(addresses(backend("user"), nic)),
         InterfaceSource::Internal { .. } => Some(backend("user")),
         InterfaceSource::Ethernet(ethernet) => Some(ethernet_tap(nic, ethernet, cx, out)),
         InterfaceSource::Bridge(bridge) => match cx.config().layout {
-            Layout::Libvirt => Some(inherited_tap(nic, true, cx)),
+            Layout::Libvirt => Some(inherited_tap(nic, true)),
             Layout::Run => {
                 Some(backend("bridge").set_at("br", bridge.bridge.as_deref(), nic.at("source/@bridge")))
             }
         },
         InterfaceSource::Network(network) => match cx.config().layout {
-            Layout::Libvirt => Some(inherited_tap(nic, true, cx)),
+            Layout::Libvirt => Some(inherited_tap(nic, true)),
             Layout::Run => {
                 let name = network.port.network.as_deref().unwrap_or_default();
-                let message = format!("the virtual network `{name}` is known to libvirt alone");
-                let problem = Diagnostic::error(Code::Unsupported, nic.at("source/@network"), message);
-                out.problem(
-                    problem
-                        .help("use `<interface type='user'/>`, or `type='bridge'` with the network's bridge"),
-                );
-                None
+                let origin = nic.at("source/@network");
+                match cx.inputs.host.network(name) {
+                    Some(NetworkPlug::Bridge(bridge)) => Some(backend("bridge").set_at("br", bridge, origin)),
+                    Some(NetworkPlug::Direct(_) | NetworkPlug::Hostdev(_)) => {
+                        cx.not_yet("a virtual network without a bridge", origin, out);
+                        None
+                    }
+                    None => {
+                        let message = format!("no virtual network `{name}` is known on this host");
+                        let problem = Diagnostic::error(Code::NotFound, origin, message);
+                        out.problem(problem.help("use `<interface type='user'/>`, or `type='bridge'`"));
+                        None
+                    }
+                }
             }
         },
         InterfaceSource::Direct(_) => match cx.config().layout {
-            Layout::Libvirt => Some(inherited_tap(nic, true, cx)),
+            Layout::Libvirt => Some(inherited_tap(nic, true)),
             Layout::Run => {
                 cx.not_yet("a macvtap device", origin, out);
                 None
@@ -71,16 +75,8 @@ pub(super) fn backend(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut
             let props = backend("vhost-vdpa").set_at("vhostdev", path, nic.at("source/@dev"));
             Some(props.set_at("queues", several_queues(nic), nic.at("driver/@queues")))
         }
-        InterfaceSource::Null => Some(backend("hubport").set("hubid", nic.index)),
-        InterfaceSource::Hostdev(_) => {
-            cx.not_yet("an interface of type `hostdev`", origin, out);
-            None
-        }
-        InterfaceSource::Vds(_) => {
-            let message = "QEMU has no interfaces of type `vds`";
-            out.problem(Diagnostic::error(Code::Unsupported, origin, message));
-            None
-        }
+        // The first is among the devices of the host; the others were refused.
+        InterfaceSource::Hostdev(_) | InterfaceSource::Null | InterfaceSource::Vds(_) => None,
     }
 }
 
@@ -110,12 +106,12 @@ fn addresses(props: Props, nic: &Resolved<'_, Interface>) -> Props {
 }
 
 /// A TAP device that somebody else opens: libvirt, which has the rights to.
-fn inherited_tap(nic: &Resolved<'_, Interface>, bridged: bool, cx: &Context<'_>) -> Props {
+fn inherited_tap(nic: &Resolved<'_, Interface>, bridged: bool) -> Props {
     let device = nic.alias.to_owned();
     let tap = |queue| FdRequest::Tap { device: device.clone(), queue, bridged };
     let props = descriptors(Props::new("type", "tap", nic.at("@type")), "fd", "fds", nic, tap);
     let vhost = |queue| FdRequest::VhostNet { device: device.clone(), queue };
-    let props = match uses_vhost(nic, cx) {
+    let props = match uses_vhost(nic) {
         true => descriptors(
             props.set_at("vhost", true, nic.at("driver/@name")),
             "vhostfd",
@@ -145,10 +141,10 @@ fn descriptors(
     }
 }
 
-/// The kernel moves the packets of virtio cards of KVM guests, unless the domain wants QEMU to do it.
-fn uses_vhost(nic: &Resolved<'_, Interface>, cx: &Context<'_>) -> bool {
+/// The kernel moves the packets of virtio cards, unless the domain wants QEMU to do it.
+fn uses_vhost(nic: &Resolved<'_, Interface>) -> bool {
     let name = nic.spec.driver.as_ref().and_then(|driver| driver.name);
-    virtio_model(nic.spec).is_some() && cx.domain.kind == DomainType::Kvm && name != Some(DriverName::Qemu)
+    virtio_model(nic.spec).is_some() && name != Some(DriverName::Qemu)
 }
 
 fn ethernet_tap(
@@ -158,7 +154,7 @@ fn ethernet_tap(
     out: &mut Args,
 ) -> Props {
     if cx.config().layout == Layout::Libvirt && cx.dialect.era == Era::Modern {
-        return inherited_tap(nic, false, cx);
+        return inherited_tap(nic, false);
     }
     let _ = (ethernet, out);
     let script = |path: &Option<String>| match (path, cx.dialect.era) {
@@ -197,12 +193,16 @@ fn udp(props: Props, socket: &Socket, nic: &Resolved<'_, Interface>) -> Props {
 /// A socket to the program that moves the packets, and the backend that uses it.
 fn vhostuser(nic: &Resolved<'_, Interface>, socket: &Vhostuser, cx: &Context<'_>, out: &mut Args) -> Props {
     let id = format!("char{}", nic.alias);
-    let path = cx.config().path(socket.path.as_deref().unwrap_or_default());
-    let props = Props::new("backend", "socket", nic.at("source")).set("id", &id).set_at(
-        "path",
-        path,
-        nic.at("source/@path"),
-    );
+    let start = Props::new("backend", "socket", nic.at("source")).set("id", &id);
+    let props = match (nic.spec.uses_passt(), &socket.path) {
+        (false, Some(path)) => start.set_at("path", cx.config().path(path), nic.at("source/@path")),
+        (true, _) | (false, None) => {
+            let origin = nic.at("backend/@type");
+            let path = passt::socket(nic, cx);
+            passt::helper(nic, path.clone(), cx, out);
+            crate::chardev::reconnect(start.set_at("path", path, origin), passt::RECONNECT, origin, cx)
+        }
+    };
     let props = match socket.mode {
         Some(VhostuserMode::Server) => props.set_at("server", true, nic.at("source/@mode")),
         _ => match &socket.reconnect {

@@ -1,7 +1,7 @@
 //! What users leave open about network cards.
 
 use caps_parser::Capability;
-use domain_model::device::interface::{Backend, BackendType, Interface, InterfaceSource};
+use domain_model::device::interface::{Backend, BackendType, Interface, InterfaceSource, NetworkPort};
 use domain_model::os::Arch;
 use domain_model::values::MacAddress;
 use domain_model::xml::Meta;
@@ -52,15 +52,49 @@ pub(super) fn fill_in(
         *model = (*known).to_owned();
     }
     // libvirt reads `<driver>` only if the domain itself says that the card is a virtio one.
-    if super::virtio_model(card).is_none() {
-        card.driver = None;
+    match super::virtio_model(card) {
+        None => {
+            card.driver = None;
+            if let Some(backend) = &mut card.backend {
+                backend.vhost = None;
+            }
+        }
+        Some(_) => {
+            if let Some(driver) = &mut card.driver {
+                driver.queues = driver.queues.filter(|queues| queues.get() > 1);
+            }
+        }
     }
+    card.coalesce_rx_frames_max = card.coalesce_rx_frames_max.filter(|frames| *frames > 0);
+    forget_last_run(&mut card.source);
+    // libvirt reads packet filters only where it can have them.
+    let has_filter = |source: &InterfaceSource| {
+        matches!(
+            source,
+            InterfaceSource::Ethernet(_) | InterfaceSource::Bridge(_) | InterfaceSource::Network(_)
+        )
+    };
+    card.filterref = card.filterref.take().filter(|_| has_filter(&card.source));
     if cx.dialect.era == Era::Modern {
         model(card, &cx.domain, cx.inputs);
         user_backend(card, origin, cx.inputs);
     }
     if card.mac.is_none() {
         card.mac = Some(made_up_mac(&cx.domain, index));
+    }
+}
+
+/// Drops what is written of the network only while the guest runs.
+fn forget_last_run(source: &mut InterfaceSource) {
+    match source {
+        InterfaceSource::Network(network) => {
+            network.port.portid = None;
+            network.bridge = None;
+            network.mac_table_manager = None;
+        }
+        InterfaceSource::Bridge(bridge) => bridge.port = NetworkPort::default(),
+        InterfaceSource::Direct(direct) => direct.port = NetworkPort::default(),
+        _ => {}
     }
 }
 

@@ -1,0 +1,93 @@
+//! Cards of the host that are handed to the guest as they are.
+
+use domain_model::address::{Address, Pci, Place};
+use domain_model::device::hostdev::{Hostdev, HostdevKind, PciHostdev, UsbHostdev};
+use domain_model::device::interface::{Interface, InterfaceSource};
+use domain_model::os::BootDeviceKind;
+use domain_model::values::CNumber;
+use domain_model::xml::text::{Hex, YesNo};
+use domain_model::{Device, device::Boot};
+
+use super::super::QemuDevice;
+use crate::arg::Args;
+use crate::boot;
+use crate::context::{Context, Inputs, Resolved};
+use crate::host::NetworkPlug;
+
+/// Whether the card is one of the host's, by its type or because its network has such cards.
+pub(super) fn is_hostdev(card: &Interface, inputs: Inputs<'_>) -> bool {
+    match &card.source {
+        InterfaceSource::Hostdev(_) => true,
+        InterfaceSource::Network(network) => {
+            let name = network.port.network.as_deref().unwrap_or_default();
+            matches!(inputs.host.network(name), Some(NetworkPlug::Hostdev(_)))
+        }
+        _ => false,
+    }
+}
+
+/// Adds the arguments of the cards that are devices of the host; they stand in front of other such devices.
+pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {
+    for nic in cx.each::<Interface>() {
+        let Some(kind) = kind(nic.spec, cx.inputs) else { continue };
+        let managed = match &nic.spec.source {
+            InterfaceSource::Hostdev(source) => source.managed,
+            _ => Some(YesNo::Yes),
+        };
+        let teaming = nic.spec.teaming.clone();
+        let spec = Hostdev { kind, managed, teaming, ..Hostdev::default() };
+        let mut info = nic.info.clone();
+        let class = (nic.index == 0).then(|| boot::of_class(BootDeviceKind::Network, cx)).flatten();
+        if let (None, Some((order, origin))) = (&info.boot, class) {
+            let meta = domain_model::xml::Meta::from_origin(origin);
+            info.boot = Some(Boot { order, loadparm: None, meta });
+        }
+        let device = Device { spec, info, meta: nic.device().meta.clone() };
+        Hostdev::args(&Resolved::new(&device, nic.alias, nic.index), cx, out);
+    }
+}
+
+fn kind(card: &Interface, inputs: Inputs<'_>) -> Option<HostdevKind> {
+    let pci = |address, driver, driver_model| {
+        HostdevKind::Pci(Box::new(PciHostdev { address, driver, driver_model, ..PciHostdev::default() }))
+    };
+    match &card.source {
+        InterfaceSource::Hostdev(source) => Some(match &source.address {
+            Some(Address { place: Place::Pci(address), .. }) => {
+                pci(*address, source.driver, source.driver_model.clone())
+            }
+            address => {
+                let number = |number: u32| CNumber(u64::from(number));
+                let (bus, device) = match address {
+                    Some(Address { place: Place::Usb(usb), .. }) => (usb.bus, usb.device),
+                    _ => (None, None),
+                };
+                let (vendor, product) = (source.vendor, source.product);
+                let (bus, device) = (bus.map(number), device.map(number));
+                HostdevKind::Usb(UsbHostdev { vendor, product, bus, device, ..UsbHostdev::default() })
+            }
+        }),
+        InterfaceSource::Network(network) => {
+            match inputs.host.network(network.port.network.as_deref().unwrap_or_default())? {
+                NetworkPlug::Hostdev(address) => Some(pci(parse(&address)?, None, None)),
+                NetworkPlug::Bridge(_) | NetworkPlug::Direct(_) => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Reads an address such as `0000:03:07.1`.
+fn parse(address: &str) -> Option<Pci> {
+    let hex = |text: &str| u64::from_str_radix(text, 16).ok();
+    let (front, function) = address.split_once('.')?;
+    let mut parts = front.split(':').map(hex);
+    let (domain, bus, slot) = (parts.next()??, parts.next()??, parts.next()??);
+    Some(Pci {
+        domain: Some(Hex(domain)),
+        bus: Some(Hex(bus)),
+        slot: Some(Hex(slot)),
+        function: Some(Hex(hex(function)?)),
+        ..Pci::default()
+    })
+}
