@@ -40,7 +40,7 @@ pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {
         let class = (nic.index == 0).then(|| boot::of_class(BootDeviceKind::Network, cx)).flatten();
         if let (None, Some((order, origin))) = (&info.boot, class) {
             let meta = domain_model::xml::Meta::from_origin(origin);
-            info.boot = Some(Boot { order, loadparm: None, meta });
+            info.boot = Some(Box::new(Boot { order, loadparm: None, meta }));
         }
         let device = Device { spec, info, meta: nic.device().meta.clone() };
         Hostdev::args(&Resolved::new(&device, nic.alias, nic.index), cx, out);
