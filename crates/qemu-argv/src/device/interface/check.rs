@@ -176,12 +176,10 @@ impl Check<'_, '_> {
             InterfaceSource::User { .. } => {
                 self.need(Capability::NetdevStream, "-netdev stream", "backend/@type");
             }
-            InterfaceSource::Vhostuser(_) => {
-                if !crate::memory::is_shared(self.cx.domain) {
-                    let message = "a `vhostuser` interface of passt needs memory that is shared with passt";
-                    let problem = Diagnostic::error(Code::Unsupported, self.nic.at("backend/@type"), message);
-                    self.problems.push(problem.help("use `<memoryBacking>` with `<access mode='shared'/>`"));
-                }
+            InterfaceSource::Vhostuser(_) if !crate::memory::is_shared(self.cx.domain) => {
+                let message = "a `vhostuser` interface of passt needs memory that is shared with passt";
+                let problem = Diagnostic::error(Code::Unsupported, self.nic.at("backend/@type"), message);
+                self.problems.push(problem.help("use `<memoryBacking>` with `<access mode='shared'/>`"));
             }
             _ => {}
         }
