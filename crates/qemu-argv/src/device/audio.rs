@@ -18,7 +18,7 @@ impl QemuDevice for Audio {
         format!("audio{}", device.spec.id)
     }
 
-    fn args(device: &Resolved<'_, Self>, _: &Context<'_>, out: &mut Args) {
+    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
         let backend = &device.spec.backend;
         let period = device.spec.timer_period.map(NonZeroU32::get);
         let props = Props::plain(device.origin)
@@ -53,7 +53,9 @@ impl QemuDevice for Audio {
                 streams(props.set_at("path", file.path.clone(), device.at("@path")), &file.streams)
             }
             AudioBackend::Pipewire(pipewire) => {
-                if let Some(folder) = &pipewire.runtime_dir {
+                // A small, known environment needs to be told where the server is.
+                let inherited = cx.is_libvirt().then(|| cx.inputs.host.env("PIPEWIRE_RUNTIME_DIR")).flatten();
+                if let Some(folder) = pipewire.runtime_dir.clone().or(inherited) {
                     out.env("PIPEWIRE_RUNTIME_DIR", folder, device.at("@runtimeDir"));
                 }
                 streams(props, &pipewire.streams)

@@ -1,11 +1,11 @@
 //! `<hostdev>`: devices of the host handed to the guest.
 
 use caps_parser::Capability;
-use domain_model::address::Pci;
+use domain_model::address::{Pci, Place};
 use domain_model::device::hostdev::{
     GuestReset, Hostdev, HostdevKind, MdevHostdev, MdevModel, PciHostdev, ScsiHostHostdev, UsbHostdev,
 };
-use domain_model::xml::text::OnOff;
+use domain_model::xml::text::{OnOff, YesNo};
 use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
@@ -23,6 +23,7 @@ impl QemuDevice for Hostdev {
     }
 
     fn defaults(device: &mut Device<Self>, _: usize, cx: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        device.spec.managed.get_or_insert(YesNo::No);
         if let HostdevKind::Mdev(mdev) = &mut device.spec.kind
             && mdev.model == MdevModel::VfioPci
             && cx.inputs.has(Capability::VfioPciDisplay)
@@ -37,6 +38,7 @@ impl QemuDevice for Hostdev {
             let message = "this device of the host is handed over already";
             problems.push(Diagnostic::error(Code::Conflict, device.at("source"), message));
         }
+        place(device, problems);
         let (display, ramfb) = screen(&device.spec.kind);
         if display == Some(OnOff::On) && cx.domain.devices.graphics.is_empty() {
             let message = "a device cannot draw the screen of a guest without `<graphics>`";
@@ -67,6 +69,26 @@ impl QemuDevice for Hostdev {
                 out.problem(Diagnostic::error(Code::Unsupported, device.at("@type"), message));
             }
         }
+    }
+}
+
+/// Reports an address that does not suit the kind of device.
+fn place(device: &Resolved<'_, Hostdev>, problems: &mut Vec<Diagnostic>) {
+    if matches!(device.spec.kind, HostdevKind::ScsiHost(_)) && device.info.boot.is_some() {
+        let message = "a guest cannot boot from a vhost SCSI target";
+        problems.push(Diagnostic::error(Code::Unsupported, device.at("boot"), message));
+    }
+    let HostdevKind::Mdev(mdev) = &device.spec.kind else { return };
+    let place = device.info.address.as_ref().map(|address| &address.place);
+    let fits = match (mdev.model, place) {
+        (_, None | Some(Place::Unassigned)) => true,
+        (MdevModel::VfioPci, Some(place)) => matches!(place, Place::Pci(_)),
+        (MdevModel::VfioCcw, Some(place)) => matches!(place, Place::Ccw(_)),
+        (MdevModel::VfioAp, Some(_)) => false,
+    };
+    if !fits {
+        let message = format!("a mediated device of model `{}` is not on this kind of bus", mdev.model);
+        problems.push(Diagnostic::error(Code::Conflict, device.at("address/@type"), message));
     }
 }
 
@@ -177,6 +199,8 @@ fn mdev(source: &MdevHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, 
         .set_at("display", source.display.map(OnOff::as_str), device.at("@display"))
         .set_at("ramfb", source.ramfb.filter(|ramfb| *ramfb == OnOff::On), device.at("@ramfb"));
     let loadparm = device.info.boot.as_ref().and_then(|boot| boot.loadparm.clone());
+    // Where the firmware cannot be told, what is said for the machine has to do.
+    let loadparm = loadparm.filter(|_| cx.has(Capability::VirtioCcwLoadparm));
     let props =
         boot::bootindex(props, device.info, None).set_at("loadparm", loadparm, device.at("boot/@loadparm"));
     out.props("-device", address::address(props, device.info, cx));

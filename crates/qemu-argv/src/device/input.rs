@@ -1,6 +1,7 @@
 //! `<input>`: keyboards, mice and tablets.
 
-use domain_model::device::input::{Input, InputBus, InputKind, InputModel};
+use domain_model::device::controller::{ControllerKind, UsbModel};
+use domain_model::device::input::{Evdev, Input, InputBus, InputKind, InputModel};
 use domain_model::virtio::VirtioModel;
 use domain_model::{Code, Device, Diagnostic, Domain};
 
@@ -29,7 +30,22 @@ impl QemuDevice for Input {
         };
     }
 
-    fn validate(device: &Resolved<'_, Self>, _: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+    fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        let is_half_virtio = matches!(
+            device.spec.model,
+            Some(InputModel::VirtioTransitional | InputModel::VirtioNonTransitional)
+        );
+        if is_half_virtio && !matches!(device.spec.kind, InputKind::Passthrough(_)) {
+            let message = "only input devices of type `passthrough` have transitional models";
+            problems.push(Diagnostic::error(Code::Unsupported, device.at("@model"), message));
+        }
+        let has_no_usb = cx.domain.devices.controllers.iter().any(|controller| {
+            matches!(controller.spec.kind, ControllerKind::Usb { model: Some(UsbModel::None), .. })
+        });
+        if device.spec.bus == Some(InputBus::Usb) && has_no_usb {
+            let message = "a USB device needs USB, and the domain says that there is none";
+            problems.push(Diagnostic::error(Code::Unsupported, device.at("@bus"), message));
+        }
         if device.spec.bus == Some(InputBus::Ps2) && matches!(device.spec.kind, InputKind::Tablet) {
             let message = "there are no PS/2 tablets; use `bus='usb'` or `bus='virtio'`";
             problems.push(Diagnostic::error(Code::Unsupported, device.at("@bus"), message));
@@ -37,6 +53,10 @@ impl QemuDevice for Input {
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        if let InputKind::Evdev(Some(evdev)) = &device.spec.kind {
+            out.props("-object", input_linux(evdev, device));
+            return;
+        }
         let props =
             match (device.spec.bus, &device.spec.kind) {
                 // The machine brings them along.
@@ -80,4 +100,14 @@ impl QemuDevice for Input {
             };
         out.props("-device", address::address(props, device.info, cx));
     }
+}
+
+/// An event device of the host whose events QEMU passes on.
+fn input_linux(evdev: &Evdev, device: &Resolved<'_, Input>) -> Props {
+    Props::new("qom-type", "input-linux", device.origin)
+        .set("id", device.alias)
+        .set_at("evdev", &evdev.dev, device.at("source/@dev"))
+        .set_at("repeat", evdev.repeat, device.at("source/@repeat"))
+        .set_at("grab_all", evdev.grab.map(|_| true), device.at("source/@grab"))
+        .set_at("grab-toggle", evdev.grab_toggle.map(|keys| keys.as_str()), device.at("source/@grabToggle"))
 }

@@ -70,7 +70,8 @@ impl QemuDevice for Iommu {
                     device.spec.dma_translation.is_some(),
                 ),
             ],
-            IommuModel::Smmuv3 => &[(Capability::MachineVirtIommu, "-machine iommu=", "@model", true)],
+            // Every QEMU that has the machine has it.
+            IommuModel::Smmuv3 => &[],
             IommuModel::Virtio => &[
                 (Capability::VirtioIommuPci, "-device virtio-iommu", "@model", true),
                 // Before, guests could not boot from devices behind it.
@@ -90,7 +91,7 @@ impl QemuDevice for Iommu {
             }
             (IommuModel::Virtio, Some(place)) if !matches!(place, Place::Pci(_)) => {
                 let message = "an IOMMU of model `virtio` is on a PCI bus";
-                problems.push(Diagnostic::error(Code::Conflict, device.at("address/@type"), message));
+                problems.push(Diagnostic::error(Code::Unsupported, device.at("address/@type"), message));
             }
             _ => {}
         }

@@ -3,18 +3,28 @@
 use caps_parser::Capability;
 use domain_model::device::rng::{Rng, RngBackendKind, RngModel};
 use domain_model::virtio::VirtioModel;
-use domain_model::{Device, Domain};
+use domain_model::{Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::chardev::{self, Frontend};
 use crate::context::{Context, Inputs, Resolved};
 use crate::props::Props;
+use crate::resolve::Resolving;
 use crate::{address, virtio};
+
+/// Where random numbers are read from if nothing is said.
+const HOST_RANDOM: &str = "/dev/random";
 
 impl QemuDevice for Rng {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
         format!("rng{index}")
+    }
+
+    fn defaults(device: &mut Device<Self>, _: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        if let RngBackendKind::Random { path } = &mut device.spec.backend.kind {
+            path.get_or_insert_with(|| HOST_RANDOM.to_owned());
+        }
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
@@ -23,8 +33,7 @@ impl QemuDevice for Rng {
         let backend = |kind| Props::new("qom-type", kind, origin).set("id", &id);
         let object = match &device.spec.backend.kind {
             RngBackendKind::Random { path } => {
-                // Both are there since QEMU 1.3; libvirt reads from the one that does not block.
-                let path = path.as_deref().unwrap_or("/dev/urandom");
+                let path = path.as_deref().unwrap_or(HOST_RANDOM);
                 backend("rng-random").set("filename", cx.config().path(path))
             }
             RngBackendKind::Egd(chardev) => {

@@ -38,6 +38,13 @@ impl QemuDevice for Shmem {
 
     fn validate(device: &Resolved<'_, Self>, _: &Context<'_>, problems: &mut Vec<Diagnostic>) {
         let shmem = device.spec;
+        if let Some(Bytes(size)) = shmem.size
+            && (size < SMALLEST || !size.is_power_of_two())
+        {
+            let message =
+                format!("shared memory of {size} bytes: the size is a power of two, and at least 1 MiB");
+            problems.push(Diagnostic::error(Code::BadValue, device.at("size"), message));
+        }
         let mut refuse = |path, message: String| {
             problems.push(Diagnostic::error(Code::Unsupported, device.at(path), message));
         };
@@ -59,13 +66,6 @@ impl QemuDevice for Shmem {
         if shmem.name.contains('/') || shmem.name == "." || shmem.name == ".." {
             refuse("@name", format!("`{}` is not a name but a path", shmem.name));
         }
-        if let Some(Bytes(size)) = shmem.size {
-            if size < SMALLEST {
-                refuse("size", format!("shared memory has at least 1 MiB, and not {size} bytes"));
-            } else if !size.is_power_of_two() {
-                refuse("size", format!("the size of shared memory is a power of two, and {size} is none"));
-            }
-        }
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
@@ -83,7 +83,7 @@ impl QemuDevice for Shmem {
         };
         let props = Props::new("driver", driver, device.origin).set("id", device.alias);
         let props = if shmem.model == Some(ShmemModel::IvshmemDoorbell) {
-            props.set_at("chardev", server(device, cx, out), device.at("server"))
+            props.set_at("chardev", format!("char{}", device.alias), device.at("server"))
         } else {
             props.set_at("memdev", memory(device, out), device.at("size"))
         };
@@ -99,6 +99,9 @@ impl QemuDevice for Shmem {
             );
         out.props("-device", address::address(props, device.info, cx));
         out.needing(capability);
+        if shmem.model == Some(ShmemModel::IvshmemDoorbell) {
+            server(device, cx, out);
+        }
     }
 }
 
@@ -117,8 +120,8 @@ fn memory(device: &Resolved<'_, Shmem>, out: &mut Args) -> String {
     id
 }
 
-/// Adds the connection to the server, and gives its id.
-fn server(device: &Resolved<'_, Shmem>, cx: &Context<'_>, out: &mut Args) -> String {
+/// Adds the connection to the server.
+fn server(device: &Resolved<'_, Shmem>, cx: &Context<'_>, out: &mut Args) {
     let id = format!("char{}", device.alias);
     let path = match device.spec.server.as_ref().and_then(|server| server.path.as_deref()) {
         Some(path) => cx.config().path(path),
@@ -128,5 +131,4 @@ fn server(device: &Resolved<'_, Shmem>, cx: &Context<'_>, out: &mut Args) -> Str
         "-chardev",
         Props::new("backend", "socket", device.at("server")).set("id", &id).set("path", path),
     );
-    id
 }

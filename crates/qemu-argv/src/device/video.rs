@@ -1,15 +1,17 @@
 //! `<video>`: video cards.
 
 use caps_parser::Capability;
-use domain_model::device::video::{Video, VideoModel, VideoType};
+use domain_model::device::video::{Video, VideoBackend, VideoModel, VideoType};
 use domain_model::xml::text::YesNo;
-use domain_model::{Device, Diagnostic, Domain};
+use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
-use crate::props::Props;
+use crate::host::FdRequest;
+use crate::props::{Props, Value};
 use crate::resolve::Resolving;
+use crate::resolve::board::Board;
 use crate::{address, os, virtio};
 
 impl QemuDevice for Video {
@@ -17,7 +19,14 @@ impl QemuDevice for Video {
         format!("video{index}")
     }
 
-    fn defaults(device: &mut Device<Self>, index: usize, cx: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+    fn defaults(device: &mut Device<Self>, index: usize, cx: &Resolving<'_>, problems: &mut Vec<Diagnostic>) {
+        if index > 0
+            && let Some(model) = &mut device.spec.model
+            && model.primary.take() == Some(YesNo::Yes)
+        {
+            let message = "one video card of a guest can be the primary one";
+            problems.push(Diagnostic::error(Code::Unsupported, model.meta.at("@primary"), message));
+        }
         let model = device.spec.model.get_or_insert_with(VideoModel::default);
         let kind = *model.kind.get_or_insert_with(|| default_type(cx));
         if kind == VideoType::None {
@@ -33,6 +42,14 @@ impl QemuDevice for Video {
         model.heads.get_or_insert(1);
         if index == 0 {
             model.primary = Some(YesNo::Yes);
+        }
+    }
+
+    fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        let is_none = device.spec.model.as_ref().and_then(|model| model.kind) == Some(VideoType::None);
+        if is_none && cx.domain.devices.videos.len() > 1 {
+            let message = "a guest with a video card of type `none` has no other";
+            problems.push(Diagnostic::error(Code::Unsupported, device.at("model/@type"), message));
         }
     }
 
@@ -62,10 +79,22 @@ impl QemuDevice for Video {
                 .set_at("vram_size", bytes(model.vram), vram_at)
                 .set_at("vram64_size_mb", model.vram64.unwrap_or_default() / 1024, device.at("model/@vram64"))
                 .set_at("vgamem_mb", model.vgamem.map(|size| size / 1024), device.at("model/@vgamem")),
+            Some(VideoType::Virtio) if device.spec.backend == Some(VideoBackend::Vhostuser) => {
+                let chardev = helper(device, out);
+                let props = if primary && cx.has(Capability::VhostUserVga) {
+                    Props::new("driver", "vhost-user-vga", device.origin)
+                } else {
+                    virtio::device("vhost-user-gpu", None, &device.spec.virtio, device, cx)
+                };
+                props
+                    .set("id", device.alias)
+                    .set_at("max_outputs", model.heads, device.at("model/@heads"))
+                    .set_at("chardev", chardev, device.at("driver/@name"))
+            }
             Some(VideoType::Virtio) => {
                 let accelerated =
                     model.acceleration.as_ref().is_some_and(|options| options.accel3d == Some(YesNo::Yes));
-                let name = match (primary && os::is_x86(cx.domain), accelerated) {
+                let name = match (primary && cx.has(Capability::VirtioVga), accelerated) {
                     (true, true) => "virtio-vga-gl",
                     (true, false) => "virtio-vga",
                     (false, true) => "virtio-gpu-gl",
@@ -90,12 +119,23 @@ impl QemuDevice for Video {
     }
 }
 
+/// Adds the connection to the program that draws, and gives its id.
+fn helper(device: &Resolved<'_, Video>, out: &mut Args) -> String {
+    let id = format!("chr-vu-{}", device.alias);
+    let fd = FdRequest::Helper { device: device.alias.to_owned() };
+    let origin = device.at("driver/@name");
+    out.props("-chardev", Props::new("backend", "socket", origin).set("id", &id).set("fd", Value::Fd(fd)));
+    id
+}
+
 /// The card a domain gets that does not say which.
 fn default_type(cx: &Resolving<'_>) -> VideoType {
-    if os::is_x86(&cx.domain) {
-        if cx.inputs.has(Capability::CirrusVga) { VideoType::Cirrus } else { VideoType::Vga }
-    } else {
-        VideoType::Virtio
+    match Board::of(&cx.domain) {
+        Board::ArmVirt | Board::RiscvVirt | Board::LoongarchVirt | Board::S390Ccw => VideoType::Virtio,
+        Board::Pseries | Board::Ppc64 => VideoType::Vga,
+        _ if os::is_x86(&cx.domain) && cx.inputs.has(Capability::CirrusVga) => VideoType::Cirrus,
+        _ if os::is_x86(&cx.domain) => VideoType::Vga,
+        _ => VideoType::Virtio,
     }
 }
 

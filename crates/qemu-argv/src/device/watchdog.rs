@@ -30,8 +30,9 @@ impl QemuDevice for Watchdog {
             refuse("@action", "all watchdogs of a guest have the same action".to_owned());
         }
         let model = device.spec.model;
-        if watchdogs.iter().take(device.index).any(|other| other.spec.model == model) {
-            refuse("@model", format!("there is a watchdog of model `{model}` already"));
+        let is_second = watchdogs.iter().take(device.index).any(|other| other.spec.model == model);
+        if model == WatchdogModel::Itco && is_second {
+            refuse("@model", "the chipset has one watchdog".to_owned());
         }
         let place = device.info.address.as_ref().map(|address| &address.place);
         match model {

@@ -32,6 +32,16 @@ pub(super) fn vnc(vnc: &mut Vnc, origin: Origin) {
 /// Fills in where a Spice server listens.
 pub(super) fn spice(spice: &mut Spice, origin: Origin) {
     listens(&mut spice.listens, &mut spice.listen, origin);
+    let has_port = |port: Option<i32>| port.is_some_and(|port| port != 0);
+    let is_open = has_port(spice.port) || has_port(spice.tls_port) || spice.autoport == Some(YesNo::Yes);
+    if !is_open
+        && let Some(first) = spice.listens.first_mut()
+        && has_ports(Some(&first.kind))
+    {
+        // Without ports a client gets a descriptor, and nothing else.
+        first.kind = ListenKind::None;
+        spice.listen = None;
+    }
     if !has_ports(spice.listens.first().map(|listen| &listen.kind)) {
         (spice.port, spice.tls_port, spice.autoport) = (None, None, None);
         return;
