@@ -253,6 +253,34 @@ impl Domain {
         xml::read(root)
     }
 
+    /// `document` with what has changed in the domain since it was read from there; the rest of the text
+    /// stays as it is, with its order, comments and blanks.
+    ///
+    /// Where that is not possible, it is the same as [`Domain::write`].
+    ///
+    /// ```
+    /// use domain_model::{Document, Domain};
+    ///
+    /// let text = "<domain type=\"kvm\"> <!-- test -->\n    <name>old</name>\n    <on_crash>destroy</on_crash>\n</domain>";
+    /// let document = Document::parse("guest.xml", text)?;
+    /// let (mut domain, _) = Domain::read(&document);
+    /// domain.name = Some("new".to_owned());
+    /// assert_eq!(domain.write_into(&document), text.replace("old", "new"));
+    /// # Ok::<(), domain_model::SyntaxError>(())
+    /// ```
+    pub fn write_into(&self, document: &Document) -> String {
+        let (read, _) = Domain::read(document);
+        let written = self.write();
+        let before = Document::parse("before", read.write());
+        let after = Document::parse("after", written.as_str());
+        let (Ok(before), Ok(after)) = (before, after) else { return written };
+        let merged = document.merge(&before, &after);
+        match Document::parse("merged", merged.as_str()) {
+            Ok(document) if Domain::read(&document).0 == *self => merged,
+            _ => written,
+        }
+    }
+
     /// The domain as XML in libvirt's order and layout.
     pub fn write(&self) -> String {
         xml::write("domain", self)

@@ -1,4 +1,5 @@
 //! libvirt's domain XML as a typed, lossless Rust model with positions.
+#![doc = include_str!("../README.md")]
 
 pub mod address;
 pub mod blkiotune;

@@ -1,5 +1,6 @@
 //! The XML text as a small tree that knows its positions.
 
+mod merge;
 mod parse;
 
 use std::borrow::Cow;
@@ -310,6 +311,11 @@ impl<'d> Node<'d> {
             .attributes
             .get(index)
             .map_or(Cow::Borrowed(""), |attribute| unescape(self.document.slice(&attribute.value)))
+    }
+
+    /// The value of an attribute as written, without its quotes.
+    pub(crate) fn raw_attribute_value_at(&self, index: usize) -> &'d str {
+        self.document.attributes.get(index).map_or("", |attribute| self.document.slice(&attribute.value))
     }
 
     /// The byte range of an attribute, from its name to its value.
