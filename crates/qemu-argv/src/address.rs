@@ -2,6 +2,7 @@
 
 use caps_parser::Capability;
 use domain_model::address::{Ccw, Drive, Pci, Place, SpaprVio, Usb};
+use domain_model::device::controller::PciModel;
 use domain_model::xml::Text;
 use domain_model::{DeviceInfo, Origin};
 
@@ -84,7 +85,20 @@ fn pci_bus(pci: &Pci, cx: &Context<'_>) -> Option<String> {
         return Some(if cx.has(Capability::PciMultibus) { "pci.0" } else { "pci" }.to_owned());
     }
     let index = u32::try_from(pci.bus.unwrap_or_default().0).ok()?;
-    cx.controller("pci", index).map(str::to_owned)
+    let alias = cx.controller("pci", index)?;
+    let controllers = &cx.domain.devices.controllers;
+    let model = controllers
+        .iter()
+        .filter(|controller| controller.spec.index == Some(index))
+        .find_map(|controller| controller.spec.pci()?.model);
+    Some(match (model, index) {
+        // The machine names its own root, whatever the domain calls it.
+        (Some(PciModel::PcieRoot), 0) => "pcie.0".to_owned(),
+        (Some(PciModel::PciRoot), 0) if alias.starts_with("ua-") => "pci.0".to_owned(),
+        // A further host bridge has its bus below it.
+        (Some(PciModel::PciRoot), 1..) => format!("{alias}.0"),
+        _ => alias.to_owned(),
+    })
 }
 
 fn usb_bus(usb: &Usb, cx: &Context<'_>) -> Option<String> {
