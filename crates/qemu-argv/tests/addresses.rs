@@ -184,15 +184,35 @@ fn many_disks_get_bridges() {
 }
 
 #[test]
-fn channel_devices_of_ibm_z_count_up() {
-    let devices = format!("{DISK}{NIC}<rng model='virtio'><backend model='random'/></rng>");
-    let (domain, problems) = resolve("s390x", "s390-ccw-virtio", &devices, TODAY);
-    assert!(!has_errors(&problems), "{problems:?}");
-    let xml = domain.write();
-    let numbers: Vec<&str> =
-        xml.split("devno='").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
+fn other_buses_count_up() {
+    let check = |arch: &str, machine: &str, devices: &str, attribute: &str, expected: &[&str]| {
+        let (domain, problems) = resolve(arch, machine, devices, TODAY);
+        assert!(!has_errors(&problems), "{problems:?}");
+        let xml = domain.write();
+        let start = format!(" {attribute}='");
+        let values = xml.split(&start).skip(1);
+        let values: Vec<&str> = values.filter_map(|rest| rest.split('\'').next()).collect();
+        assert_eq!(values, expected, "{machine} {devices}");
+    };
+    let rng = "<rng model='virtio'><backend model='random'/></rng>";
     // In the order of the XML; the balloon comes before the generator in both.
-    assert_eq!(numbers, ["0x0000", "0x0001", "0x0002", "0x0003"]);
+    let all = ["0x0000", "0x0001", "0x0002", "0x0003"];
+    check("s390x", "s390-ccw-virtio", &format!("{DISK}{NIC}{rng}"), "devno", &all);
+    let written = DISK.replace("</disk>", "<address type='ccw' cssid='0xfe' ssid='0' devno='0'/></disk>");
+    check("s390x", "s390-ccw-virtio", &format!("{written}{NIC}{NO_BALLOON}"), "devno", &["0x0000", "0x0001"]);
+
+    let function = "<interface type='user'><model type='virtio'/><address type='pci'/></interface>";
+    let devices = format!("{}{NO_BALLOON}", function.repeat(2));
+    check("s390x", "s390-ccw-virtio", &devices, "uid", &["0x0001", "0x0002"]);
+    check("s390x", "s390-ccw-virtio", &devices, "fid", &["0x00000000", "0x00000001"]);
+
+    let vlan = "<interface type='user'><model type='spapr-vlan'/></interface>";
+    let written = vlan.replace("</interface>", "<address type='spapr-vio' reg='0x1000'/></interface>");
+    let expected = ["0x00001000", "0x00002000"];
+    check("ppc64", "pseries", &format!("{written}{vlan}{NO_BALLOON}"), "reg", &expected);
+
+    let port = "<channel type='pty'><target type='virtio'/></channel>";
+    check("x86_64", "pc", &format!("{port}{port}{NO_BALLOON}"), "port", &["1", "2"]);
 }
 
 #[test]

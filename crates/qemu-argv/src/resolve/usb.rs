@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain_model::address::{Address, Place, Usb, UsbPort};
 use domain_model::device::controller::{Controller, ControllerKind, UsbModel};
 use domain_model::device::disk::DiskBus;
+use domain_model::device::filesystem::FilesystemDriverType;
 use domain_model::device::hostdev::HostdevKind;
 use domain_model::device::hub::{Hub, HubType};
 use domain_model::device::input::InputBus;
@@ -189,6 +190,9 @@ fn devices(all: &mut Devices, with_hubs: bool) -> Vec<Plugged<'_>> {
         .chain(plugged(&mut all.serials, |serial| serial.target_type == Some(SerialTargetType::UsbSerial)))
         .chain(plugged(&mut all.sounds, |sound| sound.model == SoundModel::Usb))
         .chain(plugged(&mut all.redirdevs, |redirdev| redirdev.bus == RedirdevBus::Usb))
+        .chain(plugged(&mut all.filesystems, |filesystem| {
+            filesystem.driver.kind == Some(FilesystemDriverType::Mtp)
+        }))
         .collect()
 }
 

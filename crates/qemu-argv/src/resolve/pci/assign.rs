@@ -1,9 +1,8 @@
 //! PCI addresses for all devices, in two passes that may add buses.
 
+use caps_parser::Capability;
 use domain_model::device::controller::{Controller, ControllerKind, PciController, PciModel};
 use domain_model::{Code, Device, Devices, Diagnostic, Origin};
-
-use caps_parser::Capability;
 
 use super::allocator::{Allocator, Growth};
 use super::bus::{Bus, Need};
