@@ -1,8 +1,10 @@
 //! Facts about this host.
 
-use std::os::unix::fs::FileTypeExt;
+use std::io::Read as _;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use domain_model::storage::Secret;
 use qemu_argv::{FileKind, Host};
 
 /// The host that domx runs on.
@@ -24,7 +26,9 @@ impl Host for ThisHost {
         if kind.is_dir() {
             FileKind::Directory
         } else if kind.is_block_device() {
-            FileKind::BlockDevice
+            // Linux gives CD-ROM drives the major number 11.
+            let major = (metadata.rdev() >> 8) & 0xfff;
+            if major == 11 { FileKind::CdromDrive } else { FileKind::BlockDevice }
         } else if kind.is_char_device() {
             FileKind::CharDevice
         } else if kind.is_socket() {
@@ -46,6 +50,20 @@ impl Host for ThisHost {
             .collect();
         nodes.sort_unstable();
         nodes
+    }
+
+    fn secret(&self, _: &Secret) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn random(&self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+        if read.is_ok() { bytes } else { Vec::new() }
+    }
+
+    fn has_nbdkit(&self, _: &str) -> bool {
+        false
     }
 
     fn now(&self) -> Option<i64> {

@@ -1,6 +1,7 @@
 //! Facts about the host: questions to ask, and recorded answers.
 
 use crate::os::descriptor::FirmwareFile;
+use domain_model::storage::Secret;
 use domain_model::values::CpuSet;
 use domain_model::xml::Text as _;
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,15 @@ pub trait Host {
     fn free_vsock_cid(&self) -> Option<u32> {
         None
     }
+
+    /// The value of a secret that the management keeps, such as a password.
+    fn secret(&self, secret: &Secret) -> Option<Vec<u8>>;
+
+    /// So many bytes that nobody can guess; fewer where there is nothing to take them from.
+    fn random(&self, length: usize) -> Vec<u8>;
+
+    /// Whether nbdkit is installed with a plugin, such as `curl` or `ssh`.
+    fn has_nbdkit(&self, plugin: &str) -> bool;
 
     /// Seconds since 1970; `None` where nobody wants the clock to show in a command line.
     fn now(&self) -> Option<i64>;
@@ -134,6 +144,10 @@ pub struct RecordedHost {
     pub cpu_nodes: Vec<(u32, u32)>,
     /// A number of a guest that is free.
     pub vsock_cid: Option<u32>,
+    /// The value of every secret.
+    pub secret: Option<String>,
+    /// The plugins of nbdkit that are installed.
+    pub nbdkit_plugins: Vec<String>,
     /// Seconds since 1970.
     pub now: Option<i64>,
     /// Variables of the environment.
@@ -183,6 +197,19 @@ impl Host for RecordedHost {
 
     fn free_vsock_cid(&self) -> Option<u32> {
         self.vsock_cid
+    }
+
+    fn secret(&self, _: &Secret) -> Option<Vec<u8>> {
+        self.secret.as_ref().map(|secret| secret.clone().into_bytes())
+    }
+
+    /// Recorded answers are the same each time: 0, 1, 2, …
+    fn random(&self, length: usize) -> Vec<u8> {
+        (0..=u8::MAX).cycle().take(length).collect()
+    }
+
+    fn has_nbdkit(&self, plugin: &str) -> bool {
+        self.nbdkit_plugins.iter().any(|installed| installed == plugin)
     }
 
     fn now(&self) -> Option<i64> {

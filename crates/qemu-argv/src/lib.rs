@@ -28,6 +28,7 @@ mod os;
 mod pm;
 mod qemu;
 mod rom;
+mod secret;
 mod storage;
 mod sysinfo;
 mod throttle;

@@ -89,6 +89,14 @@ pub(crate) fn alignment(cx: &Context<'_>) -> u64 {
     }
 }
 
+/// What the sizes of memory modules are multiples of, in KiB: the size of the largest pages that guests like.
+pub(crate) fn module_alignment(cx: &Context<'_>) -> u64 {
+    match Board::of(cx.domain) {
+        Board::Pseries => 256 * MIB,
+        _ => 2 * MIB,
+    }
+}
+
 /// Rounds up to a multiple; at the end of the range it stays as it is.
 pub(crate) fn round_up(value: u64, multiple: u64) -> u64 {
     value.checked_next_multiple_of(multiple).unwrap_or(value)

@@ -1,6 +1,7 @@
 //! Images as QEMU's block nodes: `-blockdev`.
 
 mod format;
+mod nbdkit;
 mod place;
 mod protocol;
 mod secrets;

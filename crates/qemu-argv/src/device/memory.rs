@@ -13,6 +13,7 @@ use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
 use crate::memory::backend::{Ram, RamFile, backend, pages};
 use crate::props::Props;
+use crate::resolve::board::Board;
 use crate::virtio;
 use domain_model::virtio::VirtioOptions;
 
@@ -58,7 +59,7 @@ impl QemuDevice for MemoryDevice {
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
         let memory = device.spec;
         let memdev = format!("mem{}", device.alias);
-        let size = memory.size.and_then(Kib::bytes).unwrap_or_default();
+        let size = aligned(memory, cx).bytes().unwrap_or_default();
         if let MemoryKind::SgxEpc { nodemask } = &memory.kind {
             let ram = Ram { nodes: nodemask.as_ref(), ..Ram::new(&memdev, size, device.origin) };
             backend(&ram, cx, out).into_enclave().emit(out);
@@ -77,6 +78,7 @@ impl QemuDevice for MemoryDevice {
             nodes: source.nodemask.as_ref(),
             file: file(&memory.kind),
             is_resizable: matches!(memory.kind, MemoryKind::VirtioMem(_)),
+            file_name: device.alias,
             ..Ram::new(&memdev, size, device.origin)
         };
         backend(&ram, cx, out).emit(out);
@@ -110,6 +112,22 @@ impl QemuDevice for MemoryDevice {
             _ => crate::address::address(props, device.info, cx),
         };
         out.props("-device", props);
+    }
+}
+
+/// The size of a module, in units that the machine takes.
+fn aligned(memory: &MemoryDevice, cx: &Context<'_>) -> Kib {
+    let size = memory.size.unwrap_or_default().0;
+    let unit = crate::memory::module_alignment(cx);
+    match &memory.kind {
+        // The label is on top of what a pSeries guest can use.
+        MemoryKind::Nvdimm(Nvdimm { label_size: Some(label), .. })
+            if Board::of(cx.domain) == Board::Pseries =>
+        {
+            let usable = size.saturating_sub(label.0);
+            Kib((usable - usable % unit.max(1)).saturating_add(label.0))
+        }
+        _ => Kib(crate::memory::round_up(size, unit)),
     }
 }
 

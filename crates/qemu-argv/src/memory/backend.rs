@@ -19,6 +19,8 @@ const PAGE: u64 = 4;
 pub(crate) struct Ram<'a> {
     /// The id of the object.
     pub id: &'a str,
+    /// The last part of the path of the file that holds it, where one is made for it.
+    pub file_name: &'a str,
     /// The size in bytes.
     pub size: u64,
     /// The guest NUMA cell that it belongs to.
@@ -59,6 +61,7 @@ impl<'a> Ram<'a> {
     pub fn new(id: &'a str, size: u64, origin: Origin) -> Self {
         Ram {
             id,
+            file_name: id,
             size,
             cell: None,
             access: None,
@@ -188,7 +191,7 @@ pub(crate) fn backend(ram: &Ram<'_>, cx: &Context<'_>, out: &mut Args) -> Backen
         let (path, origin) = match pages.huge {
             _ if own.is_some() => (own, ram.origin),
             Some(size) => (hugepage_path(size, cx, at("hugepages"), out), at("hugepages")),
-            None => (Some(file_path(ram.id, cx)), at("source/@type")),
+            None => (Some(file_path(ram.file_name, cx)), at("source/@type")),
         };
         props = props.set_at("mem-path", path, origin).set_at("discard-data", discard, at("discard"));
     }

@@ -3,7 +3,7 @@
 use domain_model::storage::{NvmeSource, SourceKind};
 
 use super::secrets::Secrets;
-use super::{Image, protocol};
+use super::{Image, nbdkit, protocol};
 use crate::arg::Args;
 use crate::context::Context;
 use crate::host::FileKind;
@@ -53,6 +53,7 @@ pub(super) fn storage(
                 .set_at("device", pci_address(nvme), image.meta.at("source/address"))
                 .set_at("namespace", nvme.namespace, image.meta.at("source/@namespace")),
         ),
+        SourceKind::Network(network) if nbdkit::serves(network, cx) => Some(nbdkit::storage(image, cx)),
         SourceKind::Network(network) => protocol::storage(image, network, secrets, cx, out),
         SourceKind::Volume(_) => {
             cx.not_yet("a disk of type `volume`", image.meta.at("@type"), out);

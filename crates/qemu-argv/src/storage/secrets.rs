@@ -1,8 +1,14 @@
 //! The objects that an image's nodes refer to: secrets, TLS credentials.
 
+use domain_model::Origin;
+use domain_model::storage::{NetworkSource, Protocol, SourceKind};
+use domain_model::xml::text::YesNo;
+
 use super::Image;
 use crate::arg::Args;
 use crate::context::Context;
+use crate::props::Props;
+use crate::secret;
 
 /// The ids of the objects that an image's nodes refer to.
 #[derive(Debug, Clone, Default)]
@@ -24,11 +30,68 @@ pub(super) fn objects(image: &Image<'_>, cx: &Context<'_>, out: &mut Args) -> Se
     if let Some(reservations) = &image.source.reservations {
         cx.not_yet("`<reservations>`", reservations.meta.origin, out);
     }
-    if let Some(auth) = image.auth {
-        cx.not_yet("`<auth>`", auth.meta.origin, out);
+    let storage = image.storage_node();
+    let network = match &image.source.kind {
+        SourceKind::Network(network) => Some(network.as_ref()),
+        _ => None,
+    };
+    // What nbdkit serves, it has the passwords for.
+    let served = network.is_some_and(|network| super::nbdkit::serves(network, cx));
+    let password = image.auth.filter(|_| !served).and_then(|auth| {
+        let id = format!("{storage}-auth-secret0");
+        secret::kept(id, auth.secret.secret.as_ref()?, auth.secret.meta.origin, cx, out)
+    });
+    let cookies = network.filter(|_| !served).and_then(|network| {
+        let cookies: Vec<String> = network
+            .cookies
+            .iter()
+            .map(|cookie| format!("{}={}", cookie.name, cookie.value.as_deref().unwrap_or_default()))
+            .collect();
+        let origin = network.cookies.first()?.meta.origin;
+        let id = format!("{storage}-httpcookie-secret0");
+        secret::object(id, cookies.join("; ").as_bytes(), origin, cx, out)
+    });
+    let tls = network.and_then(|network| tls(image, network, &storage, cx, out));
+    let node = image.node(cx);
+    let encryption = image.encryption.map_or(&[][..], |encryption| encryption.secrets.as_slice());
+    let passphrases = encryption.iter().enumerate().filter_map(|(index, of)| {
+        let id = format!("{node}-encryption-secret{index}");
+        secret::kept(id, of.secret.as_ref()?, of.meta.origin, cx, out)
+    });
+    let passphrases = passphrases.collect();
+    Secrets { password, passphrases, cookies, tls, reservations: None }
+}
+
+/// Adds the credentials for a protocol that goes over TLS.
+fn tls(
+    image: &Image<'_>,
+    network: &NetworkSource,
+    storage: &str,
+    cx: &Context<'_>,
+    out: &mut Args,
+) -> Option<String> {
+    let config = cx.config();
+    let (is_wanted, dir, secret) = match network.protocol? {
+        Protocol::Nbd => (network.tls == Some(YesNo::Yes), &config.nbd_tls_dir, &config.nbd_tls_secret),
+        Protocol::Vxhs => {
+            let is_wanted = network.tls.map_or(config.vxhs_tls, bool::from);
+            (is_wanted, &config.vxhs_tls_dir, &config.vxhs_tls_secret)
+        }
+        _ => return None,
+    };
+    if !is_wanted {
+        return None;
     }
-    if let Some(encryption) = image.encryption {
-        cx.not_yet("`<encryption>`", encryption.meta.origin, out);
-    }
-    Secrets::default()
+    let origin: Origin = image.meta.at("source/@tls");
+    let id = format!("obj{storage}_tls0");
+    let password =
+        secret.as_ref().and_then(|uuid| secret::configured(format!("{id}-secret0"), uuid, origin, cx, out));
+    let props = Props::new("qom-type", "tls-creds-x509", origin)
+        .set("id", &id)
+        .set("dir", dir)
+        .set("endpoint", "client")
+        .set("verify-peer", true)
+        .set("passwordid", password);
+    out.props("-object", props);
+    Some(id)
 }

@@ -18,6 +18,7 @@ use crate::reference::{LoadError, Reference};
 pub struct Mocks {
     time_now_utc_and_local: i64,
     drm_render_node: String,
+    secret_value: String,
     host_numa_sysfs: Numa,
     auto_nodeset: String,
     vsock_auto_cid: u32,
@@ -55,6 +56,12 @@ enum Fd {
     Prose(String),
 }
 
+/// nbdkit's own names of the plugins that a case pretends.
+fn plugins(case: &Case) -> Vec<String> {
+    let names = case.nbdkit.iter().flatten();
+    names.map(|name| name.trim_start_matches("PLUGIN_").to_lowercase()).collect()
+}
+
 impl Mocks {
     /// Reads what `folder` has.
     pub fn load(folder: &Reference) -> Result<Self, LoadError> {
@@ -90,6 +97,8 @@ impl Mocks {
             vsock_cid: Some(self.vsock_auto_cid),
             now: Some(self.time_now_utc_and_local),
             env,
+            secret: Some(self.secret_value.clone()),
+            nbdkit_plugins: plugins(case),
             // What the tests pretend of CD-ROM drives (NOTES, section 8).
             files: BTreeMap::from([("/dev/cdrom".to_owned(), FileKind::CdromDrive)]),
             ..RecordedHost::default()

@@ -37,6 +37,8 @@ pub struct Case {
     pub fd_groups: BTreeMap<String, FdGroup>,
     /// Descriptors handed over for vDPA devices, by path.
     pub vdpa_fds: BTreeMap<String, i32>,
+    /// The plugins of nbdkit that are pretended, such as `PLUGIN_CURL`.
+    pub nbdkit: Option<Vec<String>>,
     /// Changes to the environment.
     pub env: BTreeMap<String, String>,
     /// Changes to the configuration.
