@@ -8,6 +8,7 @@ use domain_model::{Code, Diagnostic, DomainType, Origin};
 use crate::arg::Args;
 use crate::config::Layout;
 use crate::context::Context;
+use crate::gate;
 use crate::host::FdRequest;
 use crate::props::Props;
 use crate::resolve::Resolving;
@@ -36,8 +37,8 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         Some(_) => {}
     }
     if cx.domain.kind == DomainType::Kvm && !cx.inputs.has(Capability::Kvm) {
-        let message = format!("domain type `kvm` is not available: {} cannot use KVM", cx.inputs.qemu());
-        cx.problems.push(Diagnostic::error(Code::MissingCapability, cx.domain.meta.at("@type"), message));
+        let origin = cx.domain.meta.at("@type");
+        cx.problems.push(gate::missing(Capability::Kvm, "<domain type='kvm'>", origin, cx.inputs.caps));
     }
     // A number is what a domain has while it runs.
     cx.domain.id = None;

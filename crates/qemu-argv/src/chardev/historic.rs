@@ -1,4 +1,4 @@
-//! Backends for QEMU 0.9 to 0.13: `-chardev tty,…` and, before that, `-serial tcp:…`.
+//! Backends for QEMU 0.9 to 0.13: `-chardev`, and `-serial` before that.
 
 use super::{Backend, Kind, Socket, SocketAddress, udp_side};
 use crate::context::Context;

@@ -1,4 +1,4 @@
-//! Addresses as libvirt of 2011 gave them: one PCI bus, one device a slot.
+//! Addresses as libvirt of 2011 gave them: one bus, slot by slot.
 
 use caps_parser::Capability;
 use domain_model::address::{Address, Pci, Place, VirtioSerial};

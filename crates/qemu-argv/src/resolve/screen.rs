@@ -1,4 +1,4 @@
-//! What a screen brings along: a video card, and a place for sound.
+//! What a screen brings along: video card, and sound.
 
 use std::num::NonZeroU32;
 

@@ -1,4 +1,4 @@
-//! The node that has an image's content as it is on the host.
+//! The node that has an image's content as it is.
 
 use domain_model::storage::{NvmeSource, SourceKind};
 

@@ -1,4 +1,4 @@
-//! JSON with its members in order, and its way in and out of serde.
+//! JSON with its members in order, and serde for it.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Cards of the host that are handed to the guest as they are.
+//! Cards of the host that are handed to the guest.
 
 use domain_model::address::{Address, Pci, Place};
 use domain_model::device::hostdev::{Hostdev, HostdevKind, PciHostdev, UsbHostdev};

@@ -1,4 +1,4 @@
-//! passt: a network for the guest by a process of its own, without privileges.
+//! passt: a network by a process of its own, without privileges.
 
 use caps_parser::Capability;
 use domain_model::device::interface::{Interface, InterfaceSource, PortForward, PortProtocol, PortRange};

@@ -1,4 +1,4 @@
-//! One pass over the devices: who has an address, who is part of the chipset, who gets one.
+//! One pass over the devices, in which each gets its address.
 
 use std::collections::HashMap;
 
