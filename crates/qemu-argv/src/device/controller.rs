@@ -3,7 +3,7 @@
 mod pci;
 mod usb;
 
-use domain_model::device::controller::{Controller, ControllerKind, ScsiModel};
+use domain_model::device::controller::{Controller, ControllerKind, PciModel, ScsiModel};
 use domain_model::virtio::VirtioModel;
 use domain_model::xml::Tagged;
 use domain_model::{Code, Device, Diagnostic, Domain};
@@ -29,6 +29,16 @@ impl QemuDevice for Controller {
         }
     }
 
+    fn validate(device: &Resolved<'_, Self>, _: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        let model = device.spec.pci().and_then(|pci| pci.model);
+        if matches!(model, Some(PciModel::PciRoot | PciModel::PcieRoot))
+            && let Some(address) = &device.info.address
+        {
+            let message = "the root of PCI has no address";
+            problems.push(Diagnostic::error(Code::Unsupported, address.meta.origin, message));
+        }
+    }
+
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
         if is_built_in(device.spec, cx.domain) {
             return;
@@ -36,7 +46,7 @@ impl QemuDevice for Controller {
         let props = match &device.spec.kind {
             ControllerKind::Pci(controller) => pci::props(controller, device, cx),
             ControllerKind::Usb { model, ports, master_startport } => {
-                usb::props(*model, *ports, *master_startport, device, cx)
+                usb::props(*model, *ports, *master_startport, device, cx, out)
             }
             ControllerKind::Scsi { model } => scsi(*model, device, cx, out),
             ControllerKind::VirtioSerial { model, ports, vectors } => {
@@ -58,6 +68,11 @@ impl QemuDevice for Controller {
         };
         if let Some(props) = props {
             out.props("-device", crate::address::address(props, device.info, cx));
+            if let ControllerKind::Usb { model, .. } = device.spec.kind
+                && let Some(needed) = usb::needs(model)
+            {
+                out.needing(needed);
+            }
         }
     }
 

@@ -4,6 +4,7 @@ mod defaults;
 mod frontend;
 mod images;
 mod name;
+mod validate;
 
 pub(crate) use defaults::sort;
 pub(crate) use frontend::floppy_drives;
@@ -36,8 +37,12 @@ impl QemuDevice for Disk {
         }
     }
 
-    fn defaults(device: &mut Device<Self>, _: usize, cx: &Resolving<'_>, problems: &mut Vec<Diagnostic>) {
-        defaults::fill_in(device, cx, problems);
+    fn defaults(device: &mut Device<Self>, _: usize, _: &Resolving<'_>, problems: &mut Vec<Diagnostic>) {
+        defaults::fill_in(device, problems);
+    }
+
+    fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        validate::check(device, cx, problems);
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {

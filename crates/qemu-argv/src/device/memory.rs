@@ -52,7 +52,19 @@ impl QemuDevice for MemoryDevice {
         let cells = crate::numa::cell(cx.domain, device.spec.node.unwrap_or_default());
         if device.spec.node.is_some() && cells.is_none() {
             let message = format!("the guest has no NUMA cell {}", device.spec.node.unwrap_or_default());
-            problems.push(Diagnostic::error(Code::Unsupported, device.at("target/node"), message));
+            problems.push(Diagnostic::error(Code::BadValue, device.at("target/node"), message));
+        }
+        if let Some((base, end)) = range(device.spec) {
+            let others = cx.domain.devices.memories.iter().take(device.index);
+            let mut ranges = others.filter_map(|other| range(&other.spec));
+            if let Some((other, _)) = ranges.find(|(other, other_end)| base < *other_end && *other < end) {
+                let message = format!("the memory at {base:#x} overlaps with that at {other:#x}");
+                problems.push(Diagnostic::error(
+                    Code::Unsupported,
+                    device.at("target/address/@base"),
+                    message,
+                ));
+            }
         }
     }
 
@@ -113,6 +125,16 @@ impl QemuDevice for MemoryDevice {
         };
         out.props("-device", props);
     }
+}
+
+/// Where the guest sees virtual memory that says so: the first byte, and the one behind the last.
+fn range(memory: &MemoryDevice) -> Option<(u64, u64)> {
+    let base = match &memory.kind {
+        MemoryKind::VirtioMem(memory) => memory.base,
+        MemoryKind::VirtioPmem { base, .. } => *base,
+        _ => None,
+    }?;
+    Some((base.0, base.0.saturating_add(memory.size?.bytes()?)))
 }
 
 /// The size of a module, in units that the machine takes.

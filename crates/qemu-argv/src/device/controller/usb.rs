@@ -1,7 +1,10 @@
 //! USB controllers.
 
+use caps_parser::Capability;
 use domain_model::device::controller::{Controller, ControllerKind, UsbModel};
+use domain_model::{Code, Diagnostic};
 
+use crate::arg::Args;
 use crate::context::{Context, Resolved};
 use crate::props::Props;
 use crate::resolve::controllers::is_usb2;
@@ -13,8 +16,15 @@ pub(super) fn props(
     master_startport: Option<u32>,
     device: &Resolved<'_, Controller>,
     cx: &Context<'_>,
+    out: &mut Args,
 ) -> Option<Props> {
-    let props = Props::new("driver", qemu(model?)?, device.at("@model"));
+    let Some(chosen) = model else {
+        let message = "this QEMU has no USB controller that could be the default; name a model";
+        out.problem(Diagnostic::error(Code::Unsupported, device.origin, message));
+        return None;
+    };
+    let (driver, _) = qemu(chosen)?;
+    let props = Props::new("driver", driver, device.at("@model"));
     let is_xhci = matches!(model, Some(UsbModel::NecXhci | UsbModel::QemuXhci));
     let ports = ports.filter(|_| is_xhci);
     let props = props.set_at("p2", ports, device.at("@ports")).set_at("p3", ports, device.at("@ports"));
@@ -26,20 +36,25 @@ pub(super) fn props(
     })
 }
 
-/// QEMU's name of the model.
-fn qemu(model: UsbModel) -> Option<&'static str> {
+/// The capability of a QEMU that has a model.
+pub(super) fn needs(model: Option<UsbModel>) -> Option<Capability> {
+    qemu(model?).map(|(_, needed)| needed)
+}
+
+/// QEMU's name of the model, and the capability of a QEMU that has it.
+fn qemu(model: UsbModel) -> Option<(&'static str, Capability)> {
     Some(match model {
-        UsbModel::Piix3Uhci => "piix3-usb-uhci",
-        UsbModel::Piix4Uhci => "piix4-usb-uhci",
-        UsbModel::Ehci => "usb-ehci",
-        UsbModel::Ich9Ehci1 => "ich9-usb-ehci1",
-        UsbModel::Ich9Uhci1 => "ich9-usb-uhci1",
-        UsbModel::Ich9Uhci2 => "ich9-usb-uhci2",
-        UsbModel::Ich9Uhci3 => "ich9-usb-uhci3",
-        UsbModel::Vt82c686bUhci => "vt82c686b-usb-uhci",
-        UsbModel::PciOhci => "pci-ohci",
-        UsbModel::NecXhci => "nec-usb-xhci",
-        UsbModel::QemuXhci => "qemu-xhci",
+        UsbModel::Piix3Uhci => ("piix3-usb-uhci", Capability::Piix3UsbUhci),
+        UsbModel::Piix4Uhci => ("piix4-usb-uhci", Capability::Piix4UsbUhci),
+        UsbModel::Ehci => ("usb-ehci", Capability::UsbEhci),
+        UsbModel::Ich9Ehci1 => ("ich9-usb-ehci1", Capability::Ich9UsbEhci1),
+        UsbModel::Ich9Uhci1 => ("ich9-usb-uhci1", Capability::Ich9UsbEhci1),
+        UsbModel::Ich9Uhci2 => ("ich9-usb-uhci2", Capability::Ich9UsbEhci1),
+        UsbModel::Ich9Uhci3 => ("ich9-usb-uhci3", Capability::Ich9UsbEhci1),
+        UsbModel::Vt82c686bUhci => ("vt82c686b-usb-uhci", Capability::Vt82c686bUsbUhci),
+        UsbModel::PciOhci => ("pci-ohci", Capability::PciOhci),
+        UsbModel::NecXhci => ("nec-usb-xhci", Capability::NecUsbXhci),
+        UsbModel::QemuXhci => ("qemu-xhci", Capability::QemuXhci),
         UsbModel::Qusb1 | UsbModel::Qusb2 | UsbModel::None => return None,
     })
 }

@@ -47,7 +47,7 @@ fn bus_of(disk: &Disk) -> DiskBus {
 }
 
 /// Fills in what a disk leaves open.
-pub(super) fn fill_in(device: &mut Device<Disk>, cx: &Resolving<'_>, problems: &mut Vec<Diagnostic>) {
+pub(super) fn fill_in(device: &mut Device<Disk>, problems: &mut Vec<Diagnostic>) {
     let origin = device.meta.origin;
     let disk = &mut device.spec;
     disk.device.get_or_insert(DiskDevice::Disk);
@@ -78,12 +78,18 @@ pub(super) fn fill_in(device: &mut Device<Disk>, cx: &Resolving<'_>, problems: &
         below = store.backing_store.as_deref_mut();
     }
     if device.info.address.is_none() {
-        device.info.address = address(device, cx, problems);
+        device.info.address = address(device, problems);
     }
 }
 
 /// The place on a controller that a disk's name stands for; none on buses that have other addresses.
-fn address(device: &Device<Disk>, _: &Resolving<'_>, problems: &mut Vec<Diagnostic>) -> Option<Address> {
+fn address(device: &Device<Disk>, problems: &mut Vec<Diagnostic>) -> Option<Address> {
+    let name = &device.spec.target.dev;
+    let Some(index) = name::index(name) else {
+        let message = format!("the disk `{name}` needs an `<address>`: its name does not say where it is");
+        problems.push(Diagnostic::error(Code::Conflict, device.at("target/@dev"), message));
+        return None;
+    };
     let bus = device.spec.target.bus?;
     let per_controller = match bus {
         DiskBus::Ide => 4,
@@ -91,12 +97,6 @@ fn address(device: &Device<Disk>, _: &Resolving<'_>, problems: &mut Vec<Diagnost
         DiskBus::Scsi => 7,
         DiskBus::Sata => 6,
         DiskBus::Virtio | DiskBus::Xen | DiskBus::Usb | DiskBus::Uml | DiskBus::Sd => return None,
-    };
-    let name = &device.spec.target.dev;
-    let Some(index) = name::index(name) else {
-        let message = format!("the disk `{name}` needs an `<address>`: its name does not say where it is");
-        problems.push(Diagnostic::error(Code::Conflict, device.at("target/@dev"), message));
-        return None;
     };
     let unit = index % per_controller;
     let (on_bus, unit) = if bus == DiskBus::Ide { (unit / 2, unit % 2) } else { (0, unit) };
