@@ -285,6 +285,11 @@ impl Domain {
     pub fn write(&self) -> String {
         xml::write("domain", self)
     }
+
+    /// The same without comments and without anything that the model does not know, as libvirt writes it.
+    pub fn write_known(&self) -> String {
+        xml::write_known("domain", self)
+    }
 }
 
 /// Whether any of the problems is an error.

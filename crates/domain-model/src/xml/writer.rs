@@ -11,10 +11,19 @@ pub fn write<E: Element>(name: &'static str, value: &E) -> String {
     writer.out
 }
 
+/// Writes an element and everything in it that the model knows: no comments, nothing that was unknown.
+pub fn write_known<E: Element>(name: &'static str, value: &E) -> String {
+    let mut writer = Writer { known_only: true, ..Writer::default() };
+    writer.element(name, &mut value.clone());
+    writer.out
+}
+
 /// An [`Xml`] that prints.
 #[derive(Debug, Default)]
 pub struct Writer {
     out: String,
+    /// Whether what the elements keep beyond the model is left out.
+    known_only: bool,
     /// The elements that are open, innermost last.
     open: Vec<Open>,
     /// What the enclosing elements keep beyond the model, innermost last.
@@ -40,7 +49,7 @@ enum Content {
 
 impl Writer {
     fn element<E: Element>(&mut self, name: &'static str, value: &mut E) {
-        let extras = value.meta().extras().to_vec();
+        let extras = if self.known_only { Vec::new() } else { value.meta().extras().to_vec() };
         self.child_starts(name);
         for extra in extras.iter().filter(|extra| extra.anchor == Anchor::Lead) {
             self.write_extra(&extra.source);
