@@ -1,7 +1,7 @@
 //! `<address>`: where on its bus a device is.
 
 use crate::xml::text::{Hex, OnOff};
-use crate::xml::{Element, Meta, Tagged, Text, TextError, Xml};
+use crate::xml::{Element, Layout, Meta, Tagged, Text, TextError, Xml};
 use crate::{Code, Diagnostic};
 
 /// `<address>` of a device.
@@ -280,7 +280,10 @@ impl Drive {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("controller", &mut self.controller);
         xml.attribute("bus", &mut self.bus);
-        xml.attribute("target", &mut self.target);
+        // SCSI targets came with libvirt 0.9.11; until then, all were 0.
+        if xml.layout() == Layout::Current || self.target.is_some_and(|target| target > 0) {
+            xml.attribute("target", &mut self.target);
+        }
         xml.attribute("unit", &mut self.unit);
     }
 }

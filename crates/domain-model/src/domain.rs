@@ -21,7 +21,7 @@ use crate::seclabel::Seclabel;
 use crate::sysinfo::Sysinfo;
 use crate::values::{self, Kib, Uuid};
 use crate::words;
-use crate::xml::{self, Element, Meta, Text, TextError, Xml};
+use crate::xml::{self, Element, Layout, Meta, Text, TextError, Xml};
 use crate::{Code, Diagnostic, Document, Severity};
 
 words! {
@@ -288,7 +288,21 @@ impl Domain {
 
     /// The same without comments and without anything that the model does not know, as libvirt writes it.
     pub fn write_known(&self) -> String {
-        xml::write_known("domain", self)
+        xml::write_known(Layout::Current, "domain", self)
+    }
+
+    /// What libvirt wrote in February 2011.
+    ///
+    /// ```
+    /// use domain_model::{Document, Domain};
+    ///
+    /// let document = Document::parse("", "<domain type='qemu'><memory unit='MiB'>1</memory></domain>")?;
+    /// let (domain, _) = Domain::read(&document);
+    /// assert!(domain.write_historic().contains("<memory>1024</memory>"));
+    /// # Ok::<(), domain_model::SyntaxError>(())
+    /// ```
+    pub fn write_historic(&self) -> String {
+        xml::write_known(Layout::Libvirt2011, "domain", self)
     }
 }
 

@@ -299,6 +299,7 @@ impl Family for Disk {
         xml.child("blockio", &mut self.blockio);
         xml.child("mirror", &mut self.mirror);
         xml.section("target", &mut self.target);
+        xml.moved_here_in_2011("boot");
         xml.child("iotune", &mut self.iotune);
         xml.nested("throttlefilters", |xml| xml.children("throttlefilter", &mut self.throttle_filters));
         xml.present("readonly", &mut self.readonly);

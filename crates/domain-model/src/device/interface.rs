@@ -155,6 +155,7 @@ impl Family for Interface {
         }
         xml.child("backend", &mut self.backend);
         xml.child("filterref", &mut self.filterref);
+        xml.moved_here_in_2011("boot");
         xml.nested("tune", |xml| xml.value("sndbuf", &mut self.sndbuf));
         xml.child("teaming", &mut self.teaming);
         xml.nested("link", |xml| xml.attribute("state", &mut self.link));

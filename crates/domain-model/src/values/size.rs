@@ -1,6 +1,6 @@
 //! Sizes and their units.
 
-use crate::xml::{Text, TextError, Xml};
+use crate::xml::{Layout, Text, TextError, Xml};
 use crate::{Code, Diagnostic};
 
 /// One KiB in bytes.
@@ -148,6 +148,10 @@ impl Text for Unit {
 /// An empty element says nothing, as for libvirt.
 pub fn size<X: Xml, S: Size>(xml: &mut X, value: &mut Option<S>) {
     let (mut count, mut unit) = value.map(Size::parts).unzip();
+    // Where there was no unit yet, all sizes were in KiB.
+    if xml.layout() == Layout::Libvirt2011 {
+        unit = unit.filter(|unit| unit.bytes() != 1 << 10);
+    }
     xml.attribute("unit", &mut unit);
     super::unless_empty(xml, &mut count);
     join(xml, count, unit, value);

@@ -80,6 +80,17 @@ pub(crate) fn namespace_uri(prefix: &str) -> Option<&'static str> {
     }
 }
 
+/// Whose order and spelling is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Layout {
+    /// That of current libvirt, 11.3.
+    #[default]
+    Current,
+    /// That of libvirt in February 2011, between 0.8.7 and 0.8.8: sizes have no unit, and the boot order of a
+    /// disk or network card comes earlier.
+    Libvirt2011,
+}
+
 /// What [`Element::describe`] talks to: a reader or a writer.
 ///
 /// Names may have the prefix `qemu:`; it stands for the namespace, whatever prefix the document uses.
@@ -142,6 +153,14 @@ pub trait Xml {
 
     /// Declares a namespace whose elements this element may hold; written if `used`.
     fn namespace(&mut self, prefix: &'static str, used: bool);
+
+    /// The layout that is being written.
+    fn layout(&self) -> Layout {
+        Layout::Current
+    }
+
+    /// Says that [`Layout::Libvirt2011`] has the child `name` here, and not where it is described.
+    fn moved_here_in_2011(&mut self, _name: &'static str) {}
 
     /// The origin of an attribute or child of this element, while reading.
     fn at(&self, path: &'static str) -> Origin;

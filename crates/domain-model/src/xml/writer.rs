@@ -1,26 +1,24 @@
 //! Prints structs as libvirt does: two blanks a level, single quotes.
 
 use super::meta::Kept;
-use super::{Anchor, Element, Tagged, Text, Xml, namespace_uri};
+use super::{Anchor, Element, Layout, Tagged, Text, Xml, namespace_uri};
 use crate::{Diagnostic, Origin};
 
 /// Writes an element and everything in it.
 pub fn write<E: Element>(name: &'static str, value: &E) -> String {
-    let mut writer = Writer::default();
-    writer.element(name, &mut value.clone());
-    writer.out
+    Writer::default().write(name, value)
 }
 
-/// Writes an element and everything in it that the model knows: no comments, nothing that was unknown.
-pub fn write_known<E: Element>(name: &'static str, value: &E) -> String {
-    let mut writer = Writer { known_only: true, ..Writer::default() };
-    writer.element(name, &mut value.clone());
-    writer.out
+/// Writes an element and everything in it that the model knows, in one of libvirt's layouts: no comments,
+/// nothing that was unknown.
+pub fn write_known<E: Element>(layout: Layout, name: &'static str, value: &E) -> String {
+    Writer { layout, known_only: true, ..Writer::default() }.write(name, value)
 }
 
 /// An [`Xml`] that prints.
 #[derive(Debug, Default)]
 pub struct Writer {
+    layout: Layout,
     out: String,
     /// Whether what the elements keep beyond the model is left out.
     known_only: bool,
@@ -38,6 +36,8 @@ struct Open {
     /// Where further attributes go.
     attributes_end: usize,
     content: Content,
+    /// A child that goes to a place further up, and the place.
+    moved: Option<(&'static str, usize)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,11 @@ enum Content {
 }
 
 impl Writer {
+    fn write<E: Element>(mut self, name: &'static str, value: &E) -> String {
+        self.element(name, &mut value.clone());
+        self.out
+    }
+
     fn element<E: Element>(&mut self, name: &'static str, value: &mut E) {
         let extras = if self.known_only { Vec::new() } else { value.meta().extras().to_vec() };
         self.child_starts(name);
@@ -86,7 +91,13 @@ impl Writer {
         self.out.push('<');
         self.out.push_str(name);
         let name_end = self.out.len();
-        self.open.push(Open { name, name_end, attributes_end: name_end, content: Content::None });
+        self.open.push(Open {
+            name,
+            name_end,
+            attributes_end: name_end,
+            content: Content::None,
+            moved: None,
+        });
     }
 
     fn close_tag(&mut self) {
@@ -219,8 +230,16 @@ impl Xml for Writer {
     }
 
     fn child<E: Element>(&mut self, name: &'static str, value: &mut Option<E>) {
-        if let Some(value) = value {
-            self.element(name, value);
+        let Some(value) = value else { return };
+        let place = self.open.last().and_then(|open| open.moved).filter(|(moved, _)| *moved == name);
+        if place.is_some() {
+            self.open_content();
+        }
+        let start = self.out.len();
+        self.element(name, value);
+        if let Some((_, place)) = place {
+            let element = self.out.split_off(start);
+            self.out.insert_str(place, &element);
         }
     }
 
@@ -298,6 +317,20 @@ impl Xml for Writer {
     fn namespace(&mut self, prefix: &'static str, used: bool) {
         if let (true, Some(uri)) = (used, namespace_uri(prefix)) {
             self.write_attribute(&format!("xmlns:{prefix}"), uri);
+        }
+    }
+
+    fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    fn moved_here_in_2011(&mut self, name: &'static str) {
+        if self.layout == Layout::Libvirt2011 {
+            self.open_content();
+            let place = self.out.len();
+            if let Some(open) = self.open.last_mut() {
+                open.moved = Some((name, place));
+            }
         }
     }
 
