@@ -1,7 +1,5 @@
 //! What is left of a domain when only what the model knows is written.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use domain_model::{Document, Domain};
 
 #[test]
