@@ -101,7 +101,6 @@ impl Mocks {
             nbdkit_plugins: plugins(case),
             // What the tests pretend of CD-ROM drives (NOTES, section 8).
             files: BTreeMap::from([("/dev/cdrom".to_owned(), FileKind::CdromDrive)]),
-            ..RecordedHost::default()
         }
     }
 
