@@ -35,8 +35,8 @@ pub fn run(args: &Argv, report: &Report) -> Result<Status, Stop> {
     let line = build(&input, &chosen, &config, host, report)?;
     let (env, argv) = spell(&line, program(&line, &chosen));
     match args.format {
-        ArgvFormat::Lines => crate::print(&shell::lines(&env, &argv)),
-        ArgvFormat::Shell => crate::print(&shell::lines(&env, &argv)),
+        // libvirt's layout is one that a shell reads.
+        ArgvFormat::Lines | ArgvFormat::Shell => crate::print(&shell::lines(&env, &argv)),
         ArgvFormat::Json => {
             let env: Vec<String> = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
             crate::print(&format!("{}\n", json!({ "env": env, "argv": argv })))
