@@ -4,7 +4,7 @@
 //! what is wrong with it there. QEMU is the name of a help text in `fixtures/help/` or of a snapshot that is
 //! built into `domx`. `config.json` and `host.json` beside the domains have what is not at its default.
 
-#![allow(clippy::unwrap_used)] // A test fails by panicking.
+#![allow(clippy::unwrap_used, clippy::panic)] // A test fails by panicking.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
