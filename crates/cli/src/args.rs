@@ -18,6 +18,9 @@ pub struct Cli {
     /// Say what is done.
     #[arg(long, short, global = true)]
     pub verbose: bool,
+    /// This process is one that `domx run --detach` leaves behind.
+    #[arg(long, hide = true)]
+    pub supervising: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -52,6 +55,19 @@ pub enum Command {
     Explain(Explain),
     /// Start a domain and stay with it until it ends.
     Run(Run),
+    /// List the guests that run.
+    List(List),
+    /// End a guest: its power button, then QEMU's end, then force.
+    Stop(Stop),
+    /// Use the first serial port of a guest; Ctrl-] leaves it.
+    Console {
+        /// The guest's name.
+        name: String,
+    },
+    /// Print what a guest wrote on its first serial port, while it runs and afterwards.
+    Logs(Logs),
+    /// Send QEMU a QMP command and print what it returns.
+    Qmp(Qmp),
     /// Print a script that completes domx's words in a shell.
     Completions {
         /// The shell.
@@ -268,9 +284,58 @@ pub struct Run {
     /// What runs the guest; `auto` takes what the domain asks for and falls back from KVM to TCG.
     #[arg(long, value_enum, default_value_t = AccelName::Auto)]
     pub accel: AccelName,
+    /// Leave the guest running in the background.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub detach: bool,
+    /// Type at the guest's first serial port; Ctrl-] leaves it, and the guest goes on.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub console: bool,
     /// Print the command line instead of starting it.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `domx list`
+#[derive(Debug, Args)]
+pub struct List {
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
+    pub format: TextFormat,
+}
+
+/// `domx stop`
+#[derive(Debug, Args)]
+pub struct Stop {
+    /// The guest's name.
+    pub name: String,
+    /// How long the guest may take after its power button was pressed, before QEMU is told to quit.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
+    pub timeout: Duration,
+    /// Do not ask the guest: QEMU is told to quit at once.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `domx logs`
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// The guest's name.
+    pub name: String,
+    /// Print what QEMU said, and domx in the background, instead of what the guest wrote.
+    #[arg(long)]
+    pub messages: bool,
+}
+
+/// `domx qmp`
+#[derive(Debug, Args)]
+pub struct Qmp {
+    /// The guest's name.
+    pub name: String,
+    /// The command, such as `query-status`.
+    pub command: String,
+    /// Its arguments, a JSON object.
+    #[arg(value_name = "JSON")]
+    pub arguments: Option<String>,
 }
 
 /// What runs the guest.

@@ -5,11 +5,14 @@ mod builtin;
 mod cache;
 mod command;
 mod descriptors;
+mod guests;
 mod host;
 mod input;
+mod logs;
 mod probe;
 mod report;
 mod source;
+mod state;
 
 use std::process::ExitCode;
 
@@ -28,7 +31,13 @@ fn main() -> ExitCode {
         Command::Show(args) => command::show::run(args, &report),
         Command::Argv(args) => command::argv::run(args, &report),
         Command::Explain(args) => command::explain::run(args, &report),
-        Command::Run(args) => command::run::run(args, &report),
+        Command::Run(args) if args.detach && !cli.supervising => command::detach::run(args, &report),
+        Command::Run(args) => command::run::run(args, cli.supervising, &report),
+        Command::List(args) => command::list::run(args),
+        Command::Stop(args) => command::stop::run(args, &report),
+        Command::Console { name } => command::console::run(name, &report),
+        Command::Logs(args) => command::logs::run(args),
+        Command::Qmp(args) => command::qmp::run(args),
         Command::Completions { shell } => command::documents::completions(*shell),
         Command::Man { dir } => command::documents::man(dir),
     };

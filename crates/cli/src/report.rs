@@ -38,6 +38,17 @@ impl Status {
         }
     }
 
+    /// What the end of another domx leads to.
+    pub fn from_child(status: runner::Status) -> Self {
+        let all =
+            [Self::Ok, Self::Failed, Self::Usage, Self::Xml, Self::Unsupported, Self::TimedOut].into_iter();
+        let code = match status {
+            runner::Status::Code(code) => code,
+            runner::Status::Signal(_) => 1,
+        };
+        all.into_iter().find(|status| i32::from(status.code()) == code).unwrap_or(Self::Failed)
+    }
+
     /// What a list of problems leads to: the status of the first error.
     pub fn of(problems: &[Diagnostic]) -> Self {
         match problems.iter().find(|problem| problem.is_error()) {
@@ -76,6 +87,7 @@ impl Stop {
 pub struct Report {
     renderer: Renderer,
     styled: bool,
+    on_terminal: bool,
     quiet: bool,
     verbose: bool,
 }
@@ -83,16 +95,14 @@ pub struct Report {
 impl Report {
     /// As the command line asks for.
     pub fn new(cli: &Cli) -> Self {
+        let on_terminal = std::io::stderr().is_terminal();
         let styled = match cli.color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => {
-                std::io::stderr().is_terminal()
-                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            }
+            Color::Auto => on_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         };
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
-        Report { renderer, styled, quiet: cli.quiet, verbose: cli.verbose }
+        Report { renderer, styled, on_terminal, quiet: cli.quiet, verbose: cli.verbose }
     }
 
     /// An error that is not about a place in a document.
@@ -121,14 +131,18 @@ impl Report {
         }
     }
 
+    /// Messages of another domx, as they are.
+    pub fn pass_on(&self, messages: &[u8]) {
+        let _ = std::io::stderr().lock().write_all(messages);
+    }
+
     fn say(&self, word: &str, colour: &str, message: &str) {
-        let mut stderr = std::io::stderr().lock();
+        let (on, off) = if self.styled { (format!("\x1b[1;{colour}m"), "\x1b[0m") } else { <_>::default() };
+        // A terminal may be the guest's, and then line ends are its own business.
+        let end = if self.on_terminal { "\r\n" } else { "\n" };
+        let text = format!("{on}{word}{off}: {message}\n").replace('\n', end);
         // There is nobody to tell that stderr is gone.
-        let _ = if self.styled {
-            writeln!(stderr, "\x1b[1;{colour}m{word}\x1b[0m: {message}")
-        } else {
-            writeln!(stderr, "{word}: {message}")
-        };
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
 
     /// Problems of a document, each with its line and a caret.

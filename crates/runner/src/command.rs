@@ -30,7 +30,8 @@ pub struct Command {
     pub cwd: Option<PathBuf>,
     /// How long [`Runner::run`](crate::Runner::run) waits and how much it reads.
     pub limits: Limits,
-    /// Survives the program that starts it. Only a supervisor that is to stay behind wants that.
+    /// Survives the program that starts it, once it has said that it is ready (see [`detach`](crate::detach)); before,
+    /// it gets SIGTERM when that program ends. Only a supervisor that is to stay behind wants that.
     pub outlives_us: bool,
 }
 

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::error::seconds;
+use crate::process::Status;
 use crate::ready;
-use crate::supervise::Means;
+use crate::supervise::{End, Means};
 
 pub(crate) mod server;
 
@@ -20,7 +22,7 @@ pub enum Request {
     /// How the guest is: the answer is a [`Report`].
     Status,
     /// End the guest by these means, and by stronger ones after the limit. The answer comes at once; another line
-    /// comes at the end, then the channel closes.
+    /// comes at the end, a [`Farewell`], then the channel closes.
     Stop {
         /// What to begin with.
         means: Means,
@@ -57,13 +59,37 @@ pub struct Report {
     pub pid: u32,
 }
 
+/// How a guest ended, for those who asked for its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Farewell {
+    /// `powered off`, `rebooted`, `panicked`, `stopped`, `timed out`, `silent` or `failed`.
+    pub end: String,
+    /// By which means it was stopped, if it was.
+    pub means: Option<Means>,
+    /// How QEMU ended: `exit status 0`, …
+    pub status: String,
+}
+
+impl Farewell {
+    pub(crate) fn of(end: &End, status: Status) -> Self {
+        let means = match end {
+            End::Stopped(means) => Some(*means),
+            _ => None,
+        };
+        Self { end: end.word().into(), means, status: status.to_string() }
+    }
+}
+
 /// Why a supervisor cannot be asked.
 #[derive(Debug, Error)]
 pub enum ControlError {
     /// Nobody is there.
     #[error("cannot reach the supervisor: {0}")]
     Unreachable(io::Error),
-    /// It did not answer in time, or closed instead, or answered something else.
+    /// It did not answer in time.
+    #[error("no answer of the supervisor within {}", seconds(*.0))]
+    Late(Duration),
+    /// It closed instead of answering, or answered something else.
     #[error("the supervisor did not answer: {0}")]
     NoAnswer(String),
     /// It says no.
@@ -112,7 +138,7 @@ impl ControlClient {
         while line.last() != Some(&b'\n') {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(silent("its time is over"));
+                return Err(ControlError::Late(limit));
             }
             self.lines.get_ref().set_read_timeout(Some(left)).map_err(ControlError::Unreachable)?;
             match self.lines.fill_buf() {

@@ -5,9 +5,10 @@ use std::io::{self, pipe};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use rustix::process::set_parent_process_death_signal;
 use rustix::stdio;
 
-use crate::command::{Command, Input, Sink};
+use crate::command::{Command, Sink};
 use crate::error::RunError;
 use crate::process::{Output, Runner, Status};
 use crate::ready::{self, Got, Interest};
@@ -24,6 +25,8 @@ pub enum Launched {
     Ready {
         /// Its process id.
         supervisor: u32,
+        /// What it printed before it was ready.
+        stdout: Vec<u8>,
         /// What it said on standard error so far: warnings.
         stderr: Vec<u8>,
     },
@@ -33,8 +36,8 @@ pub enum Launched {
 
 /// Starts a supervisor in a session of its own and waits until it has called [`report_ready`].
 ///
-/// The command is this program again, with whatever tells it to supervise; the supervisor survives the end of this
-/// program, its terminal and its user's session.
+/// The command is this program again, with whatever tells it to supervise; once ready, the supervisor survives the
+/// end of this program, its terminal and its user's session. Until then it may read the command's standard input.
 ///
 /// # Errors
 /// When it cannot be started, or neither is ready nor ends within the limit; it is killed then.
@@ -48,7 +51,6 @@ pub fn launch(runner: &dyn Runner, mut command: Command, limit: Duration) -> Res
     command.stdout = Sink::Given(theirs);
     let (mut stderr, theirs) = piped().map_err(RunError::io("make a pipe"))?;
     command.stderr = Sink::Given(theirs);
-    command.stdin = Input::Null;
     command.outlives_us = true;
     let told = command.describe();
     let mut process = runner.start(&command)?;
@@ -70,8 +72,9 @@ pub fn launch(runner: &dyn Runner, mut command: Command, limit: Duration) -> Res
         gather(&mut stdout, &mut output.stdout);
     }
     gather(&mut stderr, &mut output.stderr);
-    if output.stdout.ends_with(READY) {
-        return Ok(Launched::Ready { supervisor: process.pid(), stderr: output.stderr });
+    if let Some(printed) = output.stdout.strip_suffix(READY) {
+        let (stdout, stderr) = (printed.to_vec(), output.stderr);
+        return Ok(Launched::Ready { supervisor: process.pid(), stdout, stderr });
     }
     output.status = match process.wait_deadline(deadline)? {
         Some(status) => status,
@@ -98,8 +101,10 @@ fn gather(pipe: &mut Option<File>, into: &mut Vec<u8>) {
 /// streams are replaced by `/dev/null`, standard error by the log if there is one.
 ///
 /// # Errors
-/// When a stream cannot be replaced.
+/// When nobody waits any more, or a stream cannot be replaced. The guest should end then: nobody knows of it.
 pub fn report_ready(log: Option<&File>) -> io::Result<()> {
+    // Whoever started us may end from now on.
+    set_parent_process_death_signal(None)?;
     rustix::io::write(stdio::stdout(), READY)?;
     let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     stdio::dup2_stdin(&null)?;

@@ -413,7 +413,7 @@ fn by_descriptor(dir: &OwnedFd, name: &str) -> PathBuf {
 }
 
 /// A file name for any guest name: letters, digits and `_-.` stay, the rest is written as `%XX`.
-fn file_name(name: &str) -> String {
+pub fn file_name(name: &str) -> String {
     /// Below the 255 bytes of a file name, with room for what others may append.
     const LONGEST: usize = 200;
     let mut file = String::new();

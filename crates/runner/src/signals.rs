@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use rustix::process::Signal;
+use rustix::process::{Signal, getpid, kill_process};
 use signal_hook::SigId;
 use signal_hook::low_level::{pipe, unregister};
 
@@ -40,6 +40,12 @@ impl Signals {
             _ => 0,
         }
     }
+}
+
+/// Asks for the end of this process as its user would, by SIGINT.
+pub fn interrupt_ourselves() {
+    // The system never refuses a process a signal to itself.
+    let _ = kill_process(getpid(), Signal::INT);
 }
 
 impl AsFd for Signals {

@@ -140,14 +140,15 @@ mod before_exec {
         }
 
         fn in_child(&self, parent: Pid, open: &[RawFd]) -> io::Result<()> {
+            // A supervisor may have a guest to end, and lets go of its starter once it is ready.
+            let when_alone = if self.outlives_us { Signal::TERM } else { Signal::KILL };
             if self.outlives_us {
                 setsid()?;
-            } else {
-                set_parent_process_death_signal(Some(Signal::KILL))?;
-                // A parent that died before the line above can no longer send the signal.
-                if getppid() != Some(parent) {
-                    return Err(io::ErrorKind::BrokenPipe.into());
-                }
+            }
+            set_parent_process_death_signal(Some(when_alone))?;
+            // A parent that died before the line above can no longer send the signal.
+            if getppid() != Some(parent) {
+                return Err(io::ErrorKind::BrokenPipe.into());
             }
             for number in open {
                 #[allow(unsafe_code, reason = "a number is all there is to a descriptor someone else opened")]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::console::{ConsoleLog, Line, Terminal, Typed};
 use crate::control::server::{ClientId, Server, Wish};
-use crate::control::{Report, Request, Response};
+use crate::control::{Farewell, Report, Request, Response};
 use crate::error::RunError;
 use crate::process::{Process, Status};
 use crate::qmp::{Message, QmpConnection, QmpError, Reply};
@@ -155,7 +155,7 @@ impl Supervisor<'_> {
         watched?;
         let end = self.lifecycle.end();
         if let Some(server) = &mut self.server {
-            server.announce_end(&json!({ "end": describe(&end), "status": status.to_string() }));
+            server.announce_end(&Farewell::of(&end, status));
         }
         let stderr_tail = self.process.stderr_tail();
         let program = self.program;
@@ -493,18 +493,5 @@ impl Supervisor<'_> {
             let _ = companion.signal(Signal::TERM);
             let _ = companion.wait_deadline(ready::after(FAREWELL));
         }
-    }
-}
-
-/// The end in one word, for those who asked for it.
-fn describe(end: &End) -> &'static str {
-    match end {
-        End::PoweredOff => "powered off",
-        End::Rebooted => "rebooted",
-        End::Panicked(_) => "panicked",
-        End::Stopped(_) => "stopped",
-        End::TimedOut => "timed out",
-        End::Silent => "silent",
-        End::Failed => "failed",
     }
 }

@@ -2,9 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use crate::support::{Place, real_qemu, repository};
+use crate::support::{Place, fixture, gone, qemus, real_qemu, repository, signal, wait_for};
 
 /// Started in the background: ended with the test, whatever happens to it.
 struct Background(Child);
@@ -16,43 +15,11 @@ impl Drop for Background {
     }
 }
 
-fn hello() -> String {
-    repository("fixtures/domains/hello.xml").display().to_string()
-}
-
-fn echo() -> String {
-    repository("fixtures/domains/echo.xml").display().to_string()
-}
-
-/// The QEMU processes that were started from a place, found by its path in their environment.
-fn qemus(place: &Place) -> Vec<u32> {
-    let home = format!("HOME={}", place.path().display());
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
-        let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-        let own = environment.split(|byte| *byte == 0).any(|variable| variable == home.as_bytes());
-        if own && name.starts_with("qemu") {
-            found.push(pid);
-        }
-    }
-    found
-}
-
-fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !done() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 /// Starts the guest that echoes, and waits until it is up.
 fn start_echo(place: &Place) -> (Background, BufReader<std::process::ChildStdout>) {
     let mut child = place
         .command()
-        .args(["run", &echo()])
+        .args(["run", &fixture("echo")])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -66,24 +33,17 @@ fn start_echo(place: &Place) -> (Background, BufReader<std::process::ChildStdout
     (background, console)
 }
 
-fn signal(name: &str, pid: u32) {
-    // The one of the shell, because small systems have no other.
-    let kill = ["-c", "kill \"$0\" \"$1\"", name, &pid.to_string()];
-    assert!(Command::new("sh").args(kill).status().unwrap().success());
-}
-
 #[test]
 fn the_tiny_guest_says_hello_and_ends() {
     if real_qemu().is_none() {
         return;
     }
     let place = Place::new();
-    let said = place.domx(&["run", &hello(), "--timeout", "60s"]);
+    let said = place.domx(&["run", &fixture("hello"), "--timeout", "60s"]);
     assert_eq!(said.status, 0, "{said:?}");
     assert_eq!(said.stdout.trim_end(), "hello from domx");
     assert!(said.stderr.contains("TCG"), "{}", said.stderr);
-    assert!(place.leftovers().is_empty(), "{:?}", place.leftovers());
-    assert!(qemus(&place).is_empty());
+    gone(&place);
 }
 
 #[test]
@@ -117,8 +77,7 @@ fn the_first_interrupt_asks_the_guest_to_power_down() {
     console.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("power button"), "{rest}");
     assert_eq!(guest.0.wait().unwrap().code(), Some(0));
-    assert!(place.leftovers().is_empty(), "{:?}", place.leftovers());
-    assert!(qemus(&place).is_empty());
+    gone(&place);
 }
 
 #[test]
@@ -132,9 +91,9 @@ fn killed_with_sigkill_nothing_lives_on_and_the_next_start_cleans() {
     guest.0.kill().unwrap();
     guest.0.wait().unwrap();
     wait_for("QEMU outlives domx", || qemus(&place).is_empty());
-    let again = place.domx(&["run", &echo(), "--timeout", "2s"]);
+    let again = place.domx(&["run", &fixture("echo"), "--timeout", "2s"]);
     assert_eq!(again.status, 124, "{again:?}");
-    assert!(place.leftovers().is_empty(), "{:?}", place.leftovers());
+    gone(&place);
 }
 
 #[test]
@@ -147,7 +106,7 @@ fn a_crash_of_qemu_is_reported_and_leaves_nothing() {
     let qemu = *qemus(&place).first().unwrap();
     signal("-SEGV", qemu);
     assert_eq!(guest.0.wait().unwrap().code(), Some(1));
-    assert!(place.leftovers().is_empty(), "{:?}", place.leftovers());
+    gone(&place);
 }
 
 #[test]
@@ -156,11 +115,10 @@ fn the_time_limit_ends_the_guest_with_124() {
         return;
     }
     let place = Place::new();
-    let said = place.domx(&["run", &echo(), "--timeout", "1s"]);
+    let said = place.domx(&["run", &fixture("echo"), "--timeout", "1s"]);
     assert_eq!(said.status, 124, "{said:?}");
     assert!(said.stdout.contains("ready"), "{said:?}");
-    assert!(place.leftovers().is_empty(), "{:?}", place.leftovers());
-    assert!(qemus(&place).is_empty());
+    gone(&place);
 }
 
 #[test]
@@ -174,8 +132,7 @@ fn an_error_at_start_shows_what_qemu_said() {
     let said = place.domx(&["run", file.to_str().unwrap()]);
     assert_eq!(said.status, 1, "{said:?}");
     assert!(said.stderr.contains("hello.img") && said.stderr.contains("No such file"), "{}", said.stderr);
-    assert!(place.leftovers().is_empty(), "{:?}", place.leftovers());
-    assert!(qemus(&place).is_empty());
+    gone(&place);
 }
 
 #[test]

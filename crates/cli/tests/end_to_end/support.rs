@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// A directory of its own, where caches and runtime files go as well.
 pub struct Place {
@@ -41,6 +42,7 @@ impl Place {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.path())
             .env("XDG_CACHE_HOME", self.path().join("cache"))
+            .env("XDG_STATE_HOME", self.path().join("state"))
             .env("XDG_RUNTIME_DIR", self.path())
             .current_dir(self.path());
         command
@@ -116,4 +118,52 @@ pub fn real_qemu() -> Option<PathBuf> {
         eprintln!("skipped: there is no qemu-system-x86_64 on PATH");
     }
     found
+}
+
+/// A guest of the repository: `hello` says so and ends, `echo` repeats what is typed until its power button.
+pub fn fixture(name: &str) -> String {
+    repository(&format!("fixtures/domains/{name}.xml")).display().to_string()
+}
+
+/// The QEMU processes that were started from a place, found by its path in their environment.
+pub fn qemus(place: &Place) -> Vec<u32> {
+    processes(place).into_iter().filter(|(_, name)| name.starts_with("qemu")).map(|(pid, _)| pid).collect()
+}
+
+/// All processes that were started from a place, with their names.
+pub fn processes(place: &Place) -> Vec<(u32, String)> {
+    let home = format!("HOME={}", place.path().display());
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        if environment.split(|byte| *byte == 0).any(|variable| variable == home.as_bytes()) {
+            found.push((pid, name.trim_end().to_owned()));
+        }
+    }
+    found
+}
+
+/// Nothing of a place is left: no process and no entry.
+pub fn gone(place: &Place) {
+    // A supervisor in the background says that it has ended a moment before it has.
+    wait_for("processes or entries are left", || processes(place).is_empty() && place.leftovers().is_empty());
+    assert!(!place.path().join("domx").exists(), "the directory of all guests goes with the last one");
+}
+
+/// Waits until something is so.
+pub fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !done() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Sends a signal.
+pub fn signal(name: &str, pid: u32) {
+    // The one of the shell, because small systems have no other.
+    let kill = ["-c", "kill \"$0\" \"$1\"", name, &pid.to_string()];
+    assert!(Command::new("sh").args(kill).status().unwrap().success());
 }

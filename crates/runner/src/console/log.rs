@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Keeps what a guest wrote on its console in a file, and what it wrote before in another named `….old`.
 #[derive(Debug)]
@@ -23,7 +23,19 @@ impl ConsoleLog {
     pub fn create(path: impl Into<PathBuf>, limit: u64) -> io::Result<Self> {
         let path = path.into();
         let file = Self::open(&path)?;
+        // What an earlier guest wrote has nothing to do with this one.
+        match std::fs::remove_file(Self::old(&path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         Ok(Self { path, file, written: 0, limit })
+    }
+
+    /// Where the older part of a log is.
+    pub fn old(path: &Path) -> PathBuf {
+        let mut old = path.as_os_str().to_owned();
+        old.push(".old");
+        old.into()
     }
 
     fn open(path: &PathBuf) -> io::Result<File> {
@@ -40,9 +52,7 @@ impl ConsoleLog {
     /// Adds what the guest wrote.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.written >= self.limit {
-            let mut old = self.path.clone().into_os_string();
-            old.push(".old");
-            std::fs::rename(&self.path, old)?;
+            std::fs::rename(&self.path, Self::old(&self.path))?;
             self.file = Self::open(&self.path)?;
             self.written = 0;
         }

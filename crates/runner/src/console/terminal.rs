@@ -61,6 +61,11 @@ impl Terminal {
         Ok(Self { input: input.map(File::from), output: output.map(File::from), raw, pending: Vec::new() })
     }
 
+    /// Whether there is a user who types at a terminal, and can leave it.
+    pub fn is_raw(&self) -> bool {
+        self.raw.is_some()
+    }
+
     /// What to wait for on the input; nothing while `is_full` says that the guest does not read.
     pub(crate) fn input(&self, is_full: bool) -> Option<Interest<'_>> {
         self.input.as_ref().filter(|_| !is_full).map(|input| Interest::read(input.as_fd()))

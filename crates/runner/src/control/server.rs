@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 
 use serde_json::Value;
 
-use super::{Request, Response};
+use super::{Farewell, Request, Response};
 use crate::ready::{self, Got, Interest};
 
 /// Askers served at the same time.
@@ -154,7 +154,8 @@ impl Server {
     }
 
     /// Tells everyone who waits for it that the guest has ended.
-    pub(crate) fn announce_end(&mut self, end: &Value) {
+    pub(crate) fn announce_end(&mut self, farewell: &Farewell) {
+        let end = serde_json::to_value(farewell).unwrap_or(Value::Null);
         for client in self.clients.values_mut().filter(|client| client.awaits_end) {
             client.answer(&Response::Ok(end.clone()));
             client.flush();

@@ -97,6 +97,10 @@ pub enum Notice {
     Preserved,
     /// The guest has panicked; what its device said of it.
     Panicked(Value),
+    /// The guest has panicked and runs a kernel that examines that (pvpanic since QEMU 4.2).
+    CrashKernel,
+    /// Reading or writing a disk has failed; the data of QEMU's event `BLOCK_IO_ERROR`.
+    DiskFailed(Value),
     /// Its time is over.
     TimedOut,
     /// It is being ended by these means.
@@ -130,6 +134,21 @@ pub enum End {
     Silent,
     /// QEMU ended without being told by anyone.
     Failed,
+}
+
+impl End {
+    /// The end in a word or two.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::PoweredOff => "powered off",
+            Self::Rebooted => "rebooted",
+            Self::Panicked(_) => "panicked",
+            Self::Stopped(_) => "stopped",
+            Self::TimedOut => "timed out",
+            Self::Silent => "silent",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// The state machine of one guest. It does nothing itself: it is told what happened and says what to do.
@@ -219,7 +238,8 @@ impl Lifecycle {
         let guest = || event.data.get("guest").and_then(Value::as_bool);
         match event.name.as_str() {
             "RESUME" if !is_stopping => {
-                self.state = State::Running;
+                // One that was kept for someone to look at may have been set going again.
+                (self.state, self.end) = (State::Running, None);
                 vec![Step::Tell(Notice::Running)]
             }
             "STOP" if self.state == State::Running => {
@@ -245,6 +265,8 @@ impl Lifecycle {
                 }
                 steps
             }
+            "GUEST_CRASHLOADED" => vec![Step::Tell(Notice::CrashKernel)],
+            "BLOCK_IO_ERROR" => vec![Step::Tell(Notice::DiskFailed(event.data.clone()))],
             "SHUTDOWN" => self.shut_down(event, now),
             _ => Vec::new(),
         }

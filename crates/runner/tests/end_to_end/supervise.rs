@@ -202,7 +202,7 @@ fn what_is_typed_reaches_the_guest_and_a_closed_pipe_is_no_end() {
     let stop = Request::Stop { means: Means::PowerDown, limit_ms: None };
     client.ask(&stop, Duration::from_secs(5)).unwrap();
     let end = client.next(Duration::from_secs(5)).unwrap();
-    assert_eq!(end, json!({"end": "stopped", "status": "exit status 0"}));
+    assert_eq!(end, json!({"end": "stopped", "means": "powerdown", "status": "exit status 0"}));
     assert_eq!(finish(&fake, supervisor.join().unwrap()), "Stopped(PowerDown), exit status 0|");
 }
 

@@ -141,7 +141,7 @@ fn one_name_runs_once_and_is_free_again_afterwards() {
     said(third.as_mut(), "[Running]");
     assert_eq!(
         domx.run(["stop", "a/../b c"]),
-        "{\"end\":\"stopped\",\"status\":\"exit status 0\"}\nexit status 0"
+        "{\"end\":\"stopped\",\"means\":\"powerdown\",\"status\":\"exit status 0\"}\nexit status 0"
     );
     assert_eq!(third.wait_deadline(soon()).unwrap(), Some(Status::Code(0)));
     assert!(domx.entries().is_empty());
@@ -156,7 +156,7 @@ fn a_detached_guest_is_found_by_name_and_stopped() {
     assert_eq!(domx.run(["list"]), "guest Some(\"running\")\nexit status 0");
     assert_eq!(
         domx.run(["stop", "guest"]),
-        "{\"end\":\"stopped\",\"status\":\"exit status 0\"}\nexit status 0"
+        "{\"end\":\"stopped\",\"means\":\"powerdown\",\"status\":\"exit status 0\"}\nexit status 0"
     );
     eventually("nothing is left", || !is_running(&fake.program) && domx.entries().is_empty());
 

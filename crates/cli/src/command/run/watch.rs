@@ -1,0 +1,100 @@
+//! What the user is told of a guest, and what its end means for domx.
+
+use runner::qmp::QmpError;
+use runner::supervise::{End, Means, Notice, Outcome};
+use runner::{RunError, detach};
+use serde_json::Value;
+
+use crate::logs::Messages;
+use crate::report::{Report, Status, Stop};
+
+/// Tells the user what happens, and whoever started us in the background that the guest runs.
+pub(super) fn watch(
+    report: &Report,
+    supervising: bool,
+    mut messages: Option<Messages>,
+) -> Box<dyn FnMut(&Notice) + Send + '_> {
+    let mut is_awaited = supervising;
+    Box::new(move |notice| {
+        if is_awaited && matches!(notice, Notice::Running | Notice::Paused) {
+            is_awaited = false;
+            if detach::report_ready(messages.as_ref().map(Messages::file)).is_err() {
+                // Nobody knows of this guest, so it ends as if it had been interrupted.
+                runner::signals::interrupt_ourselves();
+            }
+        }
+        if let (Notice::Said(text), Some(messages)) = (notice, &mut messages) {
+            messages.write(text);
+        }
+        tell(notice, report);
+    })
+}
+
+fn tell(notice: &Notice, report: &Report) {
+    match notice {
+        Notice::Said(text) => text.lines().for_each(|line| report.detail(&format!("QEMU: {line}"))),
+        Notice::Stopping(Means::PowerDown) => report.note("the guest's power button is pressed"),
+        Notice::Stopping(Means::Quit) => report.note("QEMU is told to quit"),
+        Notice::Stopping(Means::Kill) => report.note("QEMU is killed"),
+        Notice::TimedOut => report.note("the guest's time is over"),
+        Notice::Panicked(info) => report.warning(&panicked(info)),
+        Notice::CrashKernel => report.warning("the guest panicked and runs its crash kernel"),
+        Notice::DiskFailed(event) => report.warning(&disk_failed(event)),
+        Notice::Refused(command, why) => report.warning(&format!("QEMU refuses `{command}`: {why}")),
+        Notice::CompanionEnded(name, status) => report.warning(&format!("{name} ended: {status}")),
+        Notice::LogFailed(why) => report.warning(&format!("the log of the console ends here: {why}")),
+        Notice::Preserved => report.note("the guest has ended and is kept; `domx stop` ends QEMU"),
+        Notice::ConsoleLeft => report.note("you left the console; Ctrl-C presses the guest's power button"),
+        Notice::Paused => report.detail("the guest is paused"),
+        Notice::Running => report.detail("the guest runs"),
+        Notice::Restarted => report.note("the guest starts again"),
+    }
+}
+
+/// What a panic device told; pvpanic tells nothing, Hyper-V and s390 have registers to show.
+fn panicked(info: &Value) -> String {
+    match info {
+        Value::Null => "the guest panicked".to_owned(),
+        info => format!("the guest panicked: {info}"),
+    }
+}
+
+/// `BLOCK_IO_ERROR`: QEMU may have paused the guest, above all when the host's disk is full.
+fn disk_failed(event: &Value) -> String {
+    let text = |key: &str| event.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let disk = text("qom-path").or(text("device")).or(text("node-name")).unwrap_or("a disk");
+    let operation = text("operation").unwrap_or("using");
+    let why = text("reason").map(|why| format!(": {why}")).unwrap_or_default();
+    let then = match text("action") {
+        Some("stop") => "; the guest is paused, and `domx qmp NAME cont` resumes it",
+        _ => "",
+    };
+    format!("the {operation} of disk `{disk}` failed{why}{then}")
+}
+
+/// What a guest's end means for our exit status.
+pub(super) fn result(outcome: Outcome) -> Result<Status, Stop> {
+    match outcome.end {
+        End::PoweredOff | End::Rebooted | End::Stopped(_) => Ok(Status::Ok),
+        End::TimedOut => Err(Stop::new(Status::TimedOut, "the guest's time was over")),
+        End::Panicked(info) => Err(Stop::new(Status::Failed, panicked(&info))),
+        End::Silent | End::Failed => {
+            let mut message = format!("QEMU failed: {}", outcome.status);
+            if !outcome.stderr_tail.trim().is_empty() {
+                message = format!("{message}\n{}", outcome.stderr_tail.trim_end());
+            }
+            Err(Stop::new(Status::Failed, message))
+        }
+    }
+}
+
+/// A QEMU that could not be started, or never answered.
+pub(super) fn failed(error: &RunError) -> Stop {
+    let status = match error {
+        RunError::TimedOut { .. } | RunError::Qmp { source: QmpError::TimedOut { .. }, .. } => {
+            Status::TimedOut
+        }
+        _ => Status::Failed,
+    };
+    Stop::new(status, error.to_string())
+}
