@@ -1,4 +1,4 @@
-//! What is to happen with a guest, as its domain and the command line say.
+//! The plan for a guest, from domain and command line.
 
 use domain_model::Domain;
 use domain_model::pm::LifecycleAction;

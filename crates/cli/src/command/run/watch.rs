@@ -1,4 +1,4 @@
-//! What the user is told of a guest, and what its end means for domx.
+//! What the user is told of a guest and its end.
 
 use runner::qmp::QmpError;
 use runner::supervise::{End, Means, Notice, Outcome};
