@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
+use domain_model::Origin;
 use qemu_argv::FdRequest;
 use runner::{Command, qmp};
 
@@ -22,9 +23,9 @@ pub struct Descriptors {
 
 impl Descriptors {
     /// Opens everything and hands QEMU's ends to the command.
-    pub fn open(requests: &[&FdRequest], command: &mut Command) -> Result<Self, Stop> {
+    pub fn open(requests: &[(&FdRequest, Origin)], command: &mut Command) -> Result<Self, Stop> {
         let mut descriptors = Descriptors::default();
-        for request in requests {
+        for (request, _) in requests {
             if descriptors.numbers.contains_key(request) {
                 continue;
             }

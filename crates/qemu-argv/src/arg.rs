@@ -4,6 +4,7 @@ use caps_parser::Capability;
 use domain_model::{Diagnostic, Origin};
 
 use crate::host::FdRequest;
+use crate::needs::{Access, HostFile, Needs};
 use crate::props::{Props, Value};
 
 /// One argument: a flag, what follows it, and why it is there.
@@ -41,19 +42,6 @@ pub struct EnvVar {
     pub origin: Origin,
 }
 
-/// A process that runs beside QEMU and does part of a device's work; it has to be started first.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Helper {
-    /// The program, to be looked for in `PATH`, or a path.
-    pub program: String,
-    /// Its arguments.
-    pub args: Vec<String>,
-    /// The UNIX socket that it makes, and that QEMU connects to.
-    pub socket: String,
-    /// Why it is there.
-    pub origin: Origin,
-}
-
 /// The arguments while they are collected.
 #[derive(Debug, Clone, Default)]
 pub struct Args {
@@ -61,8 +49,8 @@ pub struct Args {
     pub list: Vec<Arg>,
     /// The environment, in order; a later value of the same name wins and keeps the first place.
     pub env: Vec<EnvVar>,
-    /// The processes that have to run beside QEMU.
-    pub helpers: Vec<Helper>,
+    /// What the host has to have ready.
+    pub needs: Needs,
     /// What cannot work.
     pub problems: Vec<Diagnostic>,
     fdsets: u32,
@@ -113,6 +101,11 @@ impl Args {
         let props = Props::plain(origin).set("set", set).set("fd", Value::Fd(request)).set("opaque", opaque);
         self.props("-add-fd", props);
         format!("/dev/fdset/{set}")
+    }
+
+    /// Notes a file that QEMU, or a process beside it, opens by itself.
+    pub fn file(&mut self, path: impl Into<String>, access: Access, origin: Origin) {
+        self.needs.files.push(HostFile { path: path.into(), access, template: None, help: None, origin });
     }
 
     /// Reports a problem.

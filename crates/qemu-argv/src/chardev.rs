@@ -18,6 +18,7 @@ use crate::config::Layout;
 use crate::context::Context;
 use crate::dialect::Era;
 use crate::host::FdRequest;
+use crate::needs::Access;
 use crate::props::Props;
 use crate::spell::Spelling;
 
@@ -208,8 +209,14 @@ fn kind<'a>(
         CharSource::Vc => Kind::Vc,
         CharSource::Pty(_) => Kind::Pty,
         CharSource::Stdio => Kind::Stdio,
-        CharSource::Dev(source) if frontend.parallel => Kind::Parallel { path: file(source), origin },
-        CharSource::Dev(source) => Kind::Serial { path: file(source), origin },
+        CharSource::Dev(source) => {
+            let path = file(source);
+            out.file(&path, Access::Write, origin);
+            match frontend.parallel {
+                true => Kind::Parallel { path, origin },
+                false => Kind::Serial { path, origin },
+            }
+        }
         CharSource::File(source) if hands_over(cx) => {
             let request = FdRequest::File { path: file(source), append: source.append == Some(OnOff::On) };
             let path = out.fdset(request, &format!("{}-source", frontend.alias), origin);
@@ -245,7 +252,8 @@ fn kind<'a>(
 
 /// Whether files and listening sockets are opened by whoever starts QEMU, as libvirt does.
 fn hands_over(cx: &Context<'_>) -> bool {
-    cx.config().layout == Layout::Libvirt && cx.dialect.era == Era::Modern
+    let is_able = cx.is_libvirt() || cx.has(Capability::ChardevFdPass) && cx.has(Capability::AddFd);
+    cx.config().has_monitor() && cx.dialect.era == Era::Modern && is_able
 }
 
 fn tcp_socket<'a>(

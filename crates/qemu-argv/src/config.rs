@@ -38,6 +38,8 @@ pub struct Config {
     pub memory_dir: String,
     /// Where variables of UEFI firmware are kept.
     pub nvram_dir: String,
+    /// Where emulated TPMs keep their state, each guest's in a folder of its name.
+    pub swtpm_dir: String,
     /// Firmware that nothing on the host describes, with the template of its variables.
     pub firmwares: Vec<(String, String)>,
     /// Mount points of huge pages, with the page size in KiB; the first is the default.
@@ -120,6 +122,7 @@ impl Default for Config {
             run_dir: "/var/run/libvirt/qemu".to_owned(),
             memory_dir: "/var/lib/libvirt/qemu/ram".to_owned(),
             nvram_dir: "/var/lib/libvirt/qemu/nvram".to_owned(),
+            swtpm_dir: "/var/lib/libvirt/swtpm".to_owned(),
             firmwares: [
                 ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
                 ("/usr/share/OVMF/OVMF_CODE.secboot.fd", "/usr/share/OVMF/OVMF_VARS.fd"),

@@ -161,7 +161,9 @@ pub(crate) fn monitor(cx: &Context<'_>, out: &mut Args) {
 
 /// `-sandbox`
 pub(crate) fn sandbox(cx: &Context<'_>, out: &mut Args) {
-    if cx.config().seccomp && cx.has(Capability::SeccompSandbox) {
+    // A helper that QEMU starts, and that has more rights than its user, cannot live in the sandbox.
+    let starts_helpers = !cx.config().has_monitor() && crate::device::interface::starts_helpers(cx.domain);
+    if cx.config().seccomp && cx.has(Capability::SeccompSandbox) && !starts_helpers {
         let origin = Origin::always("QEMU is kept from system calls that it does not need");
         let sandbox = Props::new("enable", true, origin)
             .set("obsolete", "deny")

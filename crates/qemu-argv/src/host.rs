@@ -20,6 +20,11 @@ pub trait Host {
     /// What a path is.
     fn file_kind(&self, path: &str) -> FileKind;
 
+    /// Whether a file can be opened for reading and writing by whoever starts the guest.
+    fn can_open(&self, path: &str) -> bool {
+        self.file_exists(path)
+    }
+
     /// The first render node of the host's graphics cards.
     fn render_node(&self) -> Option<String>;
 

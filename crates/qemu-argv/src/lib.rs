@@ -7,6 +7,7 @@ pub mod device;
 pub mod dialect;
 pub mod gate;
 pub mod host;
+pub mod needs;
 pub mod order;
 pub mod props;
 pub mod resolve;
@@ -34,13 +35,14 @@ mod sysinfo;
 mod throttle;
 mod virtio;
 
-use domain_model::{Diagnostic, Domain};
+use domain_model::{Diagnostic, Domain, Origin};
 
-pub use arg::{Arg, Args, EnvVar, Helper, Payload};
+pub use arg::{Arg, Args, EnvVar, Payload};
 pub use config::{Config, Layout};
 pub use context::{Context, Inputs, Resolved};
 pub use dialect::Dialect;
 pub use host::{FdRequest, FileKind, Host, HostPciDevice, NetworkPlug, RecordedHost};
+pub use needs::{Access, Helper, HostFile, Link, Needs, Tap, Word};
 pub use os::descriptor::FirmwareFile;
 pub use props::{ListStyle, Prop, Props, Value};
 pub use resolve::resolve;
@@ -54,8 +56,8 @@ pub struct CommandLine {
     pub env: Vec<EnvVar>,
     /// The arguments, in order.
     pub args: Vec<Arg>,
-    /// The processes that have to run beside QEMU, in the order in which they are started.
-    pub helpers: Vec<Helper>,
+    /// What the host has to have ready before it is started.
+    pub needs: Needs,
     /// Which syntaxes they are spelt in.
     pub dialect: Dialect,
 }
@@ -87,7 +89,7 @@ pub fn lower(resolved: &Domain, inputs: Inputs<'_>) -> (CommandLine, Vec<Diagnos
     problems.extend(out.problems);
     problems.extend(gate::gate(&out.list, inputs.caps));
     let program = resolved.devices.emulator.clone().unwrap_or_default();
-    (CommandLine { program, env: out.env, args: out.list, helpers: out.helpers, dialect }, problems)
+    (CommandLine { program, env: out.env, args: out.list, needs: out.needs, dialect }, problems)
 }
 
 impl CommandLine {
@@ -110,20 +112,22 @@ impl CommandLine {
         }
     }
 
-    /// The descriptors that QEMU is to inherit, in the order in which they are named.
-    pub fn fd_requests(&self) -> Vec<&FdRequest> {
-        fn collect<'a>(value: &'a Value, out: &mut Vec<&'a FdRequest>) {
+    /// The descriptors that QEMU is to inherit, in the order in which they are named, with the reason for each.
+    pub fn fd_requests(&self) -> Vec<(&FdRequest, Origin)> {
+        fn collect<'a>(value: &'a Value, origin: Origin, out: &mut Vec<(&'a FdRequest, Origin)>) {
             match value {
-                Value::Fd(request) => out.push(request),
-                Value::Props(props) => props.items().iter().for_each(|prop| collect(&prop.value, out)),
-                Value::List(values, _) => values.iter().for_each(|value| collect(value, out)),
+                Value::Fd(request) => out.push((request, origin)),
+                Value::Props(props) => {
+                    props.items().iter().for_each(|prop| collect(&prop.value, prop.origin, out));
+                }
+                Value::List(values, _) => values.iter().for_each(|value| collect(value, origin, out)),
                 Value::Text(_) | Value::Int(_) | Value::Bool(_) | Value::Null | Value::Flag => {}
             }
         }
         let mut out = Vec::new();
         for arg in &self.args {
             if let Payload::Props(props) = &arg.payload {
-                props.items().iter().for_each(|prop| collect(&prop.value, &mut out));
+                props.items().iter().for_each(|prop| collect(&prop.value, prop.origin, &mut out));
             }
         }
         out

@@ -10,6 +10,7 @@ use domain_model::{Code, Diagnostic, Domain, Origin};
 
 use crate::arg::Args;
 use crate::context::Context;
+use crate::needs::Access;
 use crate::props::Props;
 use crate::resolve::Resolving;
 
@@ -137,6 +138,9 @@ pub(crate) fn boot(cx: &Context<'_>, out: &mut Args) {
         kernel(cx, out);
     }
     for table in &os.acpi_tables {
+        if let Some(path) = &table.path {
+            out.file(cx.config().path(path), Access::Read, table.meta.origin);
+        }
         let signature = match table.kind {
             Some(AcpiTableType::Slic) => Some("SLIC"),
             Some(AcpiTableType::Msdm) => Some("MSDM"),
@@ -162,7 +166,12 @@ fn kernel(cx: &Context<'_>, out: &mut Args) {
         ("-shim", &os.shim, "os/shim"),
     ] {
         if let Some(value) = value {
-            let value = if flag == "-append" { value.clone() } else { cx.config().path(value) };
+            if flag == "-append" {
+                out.text(flag, value.clone(), at(path));
+                continue;
+            }
+            let value = cx.config().path(value);
+            out.file(&value, Access::Read, at(path));
             out.text(flag, value, at(path));
         }
     }

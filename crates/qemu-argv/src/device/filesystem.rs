@@ -2,14 +2,16 @@
 
 use caps_parser::Capability;
 use domain_model::device::filesystem::{
-    AccessMode, Filesystem, FilesystemDriverType, FilesystemSource, Mode, Multidevs, WritePolicy,
+    AccessMode, Filesystem, FilesystemDriverType, FilesystemSource, Mode, Multidevs, Virtiofsd, WritePolicy,
 };
+use domain_model::xml::text::OnOff;
 use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::config::Layout;
 use crate::context::{Context, Inputs, Resolved};
+use crate::needs::{Access, Helper, Link, Word};
 use crate::props::Props;
 use crate::resolve::Resolving;
 use crate::{boot, virtio};
@@ -90,6 +92,8 @@ fn plan9(device: &Resolved<'_, Filesystem>, cx: &Context<'_>, out: &mut Args) {
         .set_at("path", cx.config().path(dir.as_deref().unwrap_or_default()), device.at("source/@dir"))
         .set_at("readonly", filesystem.readonly.then_some(true), device.at("readonly"));
     out.props("-fsdev", props);
+    let access = if filesystem.readonly { Access::Read } else { Access::Write };
+    out.file(cx.config().path(dir.as_deref().unwrap_or_default()), access, device.at("source/@dir"));
     let props = virtio::device("virtio-9p", filesystem.model, &filesystem.driver.virtio, device, cx)
         .set("id", device.alias)
         .set("fsdev", id)
@@ -101,6 +105,56 @@ fn octal(mode: Mode) -> String {
     format!("{:04o}", mode.0)
 }
 
+/// Names the daemon among the processes that have to run beside QEMU.
+fn virtiofsd(socket: &str, device: &Resolved<'_, Filesystem>, cx: &Context<'_>, out: &mut Args) {
+    let filesystem = device.spec;
+    let none = Virtiofsd::default();
+    let settings = filesystem.binary.as_ref().unwrap_or(&none);
+    let FilesystemSource::Mount { dir, .. } = &filesystem.source else { return };
+    let dir = cx.config().path(dir.as_deref().unwrap_or_default());
+    if dir.contains(',') {
+        let message = "the virtiofs daemon takes no path with a comma";
+        out.problem(Diagnostic::error(Code::Unsupported, device.at("source/@dir"), message));
+    }
+    if let Some(idmap) = &filesystem.idmap {
+        cx.not_yet("`<idmap>`", idmap.meta.origin, out);
+    }
+    out.file(&dir, Access::Read, device.at("source/@dir"));
+    let supervised = cx.config().supervised;
+    let link = match supervised {
+        true => Link::Listen(socket.to_owned()),
+        false => Link::Makes(socket.to_owned()),
+    };
+    let program =
+        settings.path.as_ref().map_or_else(|| "virtiofsd".to_owned(), |path| cx.config().path(path));
+    let mut helper = Helper::new(program, device.alias, link, device.at("driver/@type"));
+    helper.args.push(match supervised {
+        true => Word::Socket { before: "--fd=" },
+        false => Word::Text(format!("--socket-path={socket}")),
+    });
+    let switch = |value: Option<OnOff>, name: &str| match value {
+        Some(OnOff::On) => format!(",{name}"),
+        Some(OnOff::Off) => format!(",no_{name}"),
+        None => String::new(),
+    };
+    let mut options = format!("source={dir}");
+    if let Some(mode) = settings.cache {
+        options.push_str(&format!(",cache={mode}"));
+    }
+    if let Some(mode) = settings.sandbox {
+        options.push_str(&format!(",sandbox={mode}"));
+    }
+    options.push_str(&switch(settings.xattr, "xattr"));
+    options.push_str(&switch(settings.lock_flock, "flock"));
+    options.push_str(&switch(settings.lock_posix, "posix_lock"));
+    helper.args(["-o".to_owned(), options]);
+    helper.args(settings.thread_pool_size.map(|size| format!("--thread-pool-size={size}")));
+    helper.args(settings.openfiles_max.map(|max| format!("--rlimit-nofile={max}")));
+    // Since virtiofsd 1.13.
+    helper.args(filesystem.readonly.then_some("--readonly"));
+    out.needs.helpers.push(helper);
+}
+
 /// A directory that a daemon shares.
 fn vhost_user(device: &Resolved<'_, Filesystem>, cx: &Context<'_>, out: &mut Args) {
     let filesystem = device.spec;
@@ -108,8 +162,9 @@ fn vhost_user(device: &Resolved<'_, Filesystem>, cx: &Context<'_>, out: &mut Arg
     let path = match filesystem.source.socket() {
         Some(socket) => cx.config().path(socket),
         None if cx.config().layout == Layout::Run => {
-            cx.not_yet("a virtiofs daemon that is started with the guest", device.at("driver/@type"), out);
-            return;
+            let path = format!("{}/{}-fs.sock", cx.guest_dir(), device.alias);
+            virtiofsd(&path, device, cx, out);
+            path
         }
         None => format!("{}/{}-fs.sock", cx.guest_dir(), device.alias),
     };

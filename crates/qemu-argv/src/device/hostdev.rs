@@ -12,6 +12,7 @@ use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
 use crate::host::FdRequest;
+use crate::needs::{Access, HostFile};
 use crate::props::Props;
 use crate::resolve::Resolving;
 use crate::{address, boot, rom, virtio};
@@ -132,9 +133,19 @@ fn vfio_pci(ramfb: Option<OnOff>) -> &'static str {
 }
 
 fn pci(source: &PciHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, out: &mut Args) {
+    let address = host(&source.address);
+    // VFIO hands over groups of devices, and has a file for each; without one nobody has given it the device.
+    let group = cx.inputs.host.pci_device(&address).and_then(|device| device.iommu_group);
+    let (path, access) = match group {
+        Some(group) => (format!("/dev/vfio/{group}"), Access::Write),
+        None => (format!("/sys/bus/pci/devices/{address}/iommu_group"), Access::Read),
+    };
+    let help = Some("bind the device to the host's driver `vfio-pci` first");
+    let origin = device.at("source/address");
+    out.needs.files.push(HostFile { path, access, template: None, help, origin });
     let partner = device.spec.teaming.as_ref().and_then(|teaming| teaming.persistent.clone());
     let props = Props::new("driver", vfio_pci(source.ramfb), device.origin)
-        .set_at("host", host(&source.address), device.at("source/address"))
+        .set_at("host", address, device.at("source/address"))
         .set("id", device.alias);
     let props = boot::bootindex(props, device.info, None)
         .set_at("failover_pair_id", partner, device.at("teaming/@persistent"))
@@ -153,6 +164,7 @@ fn usb(source: &UsbHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, ou
     let props = match (bus, port) {
         (Some(bus), Some(port)) if cx.has(Capability::UsbHostHostdevice) => {
             let path = format!("/dev/bus/usb/{bus:03}/{port:03}");
+            out.file(&path, Access::Write, device.at("source/address"));
             props.set_at("hostdevice", path, device.at("source/address"))
         }
         (Some(bus), Some(port)) => props.set_at("hostbus", bus, device.at("source/address/@bus")).set_at(
@@ -193,6 +205,9 @@ fn mdev(source: &MdevHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, 
         MdevModel::VfioAp => ("vfio-ap", Capability::VfioAp),
     };
     let folder = source.uuid.as_ref().map(|uuid| format!("/sys/bus/mdev/devices/{uuid}"));
+    if let Some(folder) = &folder {
+        out.file(folder, Access::Read, device.at("source/address/@uuid"));
+    }
     let props = Props::new("driver", driver, device.origin)
         .set("id", device.alias)
         .set_at("sysfsdev", folder, device.at("source/address/@uuid"))

@@ -6,8 +6,9 @@ mod check;
 mod defaults;
 mod hostdev;
 mod passt;
+mod tap;
 
-use domain_model::device::interface::Interface;
+use domain_model::device::interface::{Interface, InterfaceSource};
 use domain_model::virtio::VirtioModel;
 use domain_model::xml::Text;
 use domain_model::{Device, Diagnostic, Domain};
@@ -65,6 +66,15 @@ impl QemuDevice for Interface {
     }
 }
 
+/// Whether QEMU starts programs for its network cards unless it inherits their descriptors.
+pub(crate) fn starts_helpers(domain: &Domain) -> bool {
+    domain.devices.interfaces.iter().any(|nic| match &nic.spec.source {
+        InterfaceSource::Bridge(_) | InterfaceSource::Network(_) => true,
+        InterfaceSource::Ethernet(_) => nic.spec.script.is_some() || nic.spec.downscript.is_some(),
+        _ => false,
+    })
+}
+
 /// How many cards are devices of the host whose QEMU ids nobody chose.
 pub(super) fn hostdev_aliases(domain: &Domain, inputs: Inputs<'_>) -> usize {
     let interfaces = domain.devices.interfaces.iter();
@@ -81,4 +91,10 @@ fn backend_id(nic: &Resolved<'_, Interface>) -> String {
 /// The virtio model that a card is, if it is one.
 fn virtio_model(card: &Interface) -> Option<VirtioModel> {
     card.model.as_deref().and_then(|model| VirtioModel::parse(model).ok())
+}
+
+/// The number of pairs of queues, if there are several.
+fn several_queues(nic: &Resolved<'_, Interface>) -> Option<u32> {
+    let queues = nic.spec.driver.as_ref()?.queues?.get();
+    Some(queues).filter(|queues| *queues > 1)
 }

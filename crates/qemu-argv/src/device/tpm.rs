@@ -1,7 +1,7 @@
 //! `<tpm>`: trusted platform modules.
 
 use caps_parser::Capability;
-use domain_model::device::tpm::{Tpm, TpmBackendKind, TpmModel, TpmVersion};
+use domain_model::device::tpm::{Tpm, TpmBackendKind, TpmEmulator, TpmModel, TpmStorage, TpmVersion};
 use domain_model::os::Arch;
 use domain_model::{Code, Device, Diagnostic, Domain};
 
@@ -10,6 +10,7 @@ use crate::arg::Args;
 use crate::config::Layout;
 use crate::context::{Context, Inputs, Resolved};
 use crate::host::FdRequest;
+use crate::needs::{Helper, Link, Word};
 use crate::props::Props;
 use crate::resolve::Resolving;
 use crate::resolve::board::Board;
@@ -99,8 +100,11 @@ impl QemuDevice for Tpm {
             TpmBackendKind::Passthrough { device: path } => {
                 passthrough(path.as_deref().unwrap_or(HOST_TPM), &id, device, cx, out)
             }
-            TpmBackendKind::Emulator(_) => {
+            TpmBackendKind::Emulator(settings) => {
                 let socket = emulator_socket(cx);
+                if cx.config().layout == Layout::Run {
+                    swtpm(settings, &socket, device, cx, out);
+                }
                 emulator(&socket, &id, device, out)
             }
             TpmBackendKind::External { source } => {
@@ -153,6 +157,59 @@ fn emulator_socket(cx: &Context<'_>) -> String {
         }
         (None, Layout::Run) => format!("{}/swtpm.sock", cx.guest_dir()),
     }
+}
+
+/// Names swtpm among the processes that have to run beside QEMU.
+fn swtpm(settings: &TpmEmulator, socket: &str, device: &Resolved<'_, Tpm>, cx: &Context<'_>, out: &mut Args) {
+    if settings.encryption.is_some() {
+        cx.not_yet("the encrypted state of a TPM", device.at("backend/encryption"), out);
+    }
+    if settings.profile.is_some() {
+        cx.not_yet("a profile of a TPM", device.at("backend/profile"), out);
+    }
+    let supervised = cx.config().supervised;
+    let link = match supervised {
+        true => Link::Listen(socket.to_owned()),
+        false => Link::Makes(socket.to_owned()),
+    };
+    let mut helper = Helper::new("swtpm", device.alias, link, device.at("backend"));
+    helper.args(["socket", "--ctrl"]);
+    helper.args.push(match supervised {
+        true => Word::Socket { before: "type=unixio,fd=" },
+        false => Word::Text(format!("type=unixio,path={socket},mode=0600")),
+    });
+    let path = settings.source.as_ref().map(|source| cx.config().path(&source.path));
+    let is_dir = settings.source.as_ref().is_none_or(|source| source.kind == Some(TpmStorage::Dir));
+    let state = path.unwrap_or_else(|| format!("{}/{}", cx.config().swtpm_dir, cx.name()));
+    if state.contains(',') {
+        let message = "swtpm takes no path with a comma";
+        out.problem(Diagnostic::error(Code::Unsupported, device.at("backend"), message));
+    }
+    helper.args(["--tpmstate".to_owned()]);
+    helper.args([match is_dir {
+        true => format!("dir={state},mode=0600"),
+        false => format!("backend-uri=file://{state},mode=0600"),
+    }]);
+    let is_v2 = settings.version != Some(TpmVersion::V1_2);
+    helper.args(is_v2.then_some("--tpm2"));
+    // It has nothing to do without QEMU, so it goes with the connection.
+    helper.args(["--terminate"]);
+    if let Some(level) = settings.debug.filter(|level| *level > 0) {
+        // Its standard error, which whoever starts it reads.
+        helper.args(["--log".to_owned(), format!("fd=2,level={level}")]);
+    }
+    let banks = settings.active_pcr_banks;
+    let named =
+        [(banks.sha1, "sha1"), (banks.sha256, "sha256"), (banks.sha384, "sha384"), (banks.sha512, "sha512")];
+    let named: Vec<&str> = named.into_iter().filter_map(|(active, name)| active.then_some(name)).collect();
+    if is_v2 && !named.is_empty() {
+        // The banks are chosen when the state is made; a guest may have sealed secrets to what they hold since.
+        let place = if is_dir { state.clone() } else { format!("file://{state}") };
+        let args = ["--tpm2", "--tpmstate", &place, "--pcr-banks", &named.join(","), "--not-overwrite"];
+        helper.setup = Some(("swtpm_setup".to_owned(), args.map(str::to_owned).to_vec()));
+    }
+    helper.folder = Some(state).filter(|_| is_dir);
+    out.needs.helpers.push(helper);
 }
 
 /// The proxy of pSeries machines, which has no backend of its own.

@@ -14,6 +14,7 @@ use domain_model::{Code, Diagnostic, Domain};
 use super::descriptor::{Descriptor, Flash, FlashMode, Image, Mapping, in_force};
 use crate::arg::Args;
 use crate::context::Context;
+use crate::needs::Access;
 use crate::props::{Props, Value};
 use crate::resolve::Resolving;
 
@@ -284,6 +285,9 @@ fn nvram(cx: &mut Resolving<'_>) {
     }
 }
 
+/// The flash memory with the variables.
+const VARIABLES: &str = "pflash1";
+
 /// One of the two flash memories: the firmware, and its variables.
 struct Unit<'a> {
     name: &'static str,
@@ -326,7 +330,7 @@ fn units<'a>(cx: &'a Context<'_>) -> Vec<Unit<'a>> {
         let format = nvram.format.unwrap_or(FirmwareFormat::Raw);
         let layered = format != FirmwareFormat::Raw || !cx.has(Capability::BlockjobBackingMaskProtocol);
         units.extend(path.map(|path| Unit {
-            name: "pflash1",
+            name: VARIABLES,
             path: cx.config().path(path),
             format,
             read_only: false,
@@ -352,6 +356,7 @@ pub(crate) fn blockdevs(cx: &Context<'_>, out: &mut Args) {
     }
     for unit in units(cx) {
         let origin = unit.meta.origin;
+        note(&unit, cx, out);
         let storage = Props::new("driver", "file", origin)
             .set("filename", unit.path.as_str())
             .set("node-name", format!("libvirt-{}-storage", unit.name));
@@ -376,6 +381,22 @@ pub(crate) fn blockdevs(cx: &Context<'_>, out: &mut Args) {
     }
 }
 
+/// Notes the file of a flash memory; one with variables that is not there yet is made from its template.
+fn note(unit: &Unit<'_>, cx: &Context<'_>, out: &mut Args) {
+    let access = if unit.read_only { Access::Read } else { Access::Write };
+    out.file(unit.path.as_str(), access, unit.meta.origin);
+    let nvram = cx.domain.os.nvram.as_ref().filter(|_| unit.name == VARIABLES);
+    let Some(nvram) = nvram else { return };
+    let template_format = nvram.template_format.unwrap_or(FirmwareFormat::Raw);
+    if nvram.template.is_some() && template_format != unit.format && !cx.is_libvirt() {
+        let what = format!("variables in `{}` made from a template in `{template_format}`", unit.format);
+        cx.not_yet(&what, unit.meta.at("@format"), out);
+    }
+    if let (Some(file), Some(template)) = (out.needs.files.last_mut(), &nvram.template) {
+        file.template = Some(cx.config().path(template));
+    }
+}
+
 /// Tells the machine of its flash memory.
 pub(crate) fn pflash_options(props: Props, cx: &Context<'_>) -> Props {
     units(cx).iter().fold(props, |props, unit| props.set_at(unit.name, unit.node(), unit.meta.origin))
@@ -396,6 +417,10 @@ pub(crate) fn bios(cx: &Context<'_>, out: &mut Args) {
         }
         Some(LoaderType::Rom) | None => {
             if let Some(path) = &loader.path {
+                // A bare name is looked for among QEMU's own firmware.
+                if path.contains('/') {
+                    out.file(cx.config().path(path), Access::Read, loader.meta.origin);
+                }
                 out.text("-bios", cx.config().path(path), loader.meta.origin);
             }
         }

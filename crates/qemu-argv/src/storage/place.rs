@@ -7,6 +7,7 @@ use super::{Image, nbdkit, protocol};
 use crate::arg::Args;
 use crate::context::Context;
 use crate::host::FileKind;
+use crate::needs::Access;
 use crate::props::Props;
 
 /// What says where the content is; `None` if it cannot be said.
@@ -17,6 +18,7 @@ pub(super) fn storage(
     out: &mut Args,
 ) -> Option<Props> {
     let origin = image.meta.origin;
+    note(image, cx, out);
     let file = |driver: &str, path: &str, at: &'static str| {
         let (io, io_origin) = image.of_driver(|driver| driver.io, "@io");
         Props::new("driver", driver, origin)
@@ -65,6 +67,21 @@ pub(super) fn storage(
         }
         // The disk speaks to the process itself; there is no node.
         SourceKind::VhostUser(_) => None,
+    }
+}
+
+/// Notes the file that QEMU will open.
+fn note(image: &Image<'_>, cx: &Context<'_>, out: &mut Args) {
+    let (path, at) = match &image.source.kind {
+        SourceKind::File(source) if source.fdgroup.is_none() => (&source.path, "source/@file"),
+        SourceKind::Block { path } => (path, "source/@dev"),
+        SourceKind::Dir { path } => (path, "source/@dir"),
+        _ => return,
+    };
+    // Images below the top one are opened for writing only by jobs that come later.
+    let access = if image.readonly || !image.is_top { Access::Read } else { Access::Write };
+    if let Some(path) = path {
+        out.file(cx.config().path(path), access, image.meta.at(at));
     }
 }
 

@@ -1,8 +1,8 @@
 //! Command lines of small domains, for tests of device families.
 
 use caps_parser::{Capabilities, Capability};
-use domain_model::{Document, Domain};
-use qemu_argv::{Config, FdRequest, Inputs, Layout, RecordedHost};
+use domain_model::{Diagnostic, Document, Domain};
+use qemu_argv::{CommandLine, Config, FdRequest, Inputs, Layout, RecordedHost};
 
 /// A QEMU of today: what it can do, as far as the tests need it.
 #[allow(dead_code)]
@@ -27,29 +27,22 @@ pub fn arguments(domain_type: &str, devices: &str, caps: &[Capability], config: 
     if problems.is_empty() { lines } else { problems }
 }
 
+/// What the host has to have ready for a guest with these devices.
+#[allow(dead_code)]
+pub fn needs(domain_type: &str, devices: &str, caps: &[Capability], config: &Config) -> qemu_argv::Needs {
+    lowered(domain_type, devices, caps, config).map(|(line, _)| line.needs).unwrap_or_default()
+}
+
 fn build(
     domain_type: &str,
     devices: &str,
     flags: &[Capability],
     config: &Config,
 ) -> (Vec<String>, Vec<String>) {
-    let xml = format!(
-        "<domain type='{domain_type}'><name>guest</name><memory unit='MiB'>64</memory><os>\
-         <type arch='x86_64' machine='pc'>hvm</type><boot dev='network'/></os><devices>\
-         <controller type='usb' model='none'/><memballoon model='none'/>{devices}</devices></domain>"
-    );
-    let document = match Document::parse("test", xml) {
-        Ok(document) => document,
-        Err(error) => return (Vec::new(), vec![error.to_string()]),
+    let (command_line, problems) = match lowered(domain_type, devices, flags, config) {
+        Ok(built) => built,
+        Err(error) => return (Vec::new(), vec![error]),
     };
-    let (domain, mut problems) = Domain::read(&document);
-    let caps = Capabilities::from_flags(flags.iter().copied());
-    let host = RecordedHost::default();
-    let inputs = Inputs { caps: &caps, host: &host, config };
-    let (resolved, more) = qemu_argv::resolve(&domain, inputs);
-    problems.extend(more);
-    let (command_line, more) = qemu_argv::lower(&resolved, inputs);
-    problems.extend(more);
     let mut fds = |request: &FdRequest| format!("<{request:?}>");
     let lines = command_line
         .args
@@ -59,7 +52,31 @@ fn build(
     (lines.collect(), problems.collect())
 }
 
+fn lowered(
+    domain_type: &str,
+    devices: &str,
+    flags: &[Capability],
+    config: &Config,
+) -> Result<(CommandLine, Vec<Diagnostic>), String> {
+    let xml = format!(
+        "<domain type='{domain_type}'><name>guest</name><memory unit='MiB'>64</memory><os>\
+         <type arch='x86_64' machine='pc'>hvm</type><boot dev='network'/></os><devices>\
+         <controller type='usb' model='none'/><memballoon model='none'/>{devices}</devices></domain>"
+    );
+    let document = Document::parse("test", xml).map_err(|error| error.to_string())?;
+    let (domain, mut problems) = Domain::read(&document);
+    let caps = Capabilities::from_flags(flags.iter().copied());
+    let host = RecordedHost::default();
+    let inputs = Inputs { caps: &caps, host: &host, config };
+    let (resolved, more) = qemu_argv::resolve(&domain, inputs);
+    problems.extend(more);
+    let (command_line, more) = qemu_argv::lower(&resolved, inputs);
+    problems.extend(more);
+    Ok((command_line, problems))
+}
+
 /// The configuration of a layout, everything else at its default.
+#[allow(dead_code)]
 pub fn layout(layout: Layout) -> Config {
     Config { layout, ..Config::default() }
 }

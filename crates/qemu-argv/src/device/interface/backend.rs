@@ -2,18 +2,21 @@
 
 use domain_model::chardev::Reconnect;
 use domain_model::device::interface::{
-    DriverName, Endpoint, Ethernet, Interface, InterfaceSource, Ip, Socket, Vhostuser, VhostuserMode,
+    Endpoint, Interface, InterfaceSource, Ip, Network, Socket, Vhostuser, VhostuserMode,
 };
 use domain_model::xml::text::YesNo;
 use domain_model::{Code, Diagnostic};
 
-use super::{passt, virtio_model};
+use super::{passt, several_queues, tap};
 use crate::arg::Args;
 use crate::config::Layout;
 use crate::context::{Context, Resolved};
-use crate::dialect::Era;
 use crate::host::{FdRequest, NetworkPlug};
-use crate::props::{ListStyle, Props, Value};
+use crate::props::Props;
+
+/// What helps whose virtual network is not there.
+const INSTEAD: &str = "start it, or replace it for one run: `domx run --net user`, `--net passt` or \
+                       `--net bridge=NAME`";
 
 /// The backend of a card without its id, and what has to stand in front of it; `None` if there is none or
 /// something is wrong.
@@ -24,40 +27,19 @@ pub(super) fn backend(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut
         InterfaceSource::User { .. } if nic.spec.uses_passt() => Some(passt::stream(nic, cx, out)),
         InterfaceSource::User { .. } => Some(addresses(backend("user"), nic)),
         InterfaceSource::Internal { .. } => Some(backend("user")),
-        InterfaceSource::Ethernet(ethernet) => Some(ethernet_tap(nic, ethernet, cx, out)),
-        InterfaceSource::Bridge(bridge) => match cx.config().layout {
-            Layout::Libvirt => Some(inherited_tap(nic, true)),
-            Layout::Run => {
-                Some(backend("bridge").set_at("br", bridge.bridge.as_deref(), nic.at("source/@bridge")))
-            }
-        },
-        InterfaceSource::Network(network) => match cx.config().layout {
-            Layout::Libvirt => Some(inherited_tap(nic, true)),
-            Layout::Run => {
-                let name = network.port.network.as_deref().unwrap_or_default();
-                let origin = nic.at("source/@network");
-                match cx.inputs.host.network(name) {
-                    Some(NetworkPlug::Bridge(bridge)) => Some(backend("bridge").set_at("br", bridge, origin)),
-                    Some(NetworkPlug::Direct(_) | NetworkPlug::Hostdev(_)) => {
-                        cx.not_yet("a virtual network without a bridge", origin, out);
-                        None
-                    }
-                    None => {
-                        let message = format!("no virtual network `{name}` is known on this host");
-                        let problem = Diagnostic::error(Code::NotFound, origin, message);
-                        out.problem(problem.help("use `<interface type='user'/>`, or `type='bridge'`"));
-                        None
-                    }
-                }
-            }
-        },
-        InterfaceSource::Direct(_) => match cx.config().layout {
-            Layout::Libvirt => Some(inherited_tap(nic, true)),
-            Layout::Run => {
-                cx.not_yet("a macvtap device", origin, out);
-                None
-            }
-        },
+        InterfaceSource::Ethernet(ethernet) => tap::ethernet(nic, ethernet, cx, out),
+        InterfaceSource::Bridge(bridge) => {
+            let bridge = bridge.bridge.as_deref().unwrap_or_default();
+            tap::bridged(nic, bridge, nic.at("source/@bridge"), cx, out)
+        }
+        InterfaceSource::Network(_) | InterfaceSource::Direct(_) if cx.config().layout == Layout::Libvirt => {
+            Some(tap::inherited(nic, true, tap::uses_vhost(nic)))
+        }
+        InterfaceSource::Network(network) => virtual_network(nic, network, cx, out),
+        InterfaceSource::Direct(_) => {
+            cx.not_yet("a macvtap device", origin, out);
+            None
+        }
         InterfaceSource::Client(socket) => Some(endpoint(backend("socket"), "connect", &socket.remote, nic)),
         InterfaceSource::Server(socket) => Some(endpoint(backend("socket"), "listen", &socket.remote, nic)),
         InterfaceSource::Mcast(socket) => Some(endpoint(backend("socket"), "mcast", &socket.remote, nic)),
@@ -80,15 +62,6 @@ pub(super) fn backend(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut
     }
 }
 
-/// The number of pairs of queues, at least one.
-fn queues(nic: &Resolved<'_, Interface>) -> u32 {
-    nic.spec.driver.as_ref().and_then(|driver| driver.queues).map_or(1, |queues| queues.get())
-}
-
-fn several_queues(nic: &Resolved<'_, Interface>) -> Option<u32> {
-    Some(queues(nic)).filter(|queues| *queues > 1)
-}
-
 /// The guest's addresses in QEMU's own network.
 fn addresses(props: Props, nic: &Resolved<'_, Interface>) -> Props {
     nic.spec.ips.iter().fold(props, |props, Ip { address, prefix, meta, .. }| {
@@ -105,74 +78,28 @@ fn addresses(props: Props, nic: &Resolved<'_, Interface>) -> Props {
     })
 }
 
-/// A TAP device that somebody else opens: libvirt, which has the rights to.
-fn inherited_tap(nic: &Resolved<'_, Interface>, bridged: bool) -> Props {
-    let device = nic.alias.to_owned();
-    let tap = |queue| FdRequest::Tap { device: device.clone(), queue, bridged };
-    let props = descriptors(Props::new("type", "tap", nic.at("@type")), "fd", "fds", nic, tap);
-    let vhost = |queue| FdRequest::VhostNet { device: device.clone(), queue };
-    let props = match uses_vhost(nic) {
-        true => descriptors(
-            props.set_at("vhost", true, nic.at("driver/@name")),
-            "vhostfd",
-            "vhostfds",
-            nic,
-            vhost,
-        ),
-        false => props,
-    };
-    props.set_at("sndbuf", nic.spec.sndbuf, nic.at("tune/sndbuf"))
-}
-
-/// One descriptor for each pair of queues.
-fn descriptors(
-    props: Props,
-    one: &str,
-    many: &str,
+/// A card of a virtual network of libvirt's, on the bridge of that network.
+fn virtual_network(
     nic: &Resolved<'_, Interface>,
-    request: impl Fn(u32) -> FdRequest,
-) -> Props {
-    match several_queues(nic) {
-        None => props.set(one, request(0)),
-        Some(queues) => {
-            let values = (0..queues).map(|queue| Value::Fd(request(queue))).collect();
-            props.set_at(many, Value::List(values, ListStyle::Colons), nic.at("driver/@queues"))
-        }
-    }
-}
-
-/// The kernel moves the packets of virtio cards, unless the domain wants QEMU to do it.
-fn uses_vhost(nic: &Resolved<'_, Interface>) -> bool {
-    let name = nic.spec.driver.as_ref().and_then(|driver| driver.name);
-    virtio_model(nic.spec).is_some() && name != Some(DriverName::Qemu)
-}
-
-fn ethernet_tap(
-    nic: &Resolved<'_, Interface>,
-    ethernet: &Ethernet,
+    network: &Network,
     cx: &Context<'_>,
     out: &mut Args,
-) -> Props {
-    if cx.config().layout == Layout::Libvirt && cx.dialect.era == Era::Modern {
-        return inherited_tap(nic, false);
+) -> Option<Props> {
+    let name = network.port.network.as_deref().unwrap_or_default();
+    let origin = nic.at("source/@network");
+    match cx.inputs.host.network(name) {
+        Some(NetworkPlug::Bridge(bridge)) => tap::bridged(nic, &bridge, origin, cx, out),
+        Some(NetworkPlug::Direct(_) | NetworkPlug::Hostdev(_)) => {
+            cx.not_yet("a virtual network without a bridge", origin, out);
+            None
+        }
+        None => {
+            let message = format!("no virtual network `{name}` runs on this host");
+            let problem = Diagnostic::error(Code::NotFound, origin, message);
+            out.problem(problem.help(INSTEAD));
+            None
+        }
     }
-    let _ = (ethernet, out);
-    let script = |path: &Option<String>| match (path, cx.dialect.era) {
-        (Some(path), _) => Some(path.clone()),
-        // Without a script, QEMU runs its own default one, which is rarely there.
-        (None, Era::Modern) => Some("no".to_owned()),
-        (None, Era::Historic) => None,
-    };
-    let vhost = nic.spec.driver.as_ref().and_then(|driver| driver.name) == Some(DriverName::Vhost);
-    Props::new("type", "tap", nic.at("@type"))
-        .set_at("ifname", nic.spec.target_dev.as_deref(), nic.at("target/@dev"))
-        .set_at("script", script(&nic.spec.script), nic.at("script/@path"))
-        .when(cx.dialect.era == Era::Modern, |props| {
-            props.set_at("downscript", script(&nic.spec.downscript), nic.at("downscript/@path"))
-        })
-        .set_at("vhost", vhost.then_some(true), nic.at("driver/@name"))
-        .set_at("queues", several_queues(nic), nic.at("driver/@queues"))
-        .set_at("sndbuf", nic.spec.sndbuf, nic.at("tune/sndbuf"))
 }
 
 /// `address:port`
@@ -196,12 +123,7 @@ fn vhostuser(nic: &Resolved<'_, Interface>, socket: &Vhostuser, cx: &Context<'_>
     let start = Props::new("backend", "socket", nic.at("source")).set("id", &id);
     let props = match (nic.spec.uses_passt(), &socket.path) {
         (false, Some(path)) => start.set_at("path", cx.config().path(path), nic.at("source/@path")),
-        (true, _) | (false, None) => {
-            let origin = nic.at("backend/@type");
-            let path = passt::socket(nic, cx);
-            passt::helper(nic, path.clone(), cx, out);
-            crate::chardev::reconnect(start.set_at("path", path, origin), passt::RECONNECT, origin, cx)
-        }
+        (true, _) | (false, None) => passt::chardev(start, nic, cx, out),
     };
     let props = match socket.mode {
         Some(VhostuserMode::Server) => props.set_at("server", true, nic.at("source/@mode")),

@@ -4,16 +4,18 @@ use caps_parser::Capability;
 use domain_model::device::interface::{Interface, InterfaceSource, PortForward, PortProtocol, PortRange};
 use domain_model::xml::text::YesNo;
 
-use crate::arg::{Args, Helper};
+use crate::arg::Args;
 use crate::config::Layout;
 use crate::context::{Context, Resolved};
-use crate::props::Props;
+use crate::host::FdRequest;
+use crate::needs::{Helper, Link, Word};
+use crate::props::{Props, Value};
 
 /// Seconds after which QEMU connects again when passt has gone.
-pub(super) const RECONNECT: u32 = 5;
+const RECONNECT: u32 = 5;
 
 /// Where passt listens for QEMU.
-pub(super) fn socket(nic: &Resolved<'_, Interface>, cx: &Context<'_>) -> String {
+fn socket(nic: &Resolved<'_, Interface>, cx: &Context<'_>) -> String {
     match cx.config().layout {
         Layout::Libvirt => {
             let guest = cx.config().short_name(cx.name());
@@ -23,13 +25,29 @@ pub(super) fn socket(nic: &Resolved<'_, Interface>, cx: &Context<'_>) -> String 
     }
 }
 
+/// How a card reaches passt.
+fn link(nic: &Resolved<'_, Interface>, cx: &Context<'_>) -> Link {
+    match cx.config().supervised && cx.config().layout == Layout::Run {
+        true => Link::Pair,
+        false => Link::Makes(socket(nic, cx)),
+    }
+}
+
 /// The backend that speaks to passt.
 pub(super) fn stream(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut Args) -> Props {
     let origin = nic.at("backend/@type");
-    let path = socket(nic, cx);
-    let address = Props::plain(origin).set("type", "unix").set("path", &path);
-    helper(nic, path, cx, out);
-    let props = Props::new("type", "stream", origin).set("addr", address).set("server", false);
+    let stream = Props::new("type", "stream", origin);
+    let path = match helper(nic, cx, out) {
+        // passt lives as long as the connection, so nobody could be connected to again.
+        Link::Pair => {
+            let fd = Value::Fd(FdRequest::Helper { device: nic.alias.to_owned() });
+            let address = Props::plain(origin).set("type", "fd").set("str", fd);
+            return stream.set("addr", address).set("server", false);
+        }
+        Link::Makes(path) | Link::Listen(path) => path,
+    };
+    let address = Props::plain(origin).set("type", "unix").set("path", path);
+    let props = stream.set("addr", address).set("server", false);
     if cx.has(Capability::NetdevStreamReconnectMs) {
         props.set("reconnect-ms", u64::from(RECONNECT) * 1000)
     } else {
@@ -37,10 +55,35 @@ pub(super) fn stream(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut 
     }
 }
 
-/// Names passt among the processes that have to run beside QEMU.
-pub(super) fn helper(nic: &Resolved<'_, Interface>, socket: String, cx: &Context<'_>, out: &mut Args) {
-    let mut args = vec!["--one-off".to_owned(), "--socket".to_owned(), socket.clone()];
-    let mut option = |name: &str, value: String| args.extend([name.to_owned(), value]);
+/// The socket by which a card speaks vhost-user with passt: what a `-chardev` says of it.
+pub(super) fn chardev(
+    props: Props,
+    nic: &Resolved<'_, Interface>,
+    cx: &Context<'_>,
+    out: &mut Args,
+) -> Props {
+    let origin = nic.at("backend/@type");
+    match helper(nic, cx, out) {
+        Link::Pair => props.set("fd", Value::Fd(FdRequest::Helper { device: nic.alias.to_owned() })),
+        Link::Makes(path) | Link::Listen(path) => {
+            crate::chardev::reconnect(props.set_at("path", path, origin), RECONNECT, origin, cx)
+        }
+    }
+}
+
+/// Names passt among the processes that have to run beside QEMU, and says how it is reached.
+fn helper(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut Args) -> Link {
+    let link = link(nic, cx);
+    let mut helper = Helper::new("passt", nic.alias, link.clone(), nic.at("backend/@type"));
+    match &link {
+        Link::Pair => {
+            // In the background it would be nobody's child.
+            helper.args(["--foreground", "--fd"]);
+            helper.args.push(Word::Socket { before: "" });
+        }
+        Link::Makes(path) | Link::Listen(path) => helper.args(["--one-off", "--socket", path]),
+    }
+    let mut option = |name: &str, value: String| helper.args([name.to_owned(), value]);
     if let Some(mtu) = nic.spec.mtu {
         option("--mtu", mtu.to_string());
     }
@@ -68,9 +111,9 @@ pub(super) fn helper(nic: &Resolved<'_, Interface>, socket: String, cx: &Context
         };
         option(name, ports(forward));
     }
-    args.extend(is_vhost_user.then(|| "--vhost-user".to_owned()));
-    let program = "passt".to_owned();
-    out.helpers.push(Helper { program, args, socket, origin: nic.at("backend/@type") });
+    helper.args(is_vhost_user.then_some("--vhost-user"));
+    out.needs.helpers.push(helper);
+    link
 }
 
 /// `ADDRESS%DEV/22:2022,1000-1050,~1020`

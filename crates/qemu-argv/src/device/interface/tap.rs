@@ -1,0 +1,229 @@
+//! TAP devices: cards on bridges and virtual networks.
+
+use domain_model::device::interface::{DriverName, Ethernet, Interface, MacTableManager};
+use domain_model::values::MacAddress;
+use domain_model::xml::text::YesNo;
+use domain_model::{Code, Diagnostic, Origin};
+
+use super::{several_queues, virtio_model};
+use crate::arg::Args;
+use crate::config::Layout;
+use crate::context::{Context, Resolved};
+use crate::dialect::Era;
+use crate::host::FdRequest;
+use crate::needs::Tap;
+use crate::props::{ListStyle, Props, Value};
+
+/// The device that makes TAP devices.
+const CLONE: &str = "/dev/net/tun";
+/// The device by which the kernel moves the packets of virtio cards.
+const VHOST: &str = "/dev/vhost-net";
+/// The first byte of the address of a TAP device: above all others, so that a bridge, which takes the lowest
+/// address of its ports, does not change its own when guests come and go.
+const FIRST_BYTE: u8 = 0xfe;
+
+/// A card on a bridge.
+pub(super) fn bridged(
+    nic: &Resolved<'_, Interface>,
+    bridge: &str,
+    origin: Origin,
+    cx: &Context<'_>,
+    out: &mut Args,
+) -> Option<Props> {
+    if cx.config().layout == Layout::Libvirt {
+        return Some(inherited(nic, true, uses_vhost(nic)));
+    }
+    if !refuse(nic, cx, out) {
+        return None;
+    }
+    if !cx.config().has_monitor() {
+        // QEMU starts its helper for bridges, which has the rights that its user lacks.
+        let props = Props::new("type", "bridge", nic.at("@type"));
+        return Some(props.set_at("br", bridge, origin));
+    }
+    let mac = own_mac(nic, out)?;
+    let tap = Tap { bridge: Some(bridge.to_owned()), mac: Some(mac), origin, ..tap(nic, cx) };
+    Some(handed_over(nic, tap, true, cx, out))
+}
+
+/// A card on a device of the host that a script or an administrator connects.
+pub(super) fn ethernet(
+    nic: &Resolved<'_, Interface>,
+    ethernet: &Ethernet,
+    cx: &Context<'_>,
+    out: &mut Args,
+) -> Option<Props> {
+    if cx.config().layout == Layout::Libvirt && cx.dialect.era == Era::Modern {
+        return Some(inherited(nic, false, uses_vhost(nic)));
+    }
+    if cx.config().layout == Layout::Run && !refuse(nic, cx, out) {
+        return None;
+    }
+    if cx.config().layout == Layout::Libvirt || !cx.config().supervised {
+        return Some(opened_by_qemu(nic, cx));
+    }
+    let exists = nic.spec.target_managed == Some(YesNo::No);
+    let name = nic.spec.target_dev.clone().or_else(|| ethernet.dev.clone());
+    let name = name.filter(|name| exists || !is_made_up(name));
+    let mac = nic.spec.mac.map(|MacAddress([first, rest @ ..])| {
+        // The host's end must not have the guest's own address.
+        let first = if first == FIRST_BYTE { 0xfa } else { FIRST_BYTE };
+        let [a, b, c, d, e] = rest;
+        MacAddress([first, a, b, c, d, e])
+    });
+    let script = |path: &Option<String>| path.as_ref().map(|path| cx.config().path(path));
+    let tap = Tap {
+        name,
+        exists,
+        mac: mac.filter(|_| !exists),
+        script: script(&nic.spec.script),
+        downscript: script(&nic.spec.downscript),
+        ..tap(nic, cx)
+    };
+    Some(handed_over(nic, tap, false, cx, out))
+}
+
+/// What a card says of its TAP device, whatever that is connected to.
+fn tap(nic: &Resolved<'_, Interface>, cx: &Context<'_>) -> Tap {
+    let backend = nic.spec.backend.as_ref();
+    let path = |path: Option<&String>, default: &str| {
+        path.map_or_else(|| default.to_owned(), |path| cx.config().path(path))
+    };
+    // Names that libvirt makes up stay in the XML of a guest that ran once; they are no choice.
+    let name = nic.spec.target_dev.clone().filter(|name| !is_made_up(name));
+    Tap {
+        device: nic.alias.to_owned(),
+        name,
+        exists: false,
+        queues: several_queues(nic).unwrap_or(1),
+        vnet_header: virtio_model(nic.spec).is_some(),
+        mac: None,
+        mtu: nic.spec.mtu,
+        bridge: None,
+        isolated: nic.spec.isolated == Some(YesNo::Yes),
+        script: None,
+        downscript: None,
+        clone: path(backend.and_then(|backend| backend.tap.as_ref()), CLONE),
+        vhost: path(backend.and_then(|backend| backend.vhost.as_ref()), VHOST),
+        origin: nic.at("@type"),
+    }
+}
+
+/// Whether libvirt made the name up: `vnet` and a number.
+fn is_made_up(name: &str) -> bool {
+    name.strip_prefix("vnet").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The guest's address with the first byte that TAP devices have.
+fn own_mac(nic: &Resolved<'_, Interface>, out: &mut Args) -> Option<MacAddress> {
+    let MacAddress([first, a, b, c, d, e]) = nic.spec.mac?;
+    if first == FIRST_BYTE {
+        let message = "addresses that begin with `fe` are those of the host's ends of network cards";
+        out.problem(Diagnostic::error(Code::Unsupported, nic.at("mac/@address"), message));
+        return None;
+    }
+    Some(MacAddress([FIRST_BYTE, a, b, c, d, e]))
+}
+
+/// Refuses what only libvirt sets up on the host; says whether nothing was refused.
+fn refuse(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut Args) -> bool {
+    use domain_model::device::interface::InterfaceSource;
+    let card = nic.spec;
+    let libvirt_learns = |manager: Option<MacTableManager>| manager == Some(MacTableManager::Libvirt);
+    let manages_table = match &card.source {
+        InterfaceSource::Bridge(bridge) => libvirt_learns(bridge.mac_table_manager),
+        _ => false,
+    };
+    let supervised = cx.config().supervised;
+    let refused = [
+        (card.filterref.is_some(), "a packet filter", "filterref"),
+        (card.vlan.is_some(), "a VLAN of a network card", "vlan"),
+        (card.virtualport.is_some(), "a port of a virtual switch", "virtualport"),
+        (card.bandwidth.is_some(), "a limit of a network card's bandwidth", "bandwidth"),
+        (card.coalesce_rx_frames_max.is_some(), "`<coalesce>`", "coalesce"),
+        (manages_table, "a table of MAC addresses kept by libvirt", "source/@macTableManager"),
+        (card.isolated == Some(YesNo::Yes) && !supervised, "an isolated port", "port/@isolated"),
+    ];
+    let before = out.problems.len();
+    for (_, what, path) in refused.into_iter().filter(|(is_there, ..)| *is_there) {
+        cx.not_yet(what, nic.at(path), out);
+    }
+    out.problems.len() == before
+}
+
+/// A TAP device that whoever starts QEMU opens for it.
+fn handed_over(
+    nic: &Resolved<'_, Interface>,
+    tap: Tap,
+    bridged: bool,
+    cx: &Context<'_>,
+    out: &mut Args,
+) -> Props {
+    // Without a word from the user, the kernel moves the packets where it can.
+    let wanted = nic.spec.driver.as_ref().and_then(|driver| driver.name) == Some(DriverName::Vhost);
+    let vhost = uses_vhost(nic) && (wanted || cx.inputs.host.can_open(&tap.vhost));
+    out.needs.taps.push(tap);
+    inherited(nic, bridged, vhost)
+}
+
+/// The queues of a TAP device that somebody else opens, who has the rights to.
+pub(super) fn inherited(nic: &Resolved<'_, Interface>, bridged: bool, vhost: bool) -> Props {
+    let device = nic.alias.to_owned();
+    let tap = |queue| FdRequest::Tap { device: device.clone(), queue, bridged };
+    let props = descriptors(Props::new("type", "tap", nic.at("@type")), "fd", "fds", nic, tap);
+    let request = |queue| FdRequest::VhostNet { device: device.clone(), queue };
+    let props = match vhost {
+        true => descriptors(
+            props.set_at("vhost", true, nic.at("driver/@name")),
+            "vhostfd",
+            "vhostfds",
+            nic,
+            request,
+        ),
+        false => props,
+    };
+    props.set_at("sndbuf", nic.spec.sndbuf, nic.at("tune/sndbuf"))
+}
+
+/// One descriptor for each pair of queues.
+fn descriptors(
+    props: Props,
+    one: &str,
+    many: &str,
+    nic: &Resolved<'_, Interface>,
+    request: impl Fn(u32) -> FdRequest,
+) -> Props {
+    match several_queues(nic) {
+        None => props.set(one, request(0)),
+        Some(queues) => {
+            let values = (0..queues).map(|queue| Value::Fd(request(queue))).collect();
+            props.set_at(many, Value::List(values, ListStyle::Colons), nic.at("driver/@queues"))
+        }
+    }
+}
+
+/// The kernel moves the packets of virtio cards, unless the domain wants QEMU to do it.
+pub(super) fn uses_vhost(nic: &Resolved<'_, Interface>) -> bool {
+    let name = nic.spec.driver.as_ref().and_then(|driver| driver.name);
+    virtio_model(nic.spec).is_some() && name != Some(DriverName::Qemu)
+}
+
+/// A TAP device that QEMU itself opens.
+fn opened_by_qemu(nic: &Resolved<'_, Interface>, cx: &Context<'_>) -> Props {
+    let script = |path: &Option<String>| match (path, cx.dialect.era) {
+        (Some(path), _) => Some(path.clone()),
+        // Without a script, QEMU runs its own default one, which is rarely there.
+        (None, Era::Modern) => Some("no".to_owned()),
+        (None, Era::Historic) => None,
+    };
+    let vhost = nic.spec.driver.as_ref().and_then(|driver| driver.name) == Some(DriverName::Vhost);
+    Props::new("type", "tap", nic.at("@type"))
+        .set_at("ifname", nic.spec.target_dev.as_deref(), nic.at("target/@dev"))
+        .set_at("script", script(&nic.spec.script), nic.at("script/@path"))
+        .when(cx.dialect.era == Era::Modern, |props| {
+            props.set_at("downscript", script(&nic.spec.downscript), nic.at("downscript/@path"))
+        })
+        .set_at("vhost", vhost.then_some(true), nic.at("driver/@name"))
+        .set_at("queues", several_queues(nic), nic.at("driver/@queues"))
+        .set_at("sndbuf", nic.spec.sndbuf, nic.at("tune/sndbuf"))
+}

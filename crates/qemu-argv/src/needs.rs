@@ -1,0 +1,145 @@
+//! What the host has to have ready before QEMU starts.
+
+use domain_model::Origin;
+use domain_model::values::MacAddress;
+
+/// What the host has to have ready, besides the descriptors that arguments ask for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Needs {
+    /// Files that QEMU or a process beside it opens by itself.
+    pub files: Vec<HostFile>,
+    /// TAP devices, whose queues QEMU inherits.
+    pub taps: Vec<Tap>,
+    /// The processes that run beside QEMU, in the order in which they are started.
+    pub helpers: Vec<Helper>,
+}
+
+/// A file that QEMU or a process beside it opens by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostFile {
+    /// The path.
+    pub path: String,
+    /// What is done with it.
+    pub access: Access,
+    /// What it is made from if it is missing: the path of a file whose content is copied.
+    pub template: Option<String>,
+    /// What to tell the user who lacks it, if anything helps.
+    pub help: Option<&'static str>,
+    /// Why it is there.
+    pub origin: Origin,
+}
+
+/// What is done with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It is read only.
+    Read,
+    /// It is read and written.
+    Write,
+}
+
+/// A TAP device: the host's end of a network card.
+///
+/// It exists as long as somebody holds one of its queues, unless it was there before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tap {
+    /// The alias of the network card.
+    pub device: String,
+    /// Its name, if the domain chose one.
+    pub name: Option<String>,
+    /// Whether it is there already, made by somebody else.
+    pub exists: bool,
+    /// The number of queues, at least 1.
+    pub queues: u32,
+    /// Whether packets carry virtio's header, so that the guest can leave work to the host.
+    pub vnet_header: bool,
+    /// Its address on the host's side.
+    pub mac: Option<MacAddress>,
+    /// Bytes of the largest packet; a bridge says if nobody else does.
+    pub mtu: Option<u32>,
+    /// The bridge that it becomes a port of.
+    pub bridge: Option<String>,
+    /// Whether, as a port, it reaches only ports that are not isolated.
+    pub isolated: bool,
+    /// The program that configures it; it is given the name of the device and does everything.
+    pub script: Option<String>,
+    /// The program that is run with its name after the guest's end.
+    pub downscript: Option<String>,
+    /// The file that makes TAP devices, `/dev/net/tun` if nothing else is said.
+    pub clone: String,
+    /// The file that gives the kernel's own handling of virtio queues, `/dev/vhost-net` if nothing else is said.
+    pub vhost: String,
+    /// Why it is there.
+    pub origin: Origin,
+}
+
+/// A process that runs beside QEMU and does part of a device's work.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Helper {
+    /// The alias of the device that it serves.
+    pub device: String,
+    /// The program: a path, or a name to be looked for where such programs are.
+    pub program: String,
+    /// Its arguments.
+    pub args: Vec<Word>,
+    /// How QEMU reaches it.
+    pub link: Link,
+    /// The folder where it keeps what outlasts the guest; made if it is missing.
+    pub folder: Option<String>,
+    /// A program that is run to its end before it, with its arguments.
+    pub setup: Option<(String, Vec<String>)>,
+    /// Why it is there.
+    pub origin: Origin,
+}
+
+/// An argument of a helper.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// As it is.
+    Text(String),
+    /// The number of the helper's descriptor of its link to QEMU, with what stands in front of it.
+    Socket {
+        /// What stands in front of the number, such as `--fd=`.
+        before: &'static str,
+    },
+}
+
+/// How QEMU reaches a helper.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// By a pair of connected sockets; QEMU's end is [`FdRequest::Helper`](crate::FdRequest::Helper).
+    Pair,
+    /// By a UNIX socket at this path, which the helper inherits and QEMU connects to.
+    Listen(String),
+    /// By a UNIX socket at this path, which the helper makes.
+    Makes(String),
+}
+
+impl Helper {
+    /// A process that is linked to QEMU in this way, and has no arguments yet.
+    pub fn new(program: impl Into<String>, device: &str, link: Link, origin: Origin) -> Self {
+        Helper {
+            device: device.to_owned(),
+            program: program.into(),
+            args: Vec::new(),
+            link,
+            folder: None,
+            setup: None,
+            origin,
+        }
+    }
+
+    /// Adds arguments.
+    pub fn args<T: Into<String>>(&mut self, args: impl IntoIterator<Item = T>) {
+        self.args.extend(args.into_iter().map(|arg| Word::Text(arg.into())));
+    }
+
+    /// The command as a person would type it; descriptors have no number yet.
+    pub fn describe(&self) -> String {
+        let words = self.args.iter().map(|word| match word {
+            Word::Text(text) => crate::shell::quote(text),
+            Word::Socket { before } => format!("{before}FD"),
+        });
+        std::iter::once(crate::shell::quote(&self.program)).chain(words).collect::<Vec<_>>().join(" ")
+    }
+}
