@@ -175,13 +175,21 @@ pub(crate) fn sandbox(cx: &Context<'_>, out: &mut Args) {
     }
 }
 
-/// `-run-with`: whether memory is given back after the guest's end in the background.
-pub(crate) fn teardown(cx: &Context<'_>, out: &mut Args) {
+/// `-run-with`: whether memory is given back in the background after the guest's end, and what QEMU does when
+/// whoever supervises it dies.
+pub(crate) fn run_with(cx: &Context<'_>, out: &mut Args) {
     let teardown = cx.domain.features.as_ref().and_then(|features| features.async_teardown);
-    if let Some(teardown) = teardown.filter(|_| cx.has(Capability::RunWithAsyncTeardown)) {
-        let origin = cx.domain.meta.at("features/async-teardown/@enabled");
-        out.props("-run-with", Props::plain(origin).set("async-teardown", teardown));
-    }
+    let teardown = teardown.filter(|_| cx.has(Capability::RunWithAsyncTeardown));
+    let follows = cx.config().supervised && cx.has(Capability::RunWithExitWithParent);
+    let origin = match teardown {
+        Some(_) => cx.domain.meta.at("features/async-teardown/@enabled"),
+        None if follows => {
+            Origin::always("QEMU writes back its caches and ends when whoever supervises it has died")
+        }
+        None => return,
+    };
+    let props = Props::plain(origin).set("async-teardown", teardown);
+    out.props("-run-with", props.set("exit-with-parent", follows.then_some(true)));
 }
 
 /// `-msg timestamp=on`

@@ -94,7 +94,7 @@ const MODERN: &[Section] = &[
     emit::<Vsock>,
     emit::<Crypto>,
     emit::<Pstore>,
-    domain::teardown,
+    domain::run_with,
     domain::messages,
 ];
 
