@@ -1,8 +1,8 @@
 //! `domx run`: a guest from start to end.
 
 use std::io::IsTerminal;
+use std::os::unix::net::UnixListener;
 
-use domain_model::Domain;
 use qemu_argv::{CommandLine, Config, shell};
 use runner::console::Terminal;
 use runner::runtime::Entry;
@@ -41,8 +41,11 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
         let message = format!("`{}` is only a recording; a guest needs a QEMU", chosen.capabilities.source);
         return Err(Stop::new(Status::Failed, message));
     };
+    // Caught before anything is made, so that no moment is left in which a signal ends us alone.
+    let signals = Signals::catch()
+        .map_err(|error| Stop::new(Status::Failed, format!("cannot catch signals: {error}")))?;
     let name = input.domain.name.clone().unwrap_or_default();
-    let entry = if name.is_empty() { None } else { Some(claim(&name, &input)?) };
+    let mut entry = if name.is_empty() { None } else { Some(claim(&name, &input)?) };
     let config = Config {
         supervised: true,
         lib_dir: entry.as_ref().map(|entry| entry.path().display().to_string()).unwrap_or_default(),
@@ -61,7 +64,19 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
         // For whoever waits for us.
         crate::print(&name)?;
     }
-    start(command, descriptors, entry, args, supervising, &input.domain, report)
+    let logs = if entry.is_some() { Logs::create(&name, report) } else { Logs::default() };
+    let guest = launch(command, descriptors)?;
+    let surroundings = Surroundings {
+        control: entry.as_mut().map(|entry| enter(entry, &guest)).transpose()?,
+        terminal: if supervising { None } else { Some(terminal(args, report)?) },
+        signals: Some(signals),
+        watch: Some(watch::watch(report, supervising, logs.messages)),
+        log: logs.console,
+    };
+    let plan = plan::plan(&input.domain, args, report);
+    let outcome = supervise(guest, plan, surroundings).map_err(|error| watch::failed(&error))?;
+    drop(entry);
+    watch::result(outcome)
 }
 
 fn claim(name: &str, input: &Input) -> Result<Entry, Stop> {
@@ -99,58 +114,31 @@ fn command(program: &std::path::Path, line: &CommandLine) -> Command {
     command
 }
 
-fn start(
-    command: Command,
-    descriptors: Descriptors,
-    entry: Option<Entry>,
-    args: &Run,
-    supervising: bool,
-    domain: &Domain,
-    report: &Report,
-) -> Result<Status, Stop> {
-    let failed = |error: std::io::Error| Stop::new(Status::Failed, error.to_string());
-    // Caught before anything is started, so that no moment is left in which a signal ends us alone.
-    let signals = Signals::catch().map_err(failed)?;
-    let terminal = if supervising {
-        None
-    } else {
-        // Whoever is at a terminal types at the guest on request only: Ctrl-C is to end it otherwise.
-        let reads_input = args.console || !std::io::stdin().is_terminal();
-        Some(Terminal::standard(reads_input).map_err(failed)?)
-    };
-    if terminal.as_ref().is_some_and(Terminal::is_raw) {
-        report.note("this is the guest's console; Ctrl-] leaves it, and the guest goes on");
-    }
+/// Starts QEMU.
+fn launch(command: Command, descriptors: Descriptors) -> Result<Guest, Stop> {
     let Some(qmp) = descriptors.monitor else {
         return Err(Stop::new(Status::Failed, "the command line has no monitor"));
     };
-    let logs = match &entry {
-        Some(_) => Logs::create(domain.name.as_deref().unwrap_or_default(), report),
-        None => Logs::default(),
-    };
     let program = command.program.clone();
+    // QEMU must be the only one to hold its ends, or its death would not close the channels: so `command` ends here.
     let process = HostRunner.start(&command).map_err(|error| watch::failed(&error))?;
-    // QEMU must be the only one to hold its ends, or its death would not close the channels.
-    drop(command);
-    let control = match entry {
-        Some(mut entry) => {
-            entry.set_qemu(process.pid()).map_err(|error| guests::refused(&error))?;
-            let control = entry.listen().map_err(|error| guests::refused(&error))?;
-            Some((entry, control))
-        }
-        None => None,
-    };
-    let (entry, control) = control.unzip();
-    let guest = Guest { program, process, qmp, console: descriptors.console, companions: Vec::new() };
-    let surroundings = Surroundings {
-        terminal,
-        control,
-        signals: Some(signals),
-        watch: Some(watch::watch(report, supervising, logs.messages)),
-        log: logs.console,
-    };
-    let outcome = supervise(guest, plan::plan(domain, args, report), surroundings)
-        .map_err(|error| watch::failed(&error))?;
-    drop(entry);
-    watch::result(outcome)
+    Ok(Guest { program, process, qmp, console: descriptors.console, companions: Vec::new() })
+}
+
+/// Makes a guest known to those who look for it, and lets them ask for it.
+fn enter(entry: &mut Entry, guest: &Guest) -> Result<UnixListener, Stop> {
+    let known = entry.set_qemu(guest.process.pid()).and_then(|()| entry.listen());
+    known.map_err(|error| guests::refused(&error))
+}
+
+/// Where the console is shown. Whoever is at a terminal types at the guest on request only: Ctrl-C is to end it
+/// otherwise.
+fn terminal(args: &Run, report: &Report) -> Result<Terminal, Stop> {
+    let reads_input = args.console || !std::io::stdin().is_terminal();
+    let terminal = Terminal::standard(reads_input)
+        .map_err(|error| Stop::new(Status::Failed, format!("cannot use the terminal: {error}")))?;
+    if terminal.is_raw() {
+        report.note("this is the guest's console; Ctrl-] leaves it, and the guest goes on");
+    }
+    Ok(terminal)
 }
