@@ -35,10 +35,10 @@ pub enum RunError {
         source: io::Error,
     },
     /// The process ended when it should not have, or with failure.
-    #[error("`{}` ended with {status}{}", program.display(), quoted(stderr_tail))]
+    #[error("`{process}` ended with {status}{}", quoted(stderr_tail))]
     Exited {
-        /// The program started.
-        program: PathBuf,
+        /// What was started: the program, or its whole command line where that is what was asked.
+        process: String,
         /// How it ended.
         status: Status,
         /// The last lines it said.
@@ -55,18 +55,20 @@ pub enum RunError {
         stderr_tail: String,
     },
     /// The process said more than anyone wants to read, and has been killed.
-    #[error("`{command}` wrote more than {limit} bytes")]
+    #[error("`{command}` wrote more than {limit} bytes{}", quoted(stderr_tail))]
     TooMuchOutput {
         /// The command line.
         command: String,
         /// The number of bytes allowed.
         limit: usize,
+        /// The last lines it said on its standard error.
+        stderr_tail: String,
     },
     /// The process does not speak QMP as it should.
-    #[error("`{}` on its QMP channel: {source}{}", program.display(), quoted(stderr_tail))]
+    #[error("`{process}` on its QMP channel: {source}{}", quoted(stderr_tail))]
     Qmp {
-        /// The program started.
-        program: PathBuf,
+        /// What was started: the program, or its whole command line where that is what was asked.
+        process: String,
         /// What was wrong.
         source: QmpError,
         /// The last lines it said.
@@ -107,6 +109,9 @@ impl RunError {
     }
 }
 
+/// Characters of one line that a message shows.
+const LINE_SHOWN: usize = 500;
+
 /// The last lines a process said, on lines of their own below the message.
 fn quoted(tail: &str) -> String {
     let tail = tail.trim_end();
@@ -116,7 +121,10 @@ fn quoted(tail: &str) -> String {
     let mut text = String::from("; it said:");
     for line in tail.lines() {
         text.push_str("\n  ");
-        text.push_str(line);
+        text.extend(line.chars().take(LINE_SHOWN));
+        if line.chars().nth(LINE_SHOWN).is_some() {
+            text.push('…');
+        }
     }
     text
 }

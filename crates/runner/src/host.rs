@@ -43,6 +43,7 @@ impl Runner for HostRunner {
                 return Err(RunError::TooMuchOutput {
                     command: command.describe(),
                     limit: command.limits.output,
+                    stderr_tail: Tail::of(&output.stderr).text(),
                 });
             }
             if ended {

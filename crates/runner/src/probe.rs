@@ -119,14 +119,13 @@ pub fn converse<T: Into<OsString>>(
     };
     process.kill()?;
     let stderr_tail = process.stderr_tail();
-    let program = program.to_path_buf();
     result.map_err(|source| match (source, status) {
-        (QmpError::Closed { .. }, Some(status)) => RunError::Exited { program, status, stderr_tail },
+        (QmpError::Closed { .. }, Some(status)) => RunError::Exited { process: told, status, stderr_tail },
         (QmpError::TimedOut { .. }, _) => {
             RunError::TimedOut { command: told, limit: limits.time, stderr_tail }
         }
-        (QmpError::TooLong { limit }, _) => RunError::TooMuchOutput { command: told, limit },
-        (source, _) => RunError::Qmp { program, source, stderr_tail },
+        (QmpError::TooLong { limit }, _) => RunError::TooMuchOutput { command: told, limit, stderr_tail },
+        (source, _) => RunError::Qmp { process: told, source, stderr_tail },
     })
 }
 

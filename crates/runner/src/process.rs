@@ -150,6 +150,12 @@ impl Output {
             return Ok(self);
         }
         let stderr_tail = crate::tail::Tail::of(&self.stderr).text();
-        Err(RunError::Exited { program: program.to_path_buf(), status: self.status, stderr_tail })
+        Err(RunError::Exited { process: program.display().to_string(), status: self.status, stderr_tail })
+    }
+
+    /// The last lines it said, of standard error if there are any; control characters made harmless.
+    pub fn last_words(&self) -> String {
+        let said = if self.stderr.is_empty() { &self.stdout } else { &self.stderr };
+        crate::tail::Tail::of(said).text()
     }
 }

@@ -158,15 +158,15 @@ impl Supervisor<'_> {
             server.announce_end(&Farewell::of(&end, status));
         }
         let stderr_tail = self.process.stderr_tail();
-        let program = self.program;
+        let process = self.program.display().to_string();
         match (self.negotiated, self.qmp_error, &end) {
             (false, Some(source), End::Failed) if !matches!(source, QmpError::Closed { .. }) => {
-                Err(RunError::Qmp { program, source, stderr_tail })
+                Err(RunError::Qmp { process, source, stderr_tail })
             }
-            (false, _, End::Failed) => Err(RunError::Exited { program, status, stderr_tail }),
+            (false, _, End::Failed) => Err(RunError::Exited { process, status, stderr_tail }),
             (_, _, End::Silent) => {
                 let source = QmpError::TimedOut { awaited: "greeting".into(), limit: greeting_limit };
-                Err(RunError::Qmp { program, source, stderr_tail })
+                Err(RunError::Qmp { process, source, stderr_tail })
             }
             _ => Ok(Outcome { end, status, stderr_tail }),
         }

@@ -12,6 +12,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -222,7 +223,11 @@ impl<'a> Machine<'a> {
                 }
                 Step::CloseQmp => self.qmp = None,
                 Step::Flood(to, bytes) => self.flood(*to, *bytes)?,
-                Step::Fork => drop(Command::new("sleep").arg("1000").spawn()?),
+                Step::Fork => {
+                    // Named like this program, so that a test which looks for what is left finds it.
+                    let own_name = env::args_os().next().unwrap_or_default();
+                    drop(Command::new("sleep").arg0(own_name).arg("1000").spawn()?);
+                }
                 Step::Record(path) => record(path)?,
             }
         }

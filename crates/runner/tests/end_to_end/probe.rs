@@ -76,21 +76,32 @@ const LINE: &str = "QEMU -S -no-user-config -nodefaults -nographic -machine none
 fn whatever_is_not_qemu_gets_one_clear_message() {
     check(
         json!({"steps": [{"complain": "qemu: -machine none: bad\n"}, {"exit": 1}]}),
-        "`QEMU` ended with exit status 1; it said:\n  qemu: -machine none: bad",
+        &format!("`{LINE}` ended with exit status 1; it said:\n  qemu: -machine none: bad"),
     );
-    check(json!({"steps": [{"exit": 0}]}), "`QEMU` ended with exit status 0");
-    check(json!({"steps": ["greet", {"crash": 6}]}), "`QEMU` ended with signal 6 (SIGABRT)");
-    check(json!({"steps": ["hang"]}), &format!("`{LINE}` did not end within 0.5 s"));
+    check(json!({"steps": [{"exit": 0}]}), &format!("`{LINE}` ended with exit status 0"));
+    check(json!({"steps": ["greet", {"crash": 6}]}), &format!("`{LINE}` ended with signal 6 (SIGABRT)"));
+    check(
+        json!({"steps": [{"complain": "stuck\n"}, "hang"]}),
+        &format!("`{LINE}` did not end within 0.5 s; it said:\n  stuck"),
+    );
     check(json!({"steps": ["ignore_term", "greet", "hang"]}), &format!("`{LINE}` did not end within 0.5 s"));
+    check(json!({"steps": ["fork", "fork", "greet", "hang"]}), &format!("`{LINE}` did not end within 0.5 s"));
     check(
         json!({"steps": [{"complain": "odd\n"}, {"print": "hello world\n"}, "hang"]}),
-        "`QEMU` on its QMP channel: `hello world` is not a QMP message; it said:\n  odd",
+        &format!("`{LINE}` on its QMP channel: `hello world` is not a QMP message; it said:\n  odd"),
     );
     check(
-        json!({"steps": ["greet", {"flood": ["qmp", 200_000_000]}]}),
-        &format!("`{LINE}` wrote more than 1048576 bytes"),
+        json!({"steps": ["greet", {"qmp": "{\"return\": {], \"id\": 1}\n"}, "hang"]}),
+        &format!("`{LINE}` on its QMP channel: `{{\"return\": {{], \"id\": 1}}` is not a QMP message"),
     );
-    check(json!({"steps": ["greet", {"qmp": "{\"retu"}, {"exit": 2}]}), "`QEMU` ended with exit status 2");
+    check(
+        json!({"steps": [{"complain": "loud\n"}, "greet", {"flood": ["qmp", 1_100_000]}, "hang"]}),
+        &format!("`{LINE}` wrote more than 1048576 bytes; it said:\n  loud"),
+    );
+    check(
+        json!({"steps": ["greet", {"qmp": "{\"retu"}, {"complain": "oops\n"}, {"exit": 2}]}),
+        &format!("`{LINE}` ended with exit status 2; it said:\n  oops"),
+    );
 }
 
 #[test]
