@@ -323,7 +323,7 @@ capabilities! {
     NumaHmat "numa.hmat" Schema("set-numa-node/arg-type/+hmat-lb");
     Nvdimm "nvdimm" Device("nvdimm");
     NvdimmUnarmed "nvdimm.unarmed" DeviceProp("nvdimm", "unarmed");
-    Nvram "nvram" Device("spapr-nvram");
+    Nvram "nvram" Type("spapr-nvram");
     ObjectQapified "object.qapified" Schema("object-add/arg-type/qom-type/^secret");
     Overcommit "overcommit" Group("overcommit");
     PcDimm "pc-dimm" Device("pc-dimm");
@@ -583,7 +583,7 @@ capabilities! {
     VncWebsocket "vnc-websocket" Since(1, 3, 1);
     VnetHdr "vnet-hdr" All(&[KvmFork, Any(&[Since(0, 10, 0), KvmRelease(74)])]);
     VserportChangeEvent "vserport-change-event" Event("VSERPORT_CHANGE");
-    Vt82c686bUsbUhci "vt82c686b-usb-uhci" Device("vt82c686b-usb-uhci");
+    Vt82c686bUsbUhci "vt82c686b-usb-uhci" Type("vt82c686b-usb-uhci");
     Vxhs "vxhs" Schema("blockdev-add/arg-type/+vxhs");
     X3130Upstream "x3130-upstream" Device("x3130-upstream");
     X86MaxCpu "x86-max-cpu" Type("max-x86_64-cpu");

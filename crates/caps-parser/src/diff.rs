@@ -1,7 +1,8 @@
 //! What changed between two QEMUs.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
@@ -25,9 +26,9 @@ pub struct CapsDiff {
     pub flags: Change<Capability>,
     /// Machine types.
     pub machines: MachineChange,
-    /// Devices, where both probes listed them; else QOM types that are neither machines nor CPUs.
+    /// Devices, where both probes listed them, else QOM types; without machines and CPUs, which have lists of their own.
     pub devices: Change<String>,
-    /// Properties of devices, objects and machines that both probes asked about.
+    /// Properties of devices, objects and machines that both probes asked about; those of an array are one, `gsi[*]`.
     pub properties: BTreeMap<String, Change<String>>,
     /// CPU models.
     pub cpus: CpuChange,
@@ -150,7 +151,7 @@ impl CapsDiff {
             (_, _, Some(a), Some(b)) if from.facts.devices.is_none() || to.facts.devices.is_none() => {
                 diff.devices = Change::of_names(plain_types(a), plain_types(b));
             }
-            (Some(a), Some(b), ..) => diff.devices = Change::of_names(a.iter(), b.iter()),
+            (Some(a), Some(b), ..) => diff.devices = Change::of_names(plain_types(a), plain_types(b)),
             _ => not_compared.push("devices"),
         }
         diff.not_compared = not_compared;
@@ -193,7 +194,11 @@ fn properties(
     from: &BTreeMap<String, Props>,
     to: &BTreeMap<String, Props>,
 ) -> BTreeMap<String, Change<String>> {
-    let names = |props: &Props| props.iter().map(|prop| prop.name.to_owned()).collect::<BTreeSet<_>>();
+    let name = |name: &str| match name.split_once('[') {
+        Some((array, _)) => format!("{array}[*]"),
+        None => name.to_owned(),
+    };
+    let names = |props: &Props| props.iter().map(|prop| name(prop.name)).collect::<BTreeSet<_>>();
     from.iter()
         .filter_map(|(kind, before)| Some((kind, before, to.get(kind)?)))
         .map(|(kind, before, after)| (kind.clone(), Change::between(names(before), names(after))))
@@ -295,11 +300,8 @@ impl fmt::Display for CapsDiff {
             list(f, "gone", self.devices.gone.iter())
         })?;
         section(f, "Properties", |f| {
-            for (kind, change) in &self.properties {
-                list(f, &format!("{kind}, new"), change.new.iter())?;
-                list(f, &format!("{kind}, gone"), change.gone.iter())?;
-            }
-            Ok(())
+            changes(f, "new in", &self.properties, |change| &change.new)?;
+            changes(f, "gone from", &self.properties, |change| &change.gone)
         })?;
         section(f, "Capabilities", |f| {
             list(f, "gained", self.flags.new.iter())?;
@@ -326,26 +328,74 @@ fn section(
     if text.is_empty() { Ok(()) } else { write!(f, "\n{heading}\n{text}") }
 }
 
-/// Writes `  label: a, b, c`, broken into lines.
+/// Writes what came or went, the widest change first: what came to every PCI device is said once.
+fn changes(
+    out: &mut String,
+    label: &str,
+    properties: &BTreeMap<String, Change<String>>,
+    side: fn(&Change<String>) -> &Vec<String>,
+) -> fmt::Result {
+    let mut kinds_of: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (kind, change) in properties {
+        for name in side(change) {
+            kinds_of.entry(name).or_default().push(kind);
+        }
+    }
+    let mut names_of: BTreeMap<Vec<&str>, Vec<&str>> = BTreeMap::new();
+    for (name, kinds) in kinds_of {
+        names_of.entry(kinds).or_default().push(name);
+    }
+    let mut groups: Vec<_> = names_of.into_iter().collect();
+    groups.sort_by_key(|(kinds, _)| Reverse(kinds.len()));
+    for (kinds, names) in groups {
+        match kinds.as_slice() {
+            [kind] => list(out, &format!("{label} {kind}"), names.iter())?,
+            _ => {
+                words(out, &format!("  {label}"), kinds.iter())?;
+                out.truncate(out.trim_end().len());
+                out.push_str(":\n");
+                words(out, "     ", names.iter())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes `  label: a, b, c`, or nothing for no names.
 fn list<N: fmt::Display>(out: &mut String, label: &str, names: impl Iterator<Item = N>) -> fmt::Result {
-    let mut line = format!("  {label}:");
-    let mut any = false;
-    for name in names {
-        let word = if any { format!(", {name}") } else { format!(" {name}") };
-        if any && line.chars().count().saturating_add(word.chars().count()) > WIDTH {
-            out.push_str(&line);
-            out.push_str(",\n");
+    words(out, &format!("  {label}:"), names)
+}
+
+/// Writes names behind a beginning, in the order of a person, broken into lines.
+fn words<N: fmt::Display>(out: &mut String, start: &str, names: impl Iterator<Item = N>) -> fmt::Result {
+    let mut names: Vec<String> = names.map(|name| name.to_string()).collect();
+    names.sort_by_cached_key(|name| natural(name));
+    let mut line = start.to_owned();
+    for (index, name) in names.iter().enumerate() {
+        let word = if index > 0 { format!(", {name}") } else { format!(" {name}") };
+        if index > 0 && line.chars().count().saturating_add(word.chars().count()) > WIDTH {
+            writeln!(out, "{line},")?;
             line = format!("      {name}");
         } else {
             line.push_str(&word);
         }
-        any = true;
     }
-    if any {
-        out.push_str(&line);
-        out.push('\n');
+    if names.is_empty() { Ok(()) } else { writeln!(out, "{line}") }
+}
+
+/// A key to sort by in which 2.9 comes before 2.10: the text and the numbers in turn.
+fn natural(name: &str) -> Vec<(String, u64)> {
+    let mut key = Vec::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let (text, numbers) = rest.split_at(digits);
+        let end = numbers.find(|c: char| !c.is_ascii_digit()).unwrap_or(numbers.len());
+        let (number, next) = numbers.split_at(end);
+        key.push((text.to_owned(), number.parse().unwrap_or(u64::MAX)));
+        rest = next;
     }
-    Ok(())
+    key
 }
 
 fn stands_for(out: &mut impl fmt::Write, word: &str, renamed: &Renamed) -> fmt::Result {
@@ -390,12 +440,23 @@ mod tests {
         let expected = "from  QEMU 7.2.0, a test\nto    QEMU 10.0.0, a test\n\nMachine types\n  new: pc-2\n  gone: old\n  \
             newly deprecated: pc-0\n  `pc` is pc-2 now, was pc-1\n  the default is pc-2 now, was pc-1\n\nCPU models\n  \
             new: New\n  gone: Gone\n  newly deprecated: Denverton\n\nDevices\n  gone: sga\n\nProperties\n  \
-            virtio-net-pci, new: tx\n  virtio-net-pci, gone: a\n\nCapabilities\n  gained: virtio-tx-alg\n  lost: sga\n";
+            new in virtio-net-pci: tx\n  gone from virtio-net-pci: a\n\nCapabilities\n  gained: virtio-tx-alg\n  lost: sga\n";
         assert_eq!(diff.to_string(), expected);
         let json = serde_json::to_value(&diff).unwrap();
         assert_eq!(json["machines"]["newly_deprecated"][0], "pc-0");
         assert_eq!(json["machines"]["new"][0], "pc-2");
         assert!(CapsDiff::between(&old, &old).is_empty());
+    }
+
+    #[test]
+    fn what_came_to_many_is_said_once_and_in_order() {
+        let qemu =
+            |props: &str| qemu("8.0.0", "", "", &format!("name \"a\"\nname \"b\"\nname \"c\"\n{props}"));
+        let old = qemu("a.x=int\nb.x=int\nc.x=int\n");
+        let new =
+            qemu("a.x=int\nb.x=int\nc.x=int\na.p10=int\nb.p10=int\na.p9=int\nb.p9=int\nc.g[0]=i\nc.g[1]=i\n");
+        let text = CapsDiff::between(&old, &new).to_string();
+        assert!(text.contains("\nProperties\n  new in a, b:\n      p9, p10\n  new in c: g[*]\n"), "{text}");
     }
 
     #[test]

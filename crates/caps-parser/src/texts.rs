@@ -102,6 +102,9 @@ impl Topic {
             }
             Self::Netdev => keep(&mut facts.netdevs, "Available netdev backend types"),
             Self::Chardev => keep(&mut facts.chardevs, "Available chardev backend types"),
+            Self::Tpmdev if text.contains("No TPM backend types") => {
+                facts.tpm_types = Some(NameSet::default())
+            }
             Self::Tpmdev => keep(&mut facts.tpm_types, "Supported TPM types"),
         }
         Ok(())
@@ -290,6 +293,8 @@ impl TextProbe {
                 Rule::ObjectProp(kind, _) if facts.is_x86() && kind.ends_with("-cpu") => {
                     devices.insert(kind.to_owned());
                 }
+                // So do those of pSeries, and help would make the rest look absent.
+                Rule::MachineProp("pseries", _) => {}
                 Rule::MachineProp(name, _) if name == "none" || facts.machine(name).is_some() => {
                     machines.insert(name.to_owned());
                 }
