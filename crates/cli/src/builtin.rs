@@ -8,6 +8,10 @@ use crate::report::{Status, Stop};
 const SNAPSHOTS: &[(&str, &str, &str)] = &[
     ("qemu-7.2-x86_64", "x86_64", include_str!("../builtin/qemu-7.2-x86_64.json")),
     ("qemu-10.0-x86_64", "x86_64", include_str!("../builtin/qemu-10.0-x86_64.json")),
+    ("qemu-10.0-aarch64", "aarch64", include_str!("../builtin/qemu-10.0-aarch64.json")),
+    ("qemu-10.0-riscv64", "riscv64", include_str!("../builtin/qemu-10.0-riscv64.json")),
+    ("qemu-10.0-s390x", "s390x", include_str!("../builtin/qemu-10.0-s390x.json")),
+    ("qemu-10.0-ppc64", "ppc64", include_str!("../builtin/qemu-10.0-ppc64.json")),
 ];
 
 /// The names of all snapshots.
@@ -34,4 +38,30 @@ pub fn load(name: &str) -> Result<Capabilities, Stop> {
     })?;
     capabilities.source = format!("builtin:{own}");
     Ok(capabilities)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test fails by panicking.
+
+    use super::*;
+
+    #[test]
+    fn all_of_them_can_be_read_and_are_what_they_are_called() {
+        for (name, arch, json) in SNAPSHOTS {
+            let capabilities = load(name).unwrap();
+            assert_eq!(*name, format!("qemu-{}-{arch}", release(&capabilities)));
+            assert_eq!(capabilities.facts.arch.as_deref(), Some(*arch), "{name}");
+            assert!(!capabilities.facts.accelerators.is_empty(), "{name}");
+            assert!(json.len() < 300_000, "{name} has {} bytes", json.len());
+        }
+        assert_eq!(newest("x86_64"), Some("qemu-10.0-x86_64"));
+        assert_eq!(newest("s390x"), Some("qemu-10.0-s390x"));
+        assert_eq!(newest("m68k"), None);
+    }
+
+    fn release(capabilities: &Capabilities) -> String {
+        let version = capabilities.version();
+        format!("{}.{}", version.major, version.minor)
+    }
 }

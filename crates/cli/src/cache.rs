@@ -9,6 +9,9 @@ use caps_parser::Capabilities;
 
 use crate::report::Report;
 
+/// How the first line of every file begins.
+const KEY_START: &str = "domx ";
+
 /// The place of one binary in the cache.
 ///
 /// A file begins with a line that says all that the capabilities depend on; if that line is another, the file
@@ -25,7 +28,7 @@ impl Entry {
         let program = program.canonicalize().ok()?;
         let metadata = program.metadata().ok()?;
         let key = format!(
-            "domx {} {} {} {}.{:09} {} kvm={}",
+            "{KEY_START}{} {} {} {}.{:09} {} kvm={} linux={}",
             env!("CARGO_PKG_VERSION"),
             program.display(),
             metadata.size(),
@@ -33,6 +36,7 @@ impl Entry {
             metadata.mtime_nsec(),
             metadata.ino(),
             crate::host::can_use_kvm(),
+            crate::host::kernel(),
         );
         let mut hasher = DefaultHasher::new();
         program.hash(&mut hasher);
@@ -43,18 +47,32 @@ impl Entry {
 
     /// What is known; a damaged file is as good as none, and is named in a warning.
     pub fn load(&self, report: &Report) -> Option<Capabilities> {
-        let text = std::fs::read_to_string(&self.path).ok()?;
-        let (key, snapshot) = text.split_once('\n').unwrap_or((&text, ""));
-        if key != self.key {
-            return None;
-        }
-        match Capabilities::from_json(snapshot) {
-            Ok(capabilities) => Some(capabilities),
+        let path = self.path.display();
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
             Err(error) => {
-                let path = self.path.display();
-                report.warning(&format!("the cache `{path}` is damaged and is made again: {error}"));
-                None
+                if error.kind() != std::io::ErrorKind::NotFound {
+                    report.detail(&format!("cannot read the cache `{path}`: {error}"));
+                }
+                return None;
             }
+        };
+        self.read(&bytes).unwrap_or_else(|damage| {
+            report.warning(&format!("the cache `{path}` cannot be used and is made again: {damage}"));
+            None
+        })
+    }
+
+    /// What a file says, nothing if it is of another binary or of another domx, or what is wrong with it.
+    fn read(&self, bytes: &[u8]) -> Result<Option<Capabilities>, String> {
+        let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+        match text.split_once('\n') {
+            Some((key, snapshot)) if key == self.key => {
+                Capabilities::from_json(snapshot).map(Some).map_err(|error| error.to_string())
+            }
+            Some((key, _)) if key.starts_with(KEY_START) => Ok(None),
+            Some(_) => Err("its first line does not say what it is of".to_owned()),
+            None => Err("it ends in its first line".to_owned()),
         }
     }
 

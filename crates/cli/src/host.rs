@@ -94,6 +94,12 @@ pub fn why_no_kvm() -> Option<std::io::Error> {
     std::fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").err()
 }
 
+/// The release of the running kernel, on which hangs what KVM offers to guests.
+pub fn kernel() -> String {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    release.trim().to_owned()
+}
+
 /// A program on PATH.
 pub fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;

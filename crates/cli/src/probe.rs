@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use caps_parser::qmp::probe::{Probe, Step};
 use caps_parser::texts::TextProbe;
-use caps_parser::{Capabilities, Facts};
+use caps_parser::{Capabilities, Facts, Version};
 use runner::probe::{Conversation, ProbeLimits, Question, ask_help, bare_guest, converse};
 use runner::qmp::{Greeting, Reply};
 use runner::{HostRunner, Limits, RunError};
@@ -13,29 +13,50 @@ use runner::{HostRunner, Limits, RunError};
 use crate::args::Via;
 use crate::report::{Report, Status, Stop};
 
+/// Since this version there is a machine that is nothing, which a QEMU can be asked on.
+const MACHINE_NONE: Version = Version::new(1, 3, 0);
+
 /// How long a whole probe over help texts may take.
 const HELP_LIMIT: Duration = Duration::from_secs(60);
 
+/// What a binary said.
+#[derive(Debug)]
+pub struct Answer {
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Whether that is all it could have said, so that it need not be asked again.
+    pub complete: bool,
+}
+
 /// Asks a binary.
-pub fn probe(program: &Path, via: Via, report: &Report) -> Result<Capabilities, Stop> {
-    let facts = match via {
-        Via::Qmp => over_qmp(program)?,
-        Via::Help => over_help(program)?,
-        Via::Auto => match over_qmp(program) {
-            Ok(facts) => facts,
-            // Who is silent over QMP is silent altogether.
-            Err(silent) if silent.status == Status::TimedOut => return Err(silent),
-            Err(refused) => {
-                // QEMU before 1.3 has no machine `none`; whatever else is wrong shows again.
-                let facts = over_help(program)?;
-                if let Some(message) = refused.message {
-                    report.detail(&format!("asked for its help texts, because {message}"));
-                }
-                facts
-            }
-        },
+pub fn probe(program: &Path, via: Via, report: &Report) -> Result<Answer, Stop> {
+    let (facts, complete) = match via {
+        Via::Qmp => (over_qmp(program)?, true),
+        Via::Help => (over_help(program)?, true),
+        Via::Auto => over_either(program, report)?,
     };
-    Ok(Capabilities::detect(facts, program.display().to_string()))
+    let capabilities = Capabilities::detect(facts, program.display().to_string());
+    Ok(Answer { capabilities, complete })
+}
+
+/// Asks over QMP, and for the help texts if QEMU does not get as far as its greeting.
+fn over_either(program: &Path, report: &Report) -> Result<(Facts, bool), Stop> {
+    let mut dialogue = Dialogue::default();
+    let refused = match hold(program, &mut dialogue) {
+        Ok(()) => return dialogue.probe.finish().map(|facts| (facts, true)).map_err(failed),
+        Err(refused) => refused,
+    };
+    // Who is silent over QMP is silent altogether; who greeted and failed then would tell less by help texts.
+    if refused.status == Status::TimedOut || dialogue.greeted {
+        return Err(refused);
+    }
+    let facts = over_help(program)?;
+    let complete = facts.version < MACHINE_NONE;
+    if let Some(message) = refused.message {
+        let text = format!("asked for its help texts, which say less, because {message}");
+        if complete { report.detail(&text) } else { report.warning(&text) }
+    }
+    Ok((facts, complete))
 }
 
 fn failed(error: impl std::fmt::Display) -> Stop {
@@ -51,25 +72,31 @@ fn not_run(error: RunError) -> Stop {
 }
 
 fn over_qmp(program: &Path) -> Result<Facts, Stop> {
-    let mut dialogue =
-        Dialogue { probe: Probe::new(), asked: Vec::new(), pending: None, restart: None, problem: None };
+    let mut dialogue = Dialogue::default();
+    hold(program, &mut dialogue)?;
+    dialogue.probe.finish().map_err(failed)
+}
+
+/// Talks to a QEMU, and to a second one if some accelerator needs a process of its own.
+fn hold(program: &Path, dialogue: &mut Dialogue) -> Result<(), Stop> {
     let mut accelerators = vec!["kvm", "tcg"];
     loop {
         dialogue.asked.clear();
         dialogue.pending = Some(dialogue.probe.start());
         let arguments = bare_guest(&accelerators);
-        converse(&HostRunner, program, arguments, ProbeLimits::default(), &mut dialogue).map_err(not_run)?;
-        if let Some(problem) = dialogue.problem {
-            return Err(failed(format!("{}: {problem}", program.display())));
+        converse(&HostRunner, program, arguments, ProbeLimits::default(), dialogue).map_err(not_run)?;
+        if let Some(problem) = dialogue.problem.take() {
+            return Err(failed(format!("`{}`: {problem}", program.display())));
         }
         match dialogue.restart.take() {
             Some(accelerator) => accelerators = vec![accelerator],
-            None => return dialogue.probe.finish().map_err(failed),
+            None => return Ok(()),
         }
     }
 }
 
 /// Carries questions and replies between the probe, which speaks lines, and the runner, which speaks commands.
+#[derive(Default)]
 struct Dialogue {
     probe: Probe,
     /// The probe's ids of the questions, in the order asked.
@@ -77,6 +104,7 @@ struct Dialogue {
     pending: Option<String>,
     restart: Option<&'static str>,
     problem: Option<caps_parser::ParseError>,
+    greeted: bool,
 }
 
 impl Dialogue {
@@ -98,7 +126,9 @@ struct Line {
 }
 
 impl Conversation for Dialogue {
-    fn greeting(&mut self, _: &Greeting) {}
+    fn greeting(&mut self, _: &Greeting) {
+        self.greeted = true;
+    }
 
     fn next(&mut self) -> Vec<Question> {
         let mut questions = Vec::new();
@@ -147,12 +177,9 @@ fn over_help(program: &Path) -> Result<Facts, Stop> {
                 ask_help(&HostRunner, program, &question.args, Limits::default()).map_err(not_run)?;
             let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
             probe.answer(question, &stdout, &stderr).map_err(|error| {
-                let first = stdout.lines().chain(stderr.lines()).next().unwrap_or("nothing").to_owned();
-                failed(format!(
-                    "`{} {}` printed `{first}`: {error}",
-                    program.display(),
-                    question.args.join(" ")
-                ))
+                let command = format!("{} {}", program.display(), question.args.join(" "));
+                let said = output.last_words().replace('\n', "\n  ");
+                failed(format!("`{command}` ended with {}, {error}; it said:\n  {said}", output.status))
             })?;
         }
     }

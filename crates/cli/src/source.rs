@@ -47,11 +47,11 @@ pub fn binary(path: &Path, report: &Report) -> Result<Capabilities, Stop> {
         return Ok(capabilities);
     }
     report.detail(&format!("asking `{}` what it can do", path.display()));
-    let capabilities = probe::probe(path, Via::Auto, report)?;
-    if let Some(entry) = entry {
-        entry.store(&capabilities, report);
+    let answer = probe::probe(path, Via::Auto, report)?;
+    if let Some(entry) = entry.filter(|_| answer.complete) {
+        entry.store(&answer.capabilities, report);
     }
-    Ok(capabilities)
+    Ok(answer.capabilities)
 }
 
 fn broken(source: &str, error: &dyn std::fmt::Display) -> Stop {

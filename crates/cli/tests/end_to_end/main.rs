@@ -5,6 +5,7 @@
 mod background;
 mod bad_input;
 mod outputs;
+mod probe;
 mod real_qemu;
 mod seed;
 mod support;
