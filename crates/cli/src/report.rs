@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use domain_model::{Class, Diagnostic, Document, Severity, SyntaxError};
+use domain_model::{Class, Code, Diagnostic, Document, Severity, SyntaxError};
 use serde_json::json;
 
 use crate::args::{Cli, Color};
@@ -55,6 +55,7 @@ impl Status {
             None => Status::Ok,
             Some(problem) => match problem.code.class() {
                 Class::Xml => Status::Xml,
+                _ if problem.code == Code::Malformed => Status::Xml,
                 _ => Status::Unsupported,
             },
         }

@@ -328,7 +328,10 @@ impl Text for UsbPort {
         let steps: Option<Vec<u32>> = text.split('.').map(|step| step.parse().ok()).collect();
         match steps {
             Some(steps) if steps.len() <= 4 => Ok(UsbPort(steps)),
-            _ => Err(TextError::expected("up to four port numbers, such as `1` or `2.1`")),
+            _ => {
+                let error = TextError::expected("up to four port numbers, such as `1` or `2.1`");
+                Err(error.code(Code::Malformed))
+            }
         }
     }
 

@@ -28,7 +28,7 @@ impl Element for Blkiotune {
         for device in self.devices.iter().filter(|_| X::READS) {
             if device.path.is_some() && !paths.insert(&device.path) {
                 xml.report(Diagnostic::error(
-                    Code::Conflict,
+                    Code::Unsupported,
                     device.meta.at("path"),
                     "the device occurs twice",
                 ));

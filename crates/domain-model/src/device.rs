@@ -133,6 +133,15 @@ macro_rules! device_families {
             }
         }
 
+        impl Devices {
+            /// What every device shares with others, in libvirt's order of families: the name of its element,
+            /// where it was written, and the rest.
+            pub fn shared(&self) -> impl Iterator<Item = (&'static str, &Meta, &DeviceInfo)> {
+                std::iter::empty()
+                    $(.chain(self.$field.iter().map(|device| ($element, &device.meta, &device.info))))+
+            }
+        }
+
         #[allow(non_camel_case_types, missing_docs)]
         enum Index { $($field),+ }
 

@@ -73,6 +73,8 @@ codes! {
     MissingElement = "missing-element": Xml;
     /// Parts that are fine alone contradict each other.
     Conflict = "conflict": Xml;
+    /// A value that is missing or not in the form of its kind, where libvirt speaks of an internal error.
+    Malformed = "malformed": Internal;
     /// There are more problems than are listed.
     TooMany = "too-many": Xml;
     /// The QEMU in use lacks a capability that the domain needs.

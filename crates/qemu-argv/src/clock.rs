@@ -1,15 +1,19 @@
 //! `<clock>`: `-rtc`, and what timers do when they are late.
 
 use caps_parser::Capability;
-use domain_model::Origin;
-use domain_model::clock::{Adjustment, Clock, ClockBasis, ClockOffset, TickPolicy, TimerName, TimerTrack};
+use domain_model::clock::{
+    Adjustment, Clock, ClockBasis, ClockOffset, TickPolicy, Timer, TimerName, TimerTrack,
+};
 use domain_model::xml::Meta;
 use domain_model::xml::text::YesNo;
+use domain_model::{DomainType, Origin};
 
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::Context;
 use crate::props::Props;
 use crate::resolve::Resolving;
+use crate::resolve::board::Board;
 
 /// Fills in the clock that a guest has if nothing is said of it.
 pub(crate) fn defaults(cx: &mut Resolving<'_>) {
@@ -37,6 +41,65 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         | ClockOffset::Localtime { .. }
         | ClockOffset::Timezone { .. }
         | ClockOffset::Absolute { .. } => {}
+    }
+}
+
+/// The last second of the year 9999, the last that the format of `-rtc` has room for.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// Reports timers that the guest cannot have.
+pub(crate) fn check(out: &mut Problems<'_>) {
+    let Some(clock) = &out.cx.domain.clock else { return };
+    clock.timers.iter().for_each(|timer| check_timer(timer, out));
+    if let ClockOffset::Absolute { start } = clock.offset
+        && start > LAST_SECOND
+    {
+        let message = format!("the clock starts at {LAST_SECOND}, the end of the year 9999, at the latest");
+        out.unsupported(clock.meta.at("@start"), message);
+    }
+}
+
+fn check_timer(timer: &Timer, out: &mut Problems<'_>) {
+    let domain = out.cx.domain;
+    let (name, is_there) = (timer.name, timer.present == Some(YesNo::Yes));
+    let is_arm = domain.kind == DomainType::Kvm && Board::of(domain) == Board::ArmVirt;
+    let fits = match name {
+        TimerName::Platform => false,
+        TimerName::Tsc | TimerName::Kvmclock | TimerName::Hypervclock | TimerName::Hpet => {
+            crate::os::is_x86(domain) || !is_there
+        }
+        TimerName::Armvtimer => is_arm,
+        TimerName::Rtc | TimerName::Pit => true,
+    };
+    if !fits {
+        let message = format!(
+            "the timer `{name}` is not one of {} in a domain of type `{}`",
+            out.machine(),
+            domain.kind
+        );
+        out.unsupported(timer.meta.at("@name"), message);
+        return;
+    }
+    if name == TimerName::Rtc && timer.track == Some(TimerTrack::Boot) {
+        out.unsupported(timer.meta.at("@track"), "QEMU's `rtc` does not count from the guest's start");
+    }
+    let has_kvm_pit = out.cx.has(Capability::KvmPitLostTickPolicy);
+    let does = match (name, timer.tickpolicy) {
+        (_, None | Some(TickPolicy::Delay)) => true,
+        (TimerName::Rtc, Some(policy)) => policy == TickPolicy::Catchup,
+        (TimerName::Pit, Some(TickPolicy::Catchup)) => has_kvm_pit,
+        (TimerName::Pit | TimerName::Armvtimer, Some(policy)) => policy == TickPolicy::Discard,
+        _ => true,
+    };
+    if let Some(policy) = timer.tickpolicy.filter(|_| !does) {
+        let message = format!("the timer `{name}` cannot `{policy}` the ticks that it missed");
+        out.unsupported(timer.meta.at("@tickpolicy"), message);
+    }
+    if name == TimerName::Armvtimer {
+        if timer.present == Some(YesNo::No) {
+            out.unsupported(timer.meta.at("@present"), "the timer `armvtimer` is always there");
+        }
+        out.requires(Capability::CpuKvmNoAdjvtime, "<timer name='armvtimer'>", timer.meta.at("@name"));
     }
 }
 

@@ -1,5 +1,7 @@
 //! `<cpu>` and `<vcpu>`: `-cpu` and `-smp`.
 
+mod check;
+
 use caps_parser::Capability;
 use caps_parser::facts::{self, Machine};
 use domain_model::cpu::{
@@ -17,6 +19,8 @@ use crate::context::Context;
 use crate::props::Props;
 use crate::resolve::Resolving;
 use crate::resolve::board::Board;
+
+pub(crate) use check::check;
 
 /// Fills in the number of processors and the machine type's own CPU model.
 pub(crate) fn defaults(cx: &mut Resolving<'_>) {

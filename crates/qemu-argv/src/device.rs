@@ -12,7 +12,7 @@ mod hostdev;
 mod hub;
 mod input;
 pub(crate) mod interface;
-mod iommu;
+pub(crate) mod iommu;
 mod lease;
 mod memballoon;
 mod memory;

@@ -6,6 +6,7 @@ use domain_model::pm::LifecycleAction;
 use domain_model::{Code, Diagnostic, DomainType, Origin};
 
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::config::Layout;
 use crate::context::Context;
 use crate::gate;
@@ -46,6 +47,41 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     domain.on_poweroff.get_or_insert(LifecycleAction::Destroy);
     domain.on_reboot.get_or_insert(LifecycleAction::Restart);
     domain.on_crash.get_or_insert(LifecycleAction::Destroy);
+}
+
+/// Reports what QEMU's life cycle does not have.
+pub(crate) fn check(out: &mut Problems<'_>) {
+    let domain = out.cx.domain;
+    let at = |path| domain.meta.at(path);
+    for (name, action) in
+        [("on_poweroff", domain.on_poweroff), ("on_reboot", domain.on_reboot), ("on_crash", domain.on_crash)]
+    {
+        let fits = match action {
+            Some(LifecycleAction::RenameRestart) => false,
+            Some(
+                LifecycleAction::Preserve
+                | LifecycleAction::CoredumpDestroy
+                | LifecycleAction::CoredumpRestart,
+            ) => name == "on_crash",
+            Some(LifecycleAction::Destroy | LifecycleAction::Restart) | None => true,
+        };
+        if let Some(action) = action.filter(|_| !fits) {
+            out.unsupported(at(name), format!("`{action}` is not an action of `<{name}>` with QEMU"));
+        }
+    }
+    if domain.on_poweroff == Some(LifecycleAction::Restart)
+        && domain.on_reboot == Some(LifecycleAction::Destroy)
+    {
+        let message = "a guest that ends when it reboots cannot start again when it powers off";
+        out.unsupported(at("on_poweroff"), message);
+    }
+    if domain.genid.is_some() {
+        out.requires(Capability::Vmgenid, "<genid>", at("genid"));
+    }
+    let has_resctrl = domain.cputune.as_ref().is_some_and(|tune| !tune.cachetunes.is_empty());
+    if has_resctrl && domain.kind != DomainType::Kvm {
+        out.unsupported(at("cputune/cachetune"), "`<cachetune>` is for domains of type `kvm`");
+    }
 }
 
 /// The environment that libvirt gives QEMU: directories of its own in place of the caller's.

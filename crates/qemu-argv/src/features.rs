@@ -1,5 +1,6 @@
 //! `<features>`: `-machine`, and properties that it gives `-accel` and `-cpu`.
 
+mod check;
 mod enlightenments;
 
 use caps_parser::Capability;
@@ -22,23 +23,38 @@ use crate::props::Props;
 use crate::resolve::Resolving;
 use crate::resolve::board::Board;
 
+pub(crate) use check::check;
 pub(crate) use enlightenments::cpu_properties;
 
 /// Fills in what machine types imply.
 pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     gic(cx);
+    ioapic(cx);
     let is_s390 = matches!(cx.domain.os.arch, Some(Arch::S390 | Arch::S390x));
     let Some(features) = &mut cx.domain.features else { return };
     if let Some(hyperv) = &mut features.hyperv {
         hyperv.mode.get_or_insert(HypervMode::Custom);
     }
-    // IBM Z has no ACPI; domains that ask for it never got it.
-    if is_s390 {
+    // IBM Z has no ACPI; domains that asked for it before libvirt knew that never got it.
+    if is_s390 && !cx.inputs.config.abi_update {
         features.acpi = false;
         if *features == Features::default() {
             cx.domain.features = None;
         }
     }
+}
+
+/// Remapped interrupts need an I/O APIC outside of KVM.
+fn ioapic(cx: &mut Resolving<'_>) {
+    let remaps = cx.domain.devices.iommus.iter().find(|iommu| iommu.spec.intremap == Some(OnOff::On));
+    let origin = match remaps {
+        Some(iommu) => iommu.meta.at("driver/@intremap"),
+        None if crate::device::iommu::needs_eim(&cx.domain) => cx.domain.meta.at("vcpu"),
+        None => return,
+    };
+    let origin = origin.implies("remapped interrupts need an I/O APIC in QEMU");
+    let fresh = || Features { meta: Meta::from_origin(origin), ..Features::default() };
+    cx.domain.features.get_or_insert_with(fresh).ioapic.get_or_insert(IoapicDriver::Qemu);
 }
 
 /// The `virt` machine of Arm always has a GIC: the newest that the guest can have.

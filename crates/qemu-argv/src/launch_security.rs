@@ -5,11 +5,27 @@ use domain_model::launch_security::{LaunchSecurityKind, Sev, SevCommon, SevSnp};
 use domain_model::{Code, Diagnostic};
 
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::Context;
 use crate::props::Props;
 
 /// The id that the machine knows the object by.
 const ID: &str = "lsec0";
+
+/// Reports protection that the QEMU in use cannot give.
+pub(crate) fn check(out: &mut Problems<'_>) {
+    let Some(security) = &out.cx.domain.launch_security else { return };
+    let (what, hashes) = match &security.kind {
+        LaunchSecurityKind::Sev(sev) => (Capability::SevGuest, sev.common.kernel_hashes),
+        LaunchSecurityKind::SevSnp(_) => (Capability::SevSnpGuest, None),
+        LaunchSecurityKind::S390Pv => (Capability::S390PvGuest, None),
+    };
+    out.requires(what, "<launchSecurity>", security.meta.at("@type"));
+    if hashes.is_some() {
+        let origin = security.meta.at("@kernelHashes");
+        out.requires(Capability::SevGuestKernelHashes, "kernelHashes=", origin);
+    }
+}
 
 /// The object that protects the guest.
 pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {

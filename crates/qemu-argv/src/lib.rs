@@ -17,6 +17,7 @@ pub mod spell;
 mod address;
 mod boot;
 mod chardev;
+mod check;
 mod clock;
 mod cpu;
 mod domain;

@@ -2,11 +2,15 @@
 
 pub(crate) mod backend;
 
+use caps_parser::Capability;
+use domain_model::device::memory::MemoryKind;
 use domain_model::memory::{Memory, MemoryAccess, MemoryAllocation, MemorySource, Memtune};
+use domain_model::os::Arch;
 use domain_model::values::Kib;
 use domain_model::{Code, Diagnostic, Domain, Origin};
 
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::Context;
 use crate::props::Props;
 use crate::resolve::Resolving;
@@ -43,6 +47,74 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     }
     let current = cx.domain.current_memory.map_or(total, |current| current.min(total));
     cx.domain.current_memory = Some(if current.0 == 0 { total } else { current });
+}
+
+/// Reports memory that QEMU cannot hold in the way that is asked for.
+pub(crate) fn check(out: &mut Problems<'_>) {
+    let domain = out.cx.domain;
+    if domain.memtune.as_ref().is_some_and(|tune| tune.min_guarantee.is_some()) {
+        let message = "QEMU guests are guaranteed no memory; `<min_guarantee>` is for other hypervisors";
+        out.unsupported(domain.meta.at("memtune/min_guarantee"), message);
+    }
+    let has_slots = domain.max_memory.as_ref().is_some_and(|max| max.size.is_some_and(|size| size.0 > 0));
+    // QEMU would make a cell by itself, which the domain would not show.
+    let needs_cells = !matches!(domain.os.arch, Some(Arch::Ppc64 | Arch::Ppc64le | Arch::S390x));
+    if let Some(max) = domain.max_memory.as_ref().filter(|_| has_slots && needs_cells && !has_cells(domain)) {
+        let message = "memory can be added to NUMA cells only, and the guest has none";
+        out.unsupported(max.meta.origin, message);
+    }
+    modules(has_slots, out);
+    let Some(backing) = &domain.memory_backing else { return };
+    if backing.hugepages.is_none() {
+        return;
+    }
+    if backing.allocation == Some(MemoryAllocation::Ondemand) {
+        let message = "huge pages are set aside at once, not on demand";
+        out.unsupported(backing.meta.at("allocation/@mode"), message);
+    }
+    if backing.allocation_threads.is_some_and(|threads| threads > 0) {
+        let origin = backing.meta.at("allocation/@threads");
+        out.requires(Capability::MemoryBackendFilePreallocThreads, "<allocation threads=…>", origin);
+    }
+    match backing.source {
+        Some(MemorySource::Anonymous) => {
+            let message = "huge pages do not come from anonymous memory";
+            out.unsupported(backing.meta.at("source/@type"), message);
+        }
+        Some(MemorySource::Memfd) => {
+            let origin = backing.meta.at("source/@type");
+            out.requires(Capability::MemoryBackendMemfdHugetlb, "huge pages of `memfd`", origin);
+        }
+        Some(MemorySource::File) | None => {}
+    }
+}
+
+/// Memory modules need room and slots.
+fn modules(has_max: bool, out: &mut Problems<'_>) {
+    let domain = out.cx.domain;
+    let modules = &domain.devices.memories;
+    let Some(first) = modules.first() else { return };
+    let Some(max) = domain.max_memory.as_ref().filter(|_| has_max) else {
+        let message = "memory modules need `<maxMemory>`, which says how much there can be";
+        out.unsupported(first.meta.origin, message);
+        return;
+    };
+    let slots = max.slots.unwrap_or_default();
+    let plugged = modules
+        .iter()
+        .filter(|module| matches!(module.spec.kind, MemoryKind::Dimm(_) | MemoryKind::Nvdimm(_)));
+    if let Some(last) = plugged.clone().nth(usize::try_from(slots).unwrap_or(usize::MAX)) {
+        let message = format!("there are {slots} slots for memory modules, and {} modules", plugged.count());
+        out.unsupported(last.meta.origin, message);
+    }
+    let total = domain.memory.as_ref().and_then(|memory| memory.size).unwrap_or_default();
+    let added = modules_kib(domain);
+    let room = max.size.unwrap_or_default().0.saturating_sub(total.0.saturating_sub(added));
+    if added > room {
+        let message =
+            format!("the memory modules have {added} KiB, and `<maxMemory>` leaves room for {room}");
+        out.unsupported(max.meta.origin, message);
+    }
 }
 
 /// Drops limits that are none: the largest number of KiB that libvirt writes.

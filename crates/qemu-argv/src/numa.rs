@@ -1,5 +1,6 @@
 //! `<numa>`: the guest's NUMA cells, their distances and caches.
 
+use caps_parser::Capability;
 use domain_model::cpu::{
     CacheAssociativity, CachePolicy, Cell, CellCache, Interconnect, InterconnectKind, Numa, Sibling,
 };
@@ -10,6 +11,7 @@ use domain_model::xml::Meta;
 use domain_model::{Code, Diagnostic, Domain, Origin};
 
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::Context;
 use crate::memory::backend::{Ram, backend};
 use crate::props::Props;
@@ -121,6 +123,14 @@ fn symmetric(cells: &mut [Cell]) {
                 cell.distances.sort_by_key(|sibling| sibling.id);
             }
         }
+    }
+}
+
+/// Reports what the QEMU in use cannot say of cells.
+pub(crate) fn check(out: &mut Problems<'_>) {
+    if has_hmat(out.cx.domain) {
+        let origin = out.cx.domain.meta.at("cpu/numa");
+        out.requires(Capability::NumaHmat, "<interconnects> and <cache> of <numa>", origin);
     }
 }
 

@@ -6,9 +6,11 @@ pub(crate) mod firmware;
 use caps_parser::Capability;
 use domain_model::os::{AcpiTableType, Arch, BootDevice, BootDeviceKind, OsType};
 use domain_model::xml::Meta;
+use domain_model::xml::text::{OnOff, YesNo};
 use domain_model::{Code, Diagnostic, Domain, Origin};
 
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::Context;
 use crate::needs::Access;
 use crate::props::Props;
@@ -81,6 +83,42 @@ fn machine(cx: &mut Resolving<'_>) {
             None => {}
         },
     }
+}
+
+/// Reports what the machine type or its firmware cannot do.
+pub(crate) fn check(out: &mut Problems<'_>) {
+    let domain = out.cx.domain;
+    let at = |path| domain.meta.at(path);
+    let wants_acpi = domain.features.as_ref().is_some_and(|features| features.acpi);
+    if wants_acpi && out.cx.machine().is_some_and(|machine| machine.acpi == Some(false)) {
+        let message = format!("there is no ACPI on {}", out.machine());
+        out.unsupported(at("features/acpi"), message);
+    }
+    if domain.os.bios_useserial == Some(YesNo::Yes) {
+        let origin = at("os/bios/@useserial");
+        if !is_x86(domain) {
+            let message = format!("the firmware of {} cannot be told to use a serial port", out.machine());
+            out.unsupported(origin, message);
+        } else if domain.devices.serials.is_empty() {
+            out.refuse(Code::MissingElement, origin, "a BIOS on the serial port needs a `<serial>`");
+        }
+    }
+    if domain.bootloader.is_some() || domain.bootloader_args.is_some() {
+        out.unsupported(at("bootloader"), "QEMU knows no boot loader on the host; `<bootloader>` is for Xen");
+    }
+    let secure = domain.os.loader.as_ref().filter(|loader| loader.secure == Some(YesNo::Yes));
+    let Some(loader) = secure else { return };
+    let smm = domain.features.as_ref().and_then(|features| features.smm.as_ref());
+    let message = if !is_q35(domain) {
+        "firmware that is protected by system management mode needs a Q35 machine"
+    } else if domain.os.arch != Some(Arch::X86_64) {
+        "firmware that is protected by system management mode needs a 64-bit x86 guest"
+    } else if domain.os.firmware.is_none() && smm.is_none_or(|smm| smm.state != OnOff::On) {
+        "firmware that is protected by system management mode needs `<smm state='on'/>`"
+    } else {
+        return;
+    };
+    out.unsupported(loader.meta.at("@secure"), message);
 }
 
 /// QEMU's word for an architecture, as in the names of its binaries.

@@ -5,6 +5,7 @@ use domain_model::Origin;
 use domain_model::pm::LifecycleAction;
 
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::Context;
 use crate::props::Props;
 
@@ -24,6 +25,15 @@ pub(crate) fn reactions(cx: &Context<'_>, out: &mut Args) {
         } else {
             out.flag("-no-reboot", origin);
         }
+    }
+}
+
+/// Reports sleep states that the machine does not have.
+pub(crate) fn check(out: &mut Problems<'_>) {
+    let Some(pm) = &out.cx.domain.pm else { return };
+    if (pm.suspend_to_mem.is_some() || pm.suspend_to_disk.is_some()) && !crate::os::is_x86(out.cx.domain) {
+        let message = format!("the sleep states cannot be chosen on {}", out.machine());
+        out.unsupported(pm.meta.origin, message);
     }
 }
 

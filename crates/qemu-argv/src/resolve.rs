@@ -20,7 +20,7 @@ use domain_model::{Diagnostic, Domain};
 
 use crate::context::{Context, Inputs};
 use crate::dialect::{Dialect, Era};
-use crate::{clock, cpu, device, domain, features, iothreads, memory, numa, os};
+use crate::{check, clock, cpu, device, domain, features, iothreads, memory, numa, os};
 
 /// A domain while it is resolved.
 #[derive(Debug)]
@@ -113,6 +113,6 @@ pub fn resolve(domain: &Domain, inputs: Inputs<'_>) -> (Domain, Vec<Diagnostic>)
         step(&mut cx);
     }
     let Resolving { domain, mut problems, .. } = cx;
-    device::validate(&Context::new(&domain, inputs, dialect), &mut problems);
+    check::check(&Context::new(&domain, inputs, dialect), &mut problems);
     (domain, problems)
 }

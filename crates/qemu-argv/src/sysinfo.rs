@@ -5,8 +5,26 @@ use domain_model::sysinfo::{Entry, Field, Smbios, SysinfoKind};
 use domain_model::{Code, Diagnostic, Origin};
 
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::Context;
 use crate::props::Props;
+
+/// Reports tables and files that QEMU would not take.
+pub(crate) fn check(out: &mut Problems<'_>) {
+    for sysinfo in &out.cx.domain.sysinfos {
+        let SysinfoKind::Fwcfg(files) = &sysinfo.kind else { continue };
+        for file in files {
+            let is_reserved = ["opt/ovmf/", "opt/org.qemu/"].iter().any(|it| file.name.starts_with(it));
+            if !file.name.starts_with("opt/") || is_reserved {
+                let message = format!(
+                    "a file of the firmware has a name below `opt/`, which is its user's own, not `{}`",
+                    file.name
+                );
+                out.unsupported(file.meta.at("@name"), message);
+            }
+        }
+    }
+}
 
 /// The tables that describe the machine.
 pub(crate) fn smbios(cx: &Context<'_>, out: &mut Args) {

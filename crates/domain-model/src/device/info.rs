@@ -3,6 +3,7 @@
 use crate::address::Address;
 use crate::xml::text::{OnOff, YesNo};
 use crate::xml::{Element, Meta, Xml};
+use crate::{Code, Diagnostic};
 
 /// What all devices share.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -50,6 +51,26 @@ impl Element for Boot {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("order", &mut self.order);
         xml.attribute("loadparm", &mut self.loadparm);
+        if X::READS {
+            self.check(xml);
+        }
+    }
+}
+
+impl Boot {
+    fn check<X: Xml>(&self, xml: &mut X) {
+        if self.order == 0 {
+            let message = "bad value `0` for `order`: the boot order begins at 1";
+            xml.report(Diagnostic::error(Code::BadValue, xml.at("@order"), message));
+        }
+        let Some(loadparm) = &self.loadparm else { return };
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ' ');
+        if !(1..=8).contains(&loadparm.len()) || !loadparm.chars().all(fits) {
+            let message = format!(
+                "bad value `{loadparm}` for `loadparm`: expected 1 to 8 letters, digits, dots and spaces"
+            );
+            xml.report(Diagnostic::error(Code::Malformed, xml.at("@loadparm"), message));
+        }
     }
 }
 

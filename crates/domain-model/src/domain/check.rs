@@ -1,5 +1,7 @@
 //! What a whole domain needs, and what in it contradicts each other.
 
+mod devices;
+
 use std::collections::BTreeSet;
 
 use super::Domain;
@@ -30,6 +32,11 @@ impl Domain {
         self.check_uuids(&mut problems);
         self.check_keywrap(&mut problems);
         self.check_seclabels(&mut problems);
+        self.check_thread_pools(&mut problems);
+        devices::aliases(self, &mut problems);
+        devices::boot_order(self, &mut problems);
+        devices::audio(self, &mut problems);
+        devices::filesystems(self, &mut problems);
         problems.0
     }
 
@@ -141,6 +148,25 @@ impl Domain {
         for pin in cputune.iothread_pins.iter().filter(|pin| !exists(pin.iothread)) {
             let message = format!("there is no I/O thread {}", pin.iothread);
             out.add(Code::Conflict, &pin.meta, "@iothread", message);
+        }
+    }
+
+    fn check_thread_pools(&self, out: &mut Problems) {
+        let numbered = self.iothread_ids.iter();
+        let numbered = numbered.map(|thread| (&thread.meta, thread.thread_pool_min, thread.thread_pool_max));
+        let main = self.default_iothread.iter();
+        let main = main.map(|thread| (&thread.meta, thread.thread_pool_min, thread.thread_pool_max));
+        for (meta, min, max) in numbered.chain(main) {
+            if max == Some(0) {
+                let message = "a pool has room for at least one thread";
+                out.add(Code::Unsupported, meta, "@thread_pool_max", message);
+            }
+            if let (Some(min), Some(max)) = (min, max)
+                && min > max
+            {
+                let message = format!("a pool of {max} threads at most cannot keep {min}");
+                out.add(Code::Unsupported, meta, "@thread_pool_min", message);
+            }
         }
     }
 

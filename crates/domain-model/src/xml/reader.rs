@@ -151,7 +151,7 @@ impl<'d> Reader<'d> {
 
     fn report_value(&mut self, text: &str, place: &str, error: &TextError, origin: Origin) {
         let mut diagnostic =
-            Diagnostic::error(Code::BadValue, origin, format!("bad value `{text}` for {place}: {error}"));
+            Diagnostic::error(error.code, origin, format!("bad value `{text}` for {place}: {error}"));
         if let Some(word) = nearest(text, error.words.iter().copied()) {
             diagnostic = diagnostic.help(format!("did you mean `{word}`?"));
         }

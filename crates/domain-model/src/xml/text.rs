@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
+use crate::Code;
+
 /// A value that is the text of an attribute or element.
 pub trait Text: Sized + Clone {
     /// Whether the printed value is always a whole number in decimal, which JSON writes without quotes.
@@ -33,12 +35,20 @@ pub struct TextError {
     pub expected: String,
     /// The words that would be values, if the list is closed.
     pub words: &'static [&'static str],
+    /// What kind of problem it is.
+    pub code: Code,
 }
 
 impl TextError {
     /// An error that says what would be a value.
     pub fn expected(expected: impl Into<String>) -> Self {
-        TextError { expected: expected.into(), words: &[] }
+        TextError { expected: expected.into(), words: &[], code: Code::BadValue }
+    }
+
+    /// The same as another kind of problem.
+    #[must_use]
+    pub fn code(self, code: Code) -> Self {
+        TextError { code, ..self }
     }
 
     /// An error that lists the words that would be values.
@@ -48,7 +58,7 @@ impl TextError {
             let separator = if index == 0 { "" } else { ", " };
             let _ = write!(expected, "{separator}`{word}`");
         }
-        TextError { expected, words }
+        TextError { expected, words, code: Code::BadValue }
     }
 }
 

@@ -126,7 +126,7 @@ fn shares_are_written_as_libvirt_does() {
     check_problems::<Blkiotune>("<blkiotune><device/></blkiotune>", &[Code::MissingElement]);
     check_problems::<Blkiotune>(
         "<blkiotune><device><path>/a</path></device><device><path>/a</path></device></blkiotune>",
-        &[Code::Conflict],
+        &[Code::Unsupported],
     );
     check_same::<Resource>(
         "resource",

@@ -10,12 +10,29 @@ use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
 use crate::props::Props;
+use crate::resolve::Resolving;
 use crate::resolve::board::Board;
 use crate::{address, gate};
+
+/// The most processors that a PC can address without an IOMMU that remaps interrupts.
+const MAX_CPUS_WITHOUT_EIM: u32 = 255;
+
+/// Whether the guest has so many processors that it needs interrupts in extended mode.
+pub(crate) fn needs_eim(domain: &Domain) -> bool {
+    let cpus = domain.vcpu.as_ref().and_then(|vcpu| vcpu.count).unwrap_or(1);
+    crate::os::is_q35(domain) && cpus > MAX_CPUS_WITHOUT_EIM
+}
 
 impl QemuDevice for Iommu {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
         format!("iommu{index}")
+    }
+
+    fn defaults(device: &mut Device<Self>, _: usize, cx: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        if needs_eim(&cx.domain) && device.spec.model == IommuModel::Intel {
+            device.spec.intremap.get_or_insert(OnOff::On);
+            device.spec.eim.get_or_insert(OnOff::On);
+        }
     }
 
     fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {

@@ -4,7 +4,7 @@ use caps_parser::Capability;
 use domain_model::features::{Features, Smm};
 use domain_model::launch_security::LaunchSecurityKind;
 use domain_model::os::{
-    Arch, Firmware, FirmwareFeature, FirmwareFeatureName, FirmwareFormat, Loader, LoaderType, Nvram,
+    Arch, Firmware, FirmwareFeature, FirmwareFeatureName, FirmwareFormat, Loader, LoaderType, Nvram, Os,
 };
 use domain_model::storage::SourceKind;
 use domain_model::xml::text::{OnOff, YesNo};
@@ -64,6 +64,11 @@ pub(crate) fn is_uefi(domain: &Domain) -> bool {
     let os = &domain.os;
     os.firmware == Some(Firmware::Efi)
         || os.loader.as_ref().is_some_and(|loader| loader.kind == Some(LoaderType::Pflash))
+}
+
+/// Whether a firmware has been chosen for the domain: then it is known what that can do.
+fn is_chosen(os: &Os) -> bool {
+    os.firmware_features.iter().any(|feature| feature.name == FirmwareFeatureName::SecureBoot)
 }
 
 /// UEFI finds its tables by ACPI on x86; on Arm ACPI is found by UEFI alone.
@@ -345,8 +350,8 @@ fn units<'a>(cx: &'a Context<'_>) -> Vec<Unit<'a>> {
 pub(crate) fn blockdevs(cx: &Context<'_>, out: &mut Args) {
     let os = &cx.domain.os;
     if let Some(firmware) = os.firmware
-        && os.loader.as_ref().is_none_or(|loader| loader.path.is_none())
         && os.kernel.is_none()
+        && !(os.loader.as_ref().is_some_and(|loader| loader.path.is_some()) && is_chosen(&cx.domain.os))
     {
         let message = format!("no firmware of type `{firmware}` on this host has what is asked for");
         let origin = cx.domain.meta.at("os/@firmware");

@@ -13,9 +13,7 @@ use domain_model::{Code, Device, Diagnostic, Origin};
 
 use super::board::Board;
 use super::{Resolving, controllers};
-
-/// The most processors that a PC can address without an IOMMU that remaps interrupts.
-const MAX_CPUS_WITHOUT_IOMMU: u32 = 255;
+use crate::device::iommu::needs_eim;
 
 /// Adds the controllers and devices of the machine that are not written.
 pub(crate) fn devices(cx: &mut Resolving<'_>) {
@@ -202,19 +200,13 @@ fn watchdog(cx: &mut Resolving<'_>) {
 
 /// Guests with very many processors need an IOMMU that remaps interrupts.
 fn iommu(cx: &mut Resolving<'_>) {
-    let cpus = cx.domain.vcpu.as_ref().and_then(|vcpu| vcpu.count).unwrap_or(1);
     let needed = [Capability::IntelIommu, Capability::IntelIommuIntremap, Capability::IntelIommuEim];
     let can = needed.iter().all(|capability| cx.inputs.has(*capability));
-    if cpus <= MAX_CPUS_WITHOUT_IOMMU || !cx.domain.devices.iommus.is_empty() || !can {
+    if !needs_eim(&cx.domain) || !cx.domain.devices.iommus.is_empty() || !can {
         return;
     }
     let rule = "more than 255 processors need an IOMMU that remaps interrupts";
     let origin = cx.domain.meta.at("vcpu").implies(rule);
-    let spec = Iommu {
-        model: IommuModel::Intel,
-        intremap: Some(OnOff::On),
-        eim: Some(OnOff::On),
-        ..Iommu::default()
-    };
+    let spec = Iommu { model: IommuModel::Intel, ..Iommu::default() };
     cx.domain.devices.iommus.push(Device::implied(spec, origin));
 }

@@ -1,0 +1,69 @@
+//! What cannot work of a resolved domain, before arguments are built.
+
+use caps_parser::Capability;
+use domain_model::{Code, Diagnostic, Origin};
+
+use crate::context::Context;
+use crate::dialect::Era;
+use crate::{clock, cpu, device, domain, features, gate, launch_security, memory, numa, os, pm, sysinfo};
+
+/// The problems of a domain, in the order in which they are found.
+pub(crate) struct Problems<'a> {
+    /// The resolved domain and what it is for.
+    pub(crate) cx: &'a Context<'a>,
+    list: &'a mut Vec<Diagnostic>,
+}
+
+impl<'a> Problems<'a> {
+    /// Adds to a list.
+    pub(crate) fn new(cx: &'a Context<'a>, list: &'a mut Vec<Diagnostic>) -> Self {
+        Problems { cx, list }
+    }
+
+    /// Refuses something.
+    pub(crate) fn refuse(&mut self, code: Code, origin: Origin, message: impl Into<String>) {
+        self.list.push(Diagnostic::error(code, origin, message));
+    }
+
+    /// Refuses what neither QEMU nor the machine type can do.
+    pub(crate) fn unsupported(&mut self, origin: Origin, message: impl Into<String>) {
+        self.refuse(Code::Unsupported, origin, message);
+    }
+
+    /// Refuses what rests on a capability that the QEMU in use lacks.
+    pub(crate) fn requires(&mut self, capability: Capability, what: &str, origin: Origin) {
+        if !self.cx.has(capability) {
+            self.list.push(gate::missing(capability, what, origin, self.cx.inputs.caps));
+        }
+    }
+
+    /// What a message calls the machine: its architecture and its type.
+    pub(crate) fn machine(&self) -> String {
+        let os = &self.cx.domain.os;
+        let arch = os.arch.map_or("unknown", |arch| arch.as_str());
+        format!("`{arch}` machines of type `{}`", os.machine.as_deref().unwrap_or_default())
+    }
+}
+
+/// The parts of a domain besides its devices, in the order in which libvirt looks at them.
+const PARTS: &[fn(&mut Problems<'_>)] = &[
+    os::check,
+    domain::check,
+    cpu::check,
+    memory::check,
+    clock::check,
+    pm::check,
+    features::check,
+    numa::check,
+    sysinfo::check,
+    launch_security::check,
+];
+
+/// Reports what cannot work of a resolved domain.
+pub(crate) fn check(cx: &Context<'_>, list: &mut Vec<Diagnostic>) {
+    if cx.dialect.era == Era::Modern {
+        let mut problems = Problems::new(cx, list);
+        PARTS.iter().for_each(|check| check(&mut problems));
+    }
+    device::validate(cx, list);
+}
