@@ -4,6 +4,7 @@
 
 mod background;
 mod bad_input;
+mod endings;
 mod outputs;
 mod probe;
 mod real_qemu;

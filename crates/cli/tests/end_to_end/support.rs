@@ -82,6 +82,15 @@ impl Place {
     }
 }
 
+impl Drop for Place {
+    /// A test that fails leaves no guest in the background.
+    fn drop(&mut self) {
+        for (pid, _) in processes(self) {
+            let _ = Command::new("sh").args(["-c", "kill -9 \"$0\"", &pid.to_string()]).status();
+        }
+    }
+}
+
 /// A domain with some devices.
 pub fn domain(devices: &str) -> String {
     format!(
