@@ -109,6 +109,7 @@ fn run(args: Vec<String>) -> Result<u8, Box<dyn Error>> {
             let surroundings = Surroundings {
                 terminal,
                 control: Some(control),
+                entry: Some(entry),
                 signals: Some(signals),
                 watch: Some(watch),
                 log: None,

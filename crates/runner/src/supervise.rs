@@ -16,6 +16,7 @@ use crate::error::RunError;
 use crate::process::{Process, Status};
 use crate::qmp::{Message, QmpConnection, QmpError, Reply};
 use crate::ready::{self, Got, Interest, Ready, TICK};
+use crate::runtime::Entry;
 use crate::signals::Signals;
 
 mod lifecycle;
@@ -55,6 +56,8 @@ pub struct Surroundings<'a> {
     pub log: Option<ConsoleLog>,
     /// Where others may ask for things, see [`Request`].
     pub control: Option<UnixListener>,
+    /// Its entry among the guests that run, removed before anyone is told that it has ended.
+    pub entry: Option<Entry>,
     /// Signals that end it.
     pub signals: Option<Signals>,
     /// Told what happens.
@@ -86,6 +89,7 @@ pub fn supervise(guest: Guest, plan: Plan, around: Surroundings<'_>) -> Result<O
         console: guest.console.map(Line::new).transpose().map_err(&failed)?,
         companions: guest.companions,
         lifecycle: Lifecycle::new(plan, Instant::now()),
+        entry: around.entry,
         server: around.control.map(Server::new).transpose().map_err(&failed)?,
         terminal: around.terminal,
         log: around.log,
@@ -134,6 +138,7 @@ struct Supervisor<'a> {
     negotiated: bool,
     console: Option<Line>,
     lifecycle: Lifecycle,
+    entry: Option<Entry>,
     server: Option<Server>,
     terminal: Option<Terminal>,
     log: Option<ConsoleLog>,
@@ -153,6 +158,7 @@ impl Supervisor<'_> {
         self.hear_last_words();
         self.dismiss_companions();
         watched?;
+        drop(self.entry.take());
         let end = self.lifecycle.end();
         if let Some(server) = &mut self.server {
             server.announce_end(&Farewell::of(&end, status));

@@ -66,8 +66,10 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
     }
     let logs = if entry.is_some() { Logs::create(&name, report) } else { Logs::default() };
     let guest = launch(command, descriptors)?;
+    let control = entry.as_mut().map(|entry| enter(entry, &guest)).transpose()?;
     let surroundings = Surroundings {
-        control: entry.as_mut().map(|entry| enter(entry, &guest)).transpose()?,
+        control,
+        entry,
         terminal: if supervising { None } else { Some(terminal(args, report)?) },
         signals: Some(signals),
         watch: Some(watch::watch(report, supervising, logs.messages)),
@@ -75,7 +77,6 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
     };
     let plan = plan::plan(&input.domain, args, report);
     let outcome = supervise(guest, plan, surroundings).map_err(|error| watch::failed(&error))?;
-    drop(entry);
     watch::result(outcome)
 }
 
