@@ -82,7 +82,8 @@ fn devno(ccw: &Ccw) -> Option<String> {
 fn pci_bus(pci: &Pci, cx: &Context<'_>) -> Option<String> {
     // The one bus of a historic QEMU is no controller of the domain.
     if cx.dialect.era == Era::Historic {
-        return Some(if cx.has(Capability::PciMultibus) { "pci.0" } else { "pci" }.to_owned());
+        let is_numbered = crate::os::is_x86(cx.domain) || cx.has(Capability::PciMultibus);
+        return Some(if is_numbered { "pci.0" } else { "pci" }.to_owned());
     }
     let index = u32::try_from(pci.bus.unwrap_or_default().0).ok()?;
     let alias = cx.controller("pci", index)?;

@@ -131,6 +131,9 @@ fn push(backend: &Backend<'_>, cx: &Context<'_>, out: &mut Args) {
         (Era::Modern, _) => text::chardev(backend, cx),
     };
     out.props("-chardev", props);
+    if cx.dialect.era == Era::Historic {
+        historic::needs(&backend.kind, out);
+    }
 }
 
 /// Adds `-serial` or `-parallel` of a QEMU without `-chardev`.
@@ -168,7 +171,9 @@ pub(crate) fn validate(chardev: &Chardev, origin: Origin, cx: &Context<'_>, prob
         problems.push(problem.help("`enabled='no'` gives up when the connection is lost"));
     }
     match &chardev.source {
-        CharSource::Spicevmc | CharSource::Spiceport { .. } if !crate::device::has_spice(cx.domain) => {
+        CharSource::Spicevmc | CharSource::Spiceport { .. }
+            if cx.dialect.era == Era::Modern && !crate::device::has_spice(cx.domain) =>
+        {
             let message = format!(
                 "a character device of type `{}` needs `<graphics type='spice'>`",
                 domain_model::xml::Tagged::tag(&chardev.source)

@@ -167,7 +167,7 @@ fn pit(cx: &Context<'_>, out: &mut Args) {
 }
 
 /// A moment as `-rtc` takes it, from seconds since 1970.
-fn date(seconds: i64) -> String {
+pub(crate) fn date(seconds: i64) -> String {
     // The year 9999 is the last that the format has room for.
     let seconds = seconds.clamp(-62_135_596_800, 253_402_300_799);
     let days = seconds.div_euclid(86_400);

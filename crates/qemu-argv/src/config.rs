@@ -22,6 +22,13 @@ pub struct Config {
     /// With [`Layout::Run`]: whether somebody starts QEMU who speaks QMP to it and hands it descriptors. The
     /// opposite is a command line that a person pastes into a shell.
     pub supervised: bool,
+    /// Where the guest comes from if it does not start afresh: `tcp:HOST:PORT`, `exec:COMMAND`, `unix:PATH`, `fd:NUMBER`,
+    /// or `stdio` for a file that QEMU inherits.
+    pub incoming: Option<String>,
+    /// The number of the descriptor that QEMU inherits with the guest's state.
+    pub incoming_fd: Option<u32>,
+    /// The path of the monitor's socket, for QEMUs that cannot inherit it; a file in the guest's directory if not said.
+    pub monitor_socket: Option<String>,
     /// The id of the running domain; libvirt counts from 1, and -1 is a domain that is not running yet.
     pub domain_id: i32,
     /// Whether the guest is new, so that defaults need not be those that guests of older versions had.
@@ -114,6 +121,9 @@ impl Default for Config {
         Config {
             layout: Layout::Run,
             supervised: false,
+            incoming: None,
+            incoming_fd: None,
+            monitor_socket: None,
             domain_id: -1,
             abi_update: false,
             base_dir: None,

@@ -24,6 +24,24 @@ pub(crate) use check::check;
 
 /// Fills in the number of processors and the machine type's own CPU model.
 pub(crate) fn defaults(cx: &mut Resolving<'_>) {
+    processors(cx);
+    let cpus = cx.domain.vcpu.as_ref().and_then(|vcpu| vcpu.count).unwrap_or(1);
+    if let Some(topology) = cx.domain.cpu.as_ref().and_then(|cpu| cpu.topology.as_ref())
+        && topology.cpus() != u64::from(cpus)
+    {
+        let message = format!(
+            "the topology has {} processors and `<vcpu>` has {cpus}; they have to be equal",
+            topology.cpus()
+        );
+        cx.problems.push(Diagnostic::error(Code::Unsupported, topology.meta.origin, message));
+    }
+    default_model(cx);
+    model(cx);
+    states(cx);
+}
+
+/// Fills in the number of processors.
+pub(crate) fn processors(cx: &mut Resolving<'_>) {
     let vcpu = cx.domain.vcpu.get_or_insert_with(|| {
         let rule = Origin::always("a guest has one processor unless `<vcpu>` says otherwise");
         Vcpu { meta: Meta::from_origin(rule), ..Vcpu::default() }
@@ -38,18 +56,6 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         let message = format!("{current} processors at start are more than the {cpus} that there are");
         cx.problems.push(Diagnostic::error(Code::Conflict, origin, message));
     }
-    if let Some(topology) = cx.domain.cpu.as_ref().and_then(|cpu| cpu.topology.as_ref())
-        && topology.cpus() != u64::from(cpus)
-    {
-        let message = format!(
-            "the topology has {} processors and `<vcpu>` has {cpus}; they have to be equal",
-            topology.cpus()
-        );
-        cx.problems.push(Diagnostic::error(Code::Unsupported, topology.meta.origin, message));
-    }
-    default_model(cx);
-    model(cx);
-    states(cx);
 }
 
 /// Fills in which processors are there at the start and which can be taken away.

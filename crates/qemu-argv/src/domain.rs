@@ -9,7 +9,9 @@ use crate::arg::Args;
 use crate::check::Problems;
 use crate::config::Layout;
 use crate::context::Context;
+use crate::dialect::Era;
 use crate::gate;
+use crate::historic;
 use crate::host::FdRequest;
 use crate::props::Props;
 use crate::resolve::Resolving;
@@ -37,9 +39,13 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         }
         Some(_) => {}
     }
-    if cx.domain.kind == DomainType::Kvm && !cx.inputs.has(Capability::Kvm) {
-        let origin = cx.domain.meta.at("@type");
-        cx.problems.push(gate::missing(Capability::Kvm, "<domain type='kvm'>", origin, cx.inputs.caps));
+    match cx.dialect.era {
+        Era::Historic => historic::check_accelerator(&cx.domain, cx.inputs, &mut cx.problems),
+        Era::Modern if cx.domain.kind == DomainType::Kvm && !cx.inputs.has(Capability::Kvm) => {
+            let origin = cx.domain.meta.at("@type");
+            cx.problems.push(gate::missing(Capability::Kvm, "<domain type='kvm'>", origin, cx.inputs.caps));
+        }
+        Era::Modern => {}
     }
     // A number is what a domain has while it runs.
     cx.domain.id = None;
@@ -95,6 +101,9 @@ pub(crate) fn environment(cx: &Context<'_>, out: &mut Args) {
         if let Some(value) = cx.inputs.host.env(name) {
             out.env(name, value, ENVIRONMENT);
         }
+    }
+    if cx.dialect.era == Era::Historic {
+        return;
     }
     let home = cx.guest_dir();
     for (name, below) in [

@@ -22,6 +22,7 @@ mod clock;
 mod cpu;
 mod domain;
 mod features;
+mod historic;
 mod iothreads;
 mod launch_security;
 mod memory;

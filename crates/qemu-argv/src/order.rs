@@ -5,7 +5,8 @@ use crate::context::Context;
 use crate::device::{controller, disk, emit, interface};
 use crate::dialect::Era;
 use crate::{
-    clock, cpu, domain, features, iothreads, launch_security, memory, numa, os, pm, qemu, sysinfo, throttle,
+    clock, cpu, domain, features, historic, iothreads, launch_security, memory, numa, os, pm, qemu, sysinfo,
+    throttle,
 };
 use domain_model::device::{
     audio::Audio, channel::Channel, console::Console, controller::Controller, crypto::Crypto, disk::Disk,
@@ -99,4 +100,41 @@ const MODERN: &[Section] = &[
 ];
 
 /// The order of libvirt of February 2011.
-const HISTORIC: &[Section] = &[emit::<Interface>];
+const HISTORIC: &[Section] = &[
+    domain::environment,
+    domain::start_paused,
+    historic::machine,
+    historic::model,
+    historic::accelerator,
+    historic::memory,
+    historic::topology,
+    historic::names,
+    historic::xen,
+    historic::smbios,
+    historic::no_display,
+    historic::no_defaults,
+    historic::monitor,
+    historic::clock,
+    historic::power,
+    historic::boot,
+    emit::<Controller>,
+    emit::<Disk>,
+    emit::<Filesystem>,
+    emit::<Interface>,
+    emit::<Smartcard>,
+    emit::<Serial>,
+    emit::<Parallel>,
+    emit::<Channel>,
+    emit::<Console>,
+    historic::usb,
+    emit::<Input>,
+    emit::<Graphics>,
+    emit::<Video>,
+    emit::<Sound>,
+    emit::<Watchdog>,
+    emit::<Hostdev>,
+    historic::incoming,
+    emit::<Memballoon>,
+    qemu::args,
+    historic::limits,
+];

@@ -12,6 +12,7 @@ use domain_model::{Code, Diagnostic, Domain, Origin};
 use crate::arg::Args;
 use crate::check::Problems;
 use crate::context::Context;
+use crate::dialect::Era;
 use crate::needs::Access;
 use crate::props::Props;
 use crate::resolve::Resolving;
@@ -22,7 +23,8 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     if cx.domain.os.kind.is_none() {
         cx.domain.os.kind = Some(OsType::Hvm);
     }
-    if cx.domain.os.kind != Some(OsType::Hvm) {
+    let runs_xen = cx.dialect.era == Era::Historic && crate::historic::is_xen(&cx.domain);
+    if cx.domain.os.kind != Some(OsType::Hvm) && !runs_xen {
         let message = "only guests of `<os>` type `hvm` can run on QEMU";
         cx.problems.push(Diagnostic::error(Code::Unsupported, origin, message));
     }
@@ -48,7 +50,7 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     }
     machine(cx);
     let boots_by_device = crate::device::has_boot_order(&cx.domain);
-    if cx.domain.os.boot.is_empty() && !boots_by_device {
+    if cx.domain.os.boot.is_empty() && !boots_by_device && !runs_xen {
         let rule = Origin::always("a guest boots from its disk unless something else is said");
         let meta = Meta::from_origin(rule);
         cx.domain.os.boot.push(BootDevice { dev: BootDeviceKind::Hd, meta });
@@ -193,7 +195,7 @@ pub(crate) fn boot(cx: &Context<'_>, out: &mut Args) {
 }
 
 /// A kernel that QEMU loads by itself.
-fn kernel(cx: &Context<'_>, out: &mut Args) {
+pub(crate) fn kernel(cx: &Context<'_>, out: &mut Args) {
     let os = &cx.domain.os;
     let at = |path| cx.domain.meta.at(path);
     for (flag, value, path) in [

@@ -37,7 +37,7 @@ fn every_dialect_has_its_form() {
         virtio,
         &device,
         &[
-            "-device virtio-net-pci,vlan=0,id=net0,mac=52:54:00:0a:0b:0c,bus=pci,addr=0x2",
+            "-device virtio-net-pci,vlan=0,id=net0,mac=52:54:00:0a:0b:0c,bus=pci.0,addr=0x2",
             "-net user,vlan=0,name=hostnet0",
         ],
     );
@@ -46,7 +46,7 @@ fn every_dialect_has_its_form() {
         &netdev,
         &[
             "-netdev user,id=hostnet0",
-            "-device virtio-net-pci,netdev=hostnet0,id=net0,mac=52:54:00:0a:0b:0c,bus=pci,addr=0x2",
+            "-device virtio-net-pci,netdev=hostnet0,id=net0,mac=52:54:00:0a:0b:0c,bus=pci.0,addr=0x2",
         ],
     );
     check(
@@ -68,7 +68,7 @@ fn txmode_is_for_virtio_cards_of_a_qemu_that_has_tx() {
         &virtio,
         &[Capability::DeviceOption, Capability::VirtioTxAlg],
         &[
-            "-device virtio-net-pci,tx=timer,vlan=0,id=net0,mac=52:54:00:0a:0b:0c,bus=pci,addr=0x2",
+            "-device virtio-net-pci,tx=timer,vlan=0,id=net0,mac=52:54:00:0a:0b:0c,bus=pci.0,addr=0x2",
             "-net user,vlan=0,name=hostnet0",
         ],
     );
@@ -79,7 +79,7 @@ fn txmode_is_for_virtio_cards_of_a_qemu_that_has_tx() {
         &format!("<model type='rtl8139'/>{driver}"),
         &device,
         &[
-            "-device rtl8139,vlan=0,id=net0,mac=52:54:00:0a:0b:0c,bus=pci,addr=0x2",
+            "-device rtl8139,vlan=0,id=net0,mac=52:54:00:0a:0b:0c,bus=pci.0,addr=0x2",
             "-net user,vlan=0,name=hostnet0",
         ],
     );

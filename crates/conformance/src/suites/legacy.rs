@@ -17,6 +17,7 @@ pub struct Resolved {
 pub fn config() -> Config {
     Config {
         layout: Layout::Libvirt,
+        monitor_socket: Some("/tmp/test-monitor".to_owned()),
         domain_id: -1,
         hugepage_mounts: vec![(2048, "/dev/hugepages".to_owned())],
         ..Config::default()

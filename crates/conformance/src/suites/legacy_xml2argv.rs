@@ -24,6 +24,8 @@ struct Row {
     caps: Vec<String>,
     expect_error: bool,
     driver: Driver,
+    migrate_from: Option<String>,
+    migrate_fd: Option<u32>,
 }
 
 /// The configuration of libvirt's driver, as far as it changes between cases.
@@ -77,7 +79,9 @@ impl Xml2Argv {
         let text = |name: &str| self.folder.text(name).map_err(|error| error.to_string());
         let flags: Result<Vec<Capability>, _> = row.caps.iter().map(|name| name.parse()).collect();
         let caps = Capabilities::from_flags(flags.map_err(|error| format!("{error}"))?);
-        let config = row.driver.config();
+        let mut config = row.driver.config();
+        config.incoming.clone_from(&row.migrate_from);
+        config.incoming_fd = row.migrate_fd;
         let resolved = legacy::resolve(&text(&row.xml)?, &caps, &config)?;
         let (command_line, errors) = legacy::lower(&resolved, &caps, &config);
         if errors.is_empty() == row.expect_error {

@@ -1,6 +1,9 @@
 //! Backends for QEMU 0.9 to 0.13: `-chardev`, and `-serial` before that.
 
+use caps_parser::Capability;
+
 use super::{Backend, Kind, Socket, SocketAddress, udp_side};
+use crate::arg::Args;
 use crate::context::Context;
 use crate::props::{Props, Value};
 use domain_model::chardev::{CharSource, Chardev, Protocol, SocketMode};
@@ -26,13 +29,20 @@ pub(super) fn chardev(backend: &Backend<'_>) -> Props {
                 .set_at("host", host, to)
                 .set_at("port", port.unwrap_or_default(), to)
                 .set_at("localaddr", local, from)
-                .set_at("localport", local_port.unwrap_or_default(), from)
+                .set_at("localport", local_port.unwrap_or("0"), from)
         }
         Kind::Socket(socket) => stream(start("socket"), socket),
         Kind::Spicevmc { name } => start("spicevmc").set("name", *name),
         Kind::Spiceport { channel, origin } => start("spiceport").set_at("name", *channel, *origin),
         Kind::Dbus { channel, origin } => start("dbus").set_at("name", *channel, *origin),
         Kind::Vdagent { .. } => start("qemu-vdagent").set("name", "vdagent"),
+    }
+}
+
+/// Makes the backend that was added last rest on what not all of these QEMUs have.
+pub(super) fn needs(kind: &Kind<'_>, out: &mut Args) {
+    if let Kind::Spicevmc { .. } = kind {
+        out.needing(Capability::ChardevSpicevmc);
     }
 }
 
@@ -68,7 +78,7 @@ pub(super) fn word(chardev: &Chardev, cx: &Context<'_>) -> Option<String> {
         CharSource::Udp(udp) => {
             let (host, port, _) = udp_side(udp.connect())?;
             let (local, local_port, _) = udp_side(udp.bind()).unwrap_or(("", None, cx.domain.meta.origin));
-            format!("udp:{host}:{}@{local}:{}", port.unwrap_or_default(), local_port.unwrap_or_default())
+            format!("udp:{host}:{}@{local}:{}", port.unwrap_or_default(), local_port.unwrap_or("0"))
         }
         CharSource::Tcp(tcp) => {
             let protocol = if tcp.protocol == Protocol::Telnet { "telnet" } else { "tcp" };

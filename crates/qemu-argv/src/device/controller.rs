@@ -1,5 +1,6 @@
 //! `<controller>` on the QEMU side: what buses hang on.
 
+mod historic;
 mod pci;
 mod usb;
 
@@ -11,6 +12,7 @@ use domain_model::{Code, Device, Diagnostic, Domain};
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::dialect::Era;
 use crate::props::Props;
 use crate::resolve::board::Board;
 use crate::virtio;
@@ -78,6 +80,10 @@ impl QemuDevice for Controller {
 
     /// Adds controllers by kind, in libvirt's order; smartcard readers come after USB hubs.
     fn section(cx: &Context<'_>, out: &mut Args) {
+        if cx.dialect.era == Era::Historic {
+            historic::section(cx, out);
+            return;
+        }
         const KINDS: [&str; 6] = ["pci", "usb", "scsi", "ide", "sata", "virtio-serial"];
         pci::holes(cx, out);
         for kind in KINDS {

@@ -2,11 +2,12 @@
 
 mod defaults;
 mod frontend;
+mod historic;
 mod images;
 mod name;
 mod validate;
 
-pub(crate) use defaults::sort;
+pub(crate) use defaults::{buses, sort};
 pub(crate) use frontend::floppy_drives;
 pub(crate) use images::node_numbers;
 
@@ -19,6 +20,7 @@ use domain_model::{Device, Diagnostic, Domain};
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::dialect::{DiskOption, Era};
 use crate::resolve::Resolving;
 
 impl QemuDevice for Disk {
@@ -37,12 +39,21 @@ impl QemuDevice for Disk {
         }
     }
 
-    fn defaults(device: &mut Device<Self>, _: usize, _: &Resolving<'_>, problems: &mut Vec<Diagnostic>) {
-        defaults::fill_in(device, problems);
+    fn defaults(device: &mut Device<Self>, _: usize, cx: &Resolving<'_>, problems: &mut Vec<Diagnostic>) {
+        defaults::fill_in(device, cx.dialect.era, problems);
     }
 
     fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
-        validate::check(device, cx, problems);
+        if cx.dialect.era == Era::Modern {
+            validate::check(device, cx, problems);
+        }
+    }
+
+    fn section(cx: &Context<'_>, out: &mut Args) {
+        match cx.dialect.disk {
+            DiskOption::Blockdev => cx.each::<Self>().for_each(|device| Self::args(&device, cx, out)),
+            DiskOption::Hda | DiskOption::DriveIf | DiskOption::DriveDevice => historic::section(cx, out),
+        }
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
@@ -66,10 +77,11 @@ impl QemuDevice for Disk {
     }
 }
 
-/// Whether the devices on a SCSI controller have targets and LUNs, and not just a number each.
+/// Whether the devices on a SCSI controller have targets and LUNs, and not just a number each, as on the
+/// controller that there was before one could choose.
 pub(crate) fn has_targets(domain: &Domain, controller: u32) -> bool {
     !domain.devices.controllers.iter().any(|device| {
         device.spec.index == Some(controller)
-            && matches!(device.spec.kind, ControllerKind::Scsi { model: Some(ScsiModel::Lsilogic) })
+            && matches!(device.spec.kind, ControllerKind::Scsi { model: None | Some(ScsiModel::Lsilogic) })
     })
 }

@@ -1,5 +1,6 @@
 //! `<graphics>`: ways to see the screen.
 
+mod historic;
 mod listen;
 mod local;
 mod spice;
@@ -14,6 +15,7 @@ use domain_model::{Code, Device, Diagnostic, Domain, Origin};
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::dialect::Era;
 use crate::gate;
 use crate::resolve::Resolving;
 
@@ -22,8 +24,12 @@ impl QemuDevice for Graphics {
         format!("graphics{index}")
     }
 
-    fn defaults(device: &mut Device<Self>, _: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+    fn defaults(device: &mut Device<Self>, _: usize, cx: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
         let origin = device.meta.origin;
+        if cx.dialect.era == Era::Historic {
+            listen::historic(&mut device.spec);
+            return;
+        }
         match &mut device.spec {
             Graphics::Vnc(vnc) => listen::vnc(vnc, origin),
             Graphics::Spice(spice) => listen::spice(spice, origin),
@@ -33,6 +39,9 @@ impl QemuDevice for Graphics {
     }
 
     fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        if cx.dialect.era == Era::Historic {
+            return;
+        }
         let graphics = &cx.domain.devices.graphics;
         let kind = std::mem::discriminant(device.spec);
         let alike = graphics.iter().take(device.index);
@@ -73,6 +82,10 @@ impl QemuDevice for Graphics {
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        if cx.dialect.era == Era::Historic {
+            historic::args(device, cx, out);
+            return;
+        }
         match device.spec {
             Graphics::Vnc(server) => vnc::args(server, device, cx, out),
             Graphics::Spice(server) => spice::args(server, device, cx, out),

@@ -1,5 +1,7 @@
 //! `<hostdev>`: devices of the host handed to the guest.
 
+mod historic;
+
 use caps_parser::Capability;
 use domain_model::address::{Pci, Place};
 use domain_model::device::hostdev::{
@@ -11,6 +13,7 @@ use domain_model::{Code, Device, Diagnostic, Domain};
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::dialect::Era;
 use crate::host::FdRequest;
 use crate::needs::{Access, HostFile};
 use crate::props::Props;
@@ -59,6 +62,10 @@ impl QemuDevice for Hostdev {
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        if cx.dialect.era == Era::Historic {
+            historic::args(device, cx, out);
+            return;
+        }
         match &device.spec.kind {
             HostdevKind::Pci(source) => pci(source, device, cx, out),
             HostdevKind::Usb(source) => usb(source, device, cx, out),

@@ -8,6 +8,7 @@ use domain_model::{Code, Device, Diagnostic, Domain};
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::dialect::{Devices, Era};
 use crate::props::Props;
 use crate::resolve::Resolving;
 use crate::{address, os, virtio};
@@ -53,6 +54,10 @@ impl QemuDevice for Input {
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        if cx.dialect.era == Era::Historic {
+            historic(device, cx, out);
+            return;
+        }
         if let InputKind::Evdev(Some(evdev)) = &device.spec.kind {
             out.props("-object", input_linux(evdev, device));
             return;
@@ -99,6 +104,29 @@ impl QemuDevice for Input {
                 }
             };
         out.props("-device", address::address(props, device.info, cx));
+    }
+}
+
+/// Mice and tablets of QEMU 0.9 to 0.13.
+fn historic(device: &Resolved<'_, Input>, cx: &Context<'_>, out: &mut Args) {
+    let word = match (device.spec.bus, &device.spec.kind) {
+        // The machine brings them along.
+        (Some(InputBus::Ps2 | InputBus::Xen), _) => return,
+        (Some(InputBus::Usb), InputKind::Mouse) => "mouse",
+        (Some(InputBus::Usb), InputKind::Tablet) => "tablet",
+        _ => {
+            let message = "these QEMUs have USB mice and tablets, and what the machine brings along";
+            out.problem(Diagnostic::error(Code::Unsupported, device.at("@type"), message));
+            return;
+        }
+    };
+    match cx.dialect.devices {
+        Devices::Options => out.text("-usbdevice", word, device.at("@type")),
+        Devices::Device => {
+            let props =
+                Props::new("driver", format!("usb-{word}"), device.at("@type")).set("id", device.alias);
+            out.props("-device", address::address(props, device.info, cx));
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
 use crate::dialect::Network;
+use crate::historic;
 use crate::resolve::Resolving;
 
 impl QemuDevice for Interface {
@@ -40,6 +41,13 @@ impl QemuDevice for Interface {
         check::defined(nic, cx, problems);
     }
 
+    fn section(cx: &Context<'_>, out: &mut Args) {
+        if cx.domain.devices.interfaces.is_empty() {
+            historic::none("-net", cx, out);
+        }
+        cx.each::<Self>().for_each(|nic| Self::args(&nic, cx, out));
+    }
+
     fn args(nic: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
         if hostdev::is_hostdev(nic.spec, cx.inputs) {
             return;
@@ -48,19 +56,22 @@ impl QemuDevice for Interface {
         let Some(backend) = backend::backend(nic, cx, out) else { return };
         match cx.dialect.network {
             Network::Netdev => {
-                out.props("-netdev", backend.set("id", backend_id(nic)));
+                let backend = backend.set("id", backend_id(nic));
+                out.props("-netdev", tap::behind_id(backend, nic, cx));
                 let card = card::device(nic, cx, out);
                 out.props("-device", card);
             }
             Network::DeviceVlan => {
                 let card = card::device(nic, cx, out);
                 out.props("-device", card);
-                out.props("-net", backend.set("vlan", nic.index).set("name", backend_id(nic)));
+                let backend = backend.set("vlan", nic.index).set("name", backend_id(nic));
+                out.props("-net", tap::behind_id(backend, nic, cx));
             }
             Network::NetVlan => {
                 out.props("-net", card::net(nic, cx));
                 let name = card::has_name(cx).then(|| backend_id(nic));
-                out.props("-net", backend.set("vlan", nic.index).set("name", name));
+                let backend = backend.set("vlan", nic.index).set("name", name);
+                out.props("-net", tap::behind_id(backend, nic, cx));
             }
         }
     }

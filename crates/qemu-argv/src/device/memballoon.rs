@@ -8,6 +8,7 @@ use domain_model::{Device, Domain};
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::dialect::Devices;
 use crate::{address, virtio};
 
 impl QemuDevice for Memballoon {
@@ -16,6 +17,13 @@ impl QemuDevice for Memballoon {
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        if cx.dialect.devices == Devices::Options {
+            // The QEMUs before had none.
+            if device.spec.model == MemballoonModel::Virtio && cx.has(Capability::Balloon) {
+                out.text("-balloon", "virtio", device.at("@model"));
+            }
+            return;
+        }
         let model = match device.spec.model {
             MemballoonModel::None => return,
             MemballoonModel::Xen => {

@@ -10,6 +10,7 @@ use crate::arg::Args;
 use crate::chardev::{self, Frontend};
 use crate::context::{Context, Inputs, Resolved};
 use crate::dialect::Chardevs;
+use crate::historic;
 use crate::props::Props;
 use crate::resolve::board::Board;
 
@@ -26,6 +27,13 @@ impl QemuDevice for Parallel {
             let message = format!("machine type `{machine}` has no parallel ports");
             problems.push(Diagnostic::error(Code::Unsupported, port.origin, message));
         }
+    }
+
+    fn section(cx: &Context<'_>, out: &mut Args) {
+        if cx.domain.devices.parallels.is_empty() {
+            historic::none("-parallel", cx, out);
+        }
+        cx.each::<Self>().for_each(|port| Self::args(&port, cx, out));
     }
 
     fn args(port: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {

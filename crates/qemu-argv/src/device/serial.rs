@@ -11,6 +11,7 @@ use crate::arg::Args;
 use crate::chardev::{self, Frontend};
 use crate::context::{Context, Inputs, Resolved};
 use crate::dialect::{Chardevs, Era};
+use crate::historic;
 use crate::props::Props;
 use crate::resolve::Resolving;
 use crate::resolve::board::Board;
@@ -35,8 +36,18 @@ impl QemuDevice for Serial {
 
     fn validate(port: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
         chardev::validate(&port.spec.chardev, port.origin, cx, problems);
+        if cx.dialect.era == Era::Historic {
+            return;
+        }
         address_kind(port, problems);
         model(port, cx.domain, problems);
+    }
+
+    fn section(cx: &Context<'_>, out: &mut Args) {
+        if cx.domain.devices.serials.is_empty() {
+            historic::none("-serial", cx, out);
+        }
+        cx.each::<Self>().for_each(|port| Self::args(&port, cx, out));
     }
 
     fn args(port: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {

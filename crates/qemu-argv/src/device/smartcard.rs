@@ -10,6 +10,7 @@ use crate::address::address;
 use crate::arg::Args;
 use crate::chardev::{self, Frontend};
 use crate::context::{Context, Inputs, Resolved};
+use crate::dialect::Era;
 use crate::props::Props;
 use crate::resolve::Resolving;
 
@@ -55,7 +56,7 @@ impl QemuDevice for Smartcard {
         let emulated = || Props::new("driver", "ccid-card-emulated", card.at("@mode"));
         let props = match &card.spec.mode {
             SmartcardMode::Host => emulated().set("backend", "nss-emulated"),
-            SmartcardMode::HostCertificates(host) => certificates(emulated(), host, card),
+            SmartcardMode::HostCertificates(host) => certificates(emulated(), host, card, cx),
             SmartcardMode::Passthrough(chardev) => {
                 let name = Some("smartcard");
                 let frontend = Frontend { name, ..Frontend::new(card.alias, card.origin) };
@@ -67,10 +68,16 @@ impl QemuDevice for Smartcard {
     }
 }
 
-fn certificates(props: Props, host: &HostCertificates, card: &Resolved<'_, Smartcard>) -> Props {
+fn certificates(
+    props: Props,
+    host: &HostCertificates,
+    card: &Resolved<'_, Smartcard>,
+    cx: &Context<'_>,
+) -> Props {
     let numbered = host.certificates.iter().enumerate();
     let props = numbered.fold(props.set("backend", "certificates"), |props, (index, name)| {
         props.set_at(&format!("cert{}", index + 1), name, card.at("certificate"))
     });
-    props.set_at("db", host.database.as_deref().unwrap_or(DATABASE), card.at("database"))
+    let key = if cx.dialect.era == Era::Historic { "database" } else { "db" };
+    props.set_at(key, host.database.as_deref().unwrap_or(DATABASE), card.at("database"))
 }

@@ -4,11 +4,12 @@ use std::num::NonZeroU32;
 
 use domain_model::device::audio::Audio;
 use domain_model::device::sound::{CodecType, Sound, SoundModel};
-use domain_model::{Device, Diagnostic, Domain};
+use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::dialect::{Devices, Era};
 use crate::props::Props;
 use crate::resolve::Resolving;
 use crate::{address, virtio};
@@ -27,12 +28,23 @@ impl QemuDevice for Sound {
         }
     }
 
+    fn section(cx: &Context<'_>, out: &mut Args) {
+        match cx.dialect.devices {
+            Devices::Options => soundhw(cx, out),
+            Devices::Device => cx.each::<Self>().for_each(|device| Self::args(&device, cx, out)),
+        }
+    }
+
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
         let audio = audiodev(device.spec.audio, cx);
         let audio_at = device.at("audio/@id");
         let model_at = device.at("@model");
         let plain = |driver: &str| Props::new("driver", driver, device.origin).set("id", device.alias);
         let props = match device.spec.model {
+            SoundModel::Pcspk if cx.dialect.era == Era::Historic => {
+                out.text("-soundhw", "pcspk", model_at);
+                return;
+            }
             // The machine has it, and its property says where the sound goes.
             SoundModel::Pcspk => return,
             SoundModel::Ich6 | SoundModel::Ich9 => {
@@ -69,6 +81,24 @@ impl QemuDevice for Sound {
         if matches!(device.spec.model, SoundModel::Ich6 | SoundModel::Ich9) {
             codecs(device, audio.as_deref(), out);
         }
+    }
+}
+
+/// All cards of a QEMU without `-device` in one option.
+fn soundhw(cx: &Context<'_>, out: &mut Args) {
+    let mut words = Vec::new();
+    let mut origin = None;
+    for device in cx.each::<Sound>() {
+        let model = device.spec.model;
+        if !matches!(model, SoundModel::Pcspk | SoundModel::Sb16 | SoundModel::Es1370 | SoundModel::Ac97) {
+            let message = format!("{} has no sound card of model `{model}`", cx.inputs.qemu());
+            out.problem(Diagnostic::error(Code::Unsupported, device.at("@model"), message));
+        }
+        origin.get_or_insert(device.origin);
+        words.push(model.as_str());
+    }
+    if let Some(origin) = origin {
+        out.text("-soundhw", words.join(","), origin);
     }
 }
 

@@ -1,5 +1,7 @@
 //! `<video>`: video cards.
 
+mod historic;
+
 use caps_parser::Capability;
 use domain_model::device::video::{Video, VideoBackend, VideoModel, VideoType};
 use domain_model::xml::text::YesNo;
@@ -8,6 +10,7 @@ use domain_model::{Code, Device, Diagnostic, Domain};
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::dialect::{Era, VideoOption};
 use crate::host::FdRequest;
 use crate::props::{Props, Value};
 use crate::resolve::Resolving;
@@ -26,6 +29,10 @@ impl QemuDevice for Video {
         {
             let message = "one video card of a guest can be the primary one";
             problems.push(Diagnostic::error(Code::Unsupported, model.meta.at("@primary"), message));
+        }
+        if cx.dialect.era == Era::Historic {
+            historic::defaults(device, cx);
+            return;
         }
         let model = device.spec.model.get_or_insert_with(VideoModel::default);
         let kind = *model.kind.get_or_insert_with(|| default_type(cx));
@@ -53,7 +60,18 @@ impl QemuDevice for Video {
         }
     }
 
+    fn section(cx: &Context<'_>, out: &mut Args) {
+        if cx.domain.devices.videos.is_empty() && cx.dialect.video != VideoOption::Device {
+            historic::none(cx, out);
+        }
+        cx.each::<Self>().for_each(|device| Self::args(&device, cx, out));
+    }
+
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
+        if cx.dialect.video != VideoOption::Device {
+            historic::args(device, cx, out);
+            return;
+        }
         let Some(model) = &device.spec.model else { return };
         let primary = device.index == 0;
         let plain = |driver: &str| Props::new("driver", driver, device.origin).set("id", device.alias);
@@ -140,6 +158,6 @@ fn default_type(cx: &Resolving<'_>) -> VideoType {
 }
 
 /// KiB to bytes.
-fn bytes(kib: Option<u32>) -> Option<u64> {
+pub(super) fn bytes(kib: Option<u32>) -> Option<u64> {
     kib.map(|kib| u64::from(kib) * 1024)
 }

@@ -8,6 +8,7 @@ use domain_model::{Code, Device, Diagnostic, Domain};
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::dialect::Devices;
 use crate::props::Props;
 use crate::resolve::Resolving;
 use crate::{address, os};
@@ -59,7 +60,9 @@ impl QemuDevice for Watchdog {
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
-        if device.spec.model == WatchdogModel::Itco {
+        if cx.dialect.devices == Devices::Options {
+            out.text("-watchdog", device.spec.model.as_str(), device.at("@model"));
+        } else if device.spec.model == WatchdogModel::Itco {
             // The chipset is there anyhow; what has to be said is that its timer counts.
             out.text("-global", "ICH9-LPC.noreboot=off", device.origin);
         } else {

@@ -6,11 +6,12 @@ use domain_model::device::channel::ChannelTarget;
 use domain_model::device::controller::ControllerKind;
 use domain_model::device::disk::DiskBus;
 use domain_model::device::hostdev::HostdevKind;
+use domain_model::device::input::{Input, InputBus, InputKind};
 use domain_model::device::memballoon::{Memballoon, MemballoonModel};
 use domain_model::device::sound::SoundModel;
-use domain_model::device::video::{Video, VideoModel, VideoType};
+use domain_model::device::video::Video;
 use domain_model::device::watchdog::WatchdogModel;
-use domain_model::{Code, Device, DeviceInfo, Devices, Diagnostic, Origin};
+use domain_model::{Code, Device, DeviceInfo, Devices, Diagnostic, DomainType, Origin};
 
 use super::{Resolving, walk};
 
@@ -24,15 +25,26 @@ pub(crate) fn devices(cx: &mut Resolving<'_>) {
     let devices = &mut cx.domain.devices;
     if devices.memballoons.is_empty() {
         let origin = Origin::always("guests have a memory balloon unless they say that they want none");
-        let spec = Memballoon { model: MemballoonModel::Virtio, ..Memballoon::default() };
+        let is_xen = cx.domain.kind == DomainType::Xen;
+        let model = if is_xen { MemballoonModel::Xen } else { MemballoonModel::Virtio };
+        let spec = Memballoon { model, ..Memballoon::default() };
         devices.memballoons.push(Device::implied(spec, origin));
     }
-    if let (Some(graphics), true) = (devices.graphics.first(), devices.videos.is_empty()) {
-        let origin = graphics.meta.origin.implies("what is shown needs a video card");
-        let model = VideoModel { kind: Some(VideoType::Cirrus), ..VideoModel::default() };
-        let spec = Video { model: Some(model), ..Video::default() };
-        devices.videos.push(Device::implied(spec, origin));
+    let Some(graphics) = devices.graphics.first() else { return };
+    let origin = graphics.meta.origin;
+    if devices.videos.is_empty() {
+        let rule = origin.implies("what is shown needs a video card");
+        devices.videos.push(Device::implied(Video::default(), rule));
     }
+    let bus = if crate::historic::is_xen_system(&cx.domain) { InputBus::Xen } else { InputBus::Ps2 };
+    let is_there = |input: &Device<Input>| {
+        matches!(input.spec.kind, InputKind::Mouse) && input.spec.bus.is_none_or(|written| written == bus)
+    };
+    let devices = &mut cx.domain.devices;
+    // Where the screen is seen, the machine's own mouse is worth mentioning, behind whatever was plugged in.
+    devices.inputs.retain(|input| !is_there(input));
+    let spec = Input { kind: InputKind::Mouse, bus: Some(bus), ..Input::default() };
+    devices.inputs.push(Device::implied(spec, origin.implies("the machine has a mouse")));
 }
 
 /// Gives virtio channels the port behind the highest in use on their controller.

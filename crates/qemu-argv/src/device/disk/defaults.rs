@@ -6,6 +6,7 @@ use domain_model::storage::{EncryptionEngine, Format, Protocol, SourceKind};
 use domain_model::{Code, Device, Diagnostic, Origin};
 
 use super::name;
+use crate::dialect::Era;
 use crate::resolve::Resolving;
 
 /// Puts disks in libvirt's order: by bus, in the order of the buses' first disks, and by name on each bus.
@@ -13,10 +14,6 @@ use crate::resolve::Resolving;
 /// This comes before everything else, because the place of a disk decides about its address.
 pub(crate) fn sort(cx: &mut Resolving<'_>) {
     let disks = &mut cx.domain.devices.disks;
-    for disk in disks.iter_mut() {
-        let bus = disk.spec.target.bus.unwrap_or_else(|| bus_of(&disk.spec));
-        disk.spec.target.bus = Some(bus);
-    }
     let mut buses: Vec<DiskBus> = Vec::new();
     for disk in disks.iter() {
         if let Some(bus) = disk.spec.target.bus
@@ -30,6 +27,14 @@ pub(crate) fn sort(cx: &mut Resolving<'_>) {
         let bus = buses.iter().position(|bus| Some(*bus) == disk.spec.target.bus);
         (bus, name::index(&disk.spec.target.dev))
     });
+}
+
+/// Fills in what disks are plugged into.
+pub(crate) fn buses(cx: &mut Resolving<'_>) {
+    for disk in &mut cx.domain.devices.disks {
+        let bus = disk.spec.target.bus.unwrap_or_else(|| bus_of(&disk.spec));
+        disk.spec.target.bus = Some(bus);
+    }
 }
 
 /// The bus that a disk is on if it does not say: its name tells.
@@ -47,13 +52,23 @@ fn bus_of(disk: &Disk) -> DiskBus {
 }
 
 /// Fills in what a disk leaves open.
-pub(super) fn fill_in(device: &mut Device<Disk>, problems: &mut Vec<Diagnostic>) {
+pub(super) fn fill_in(device: &mut Device<Disk>, era: Era, problems: &mut Vec<Diagnostic>) {
     let origin = device.meta.origin;
     let disk = &mut device.spec;
     disk.device.get_or_insert(DiskDevice::Disk);
     if disk.device == Some(DiskDevice::Cdrom) {
         disk.readonly = true;
     }
+    if era == Era::Modern {
+        driver_and_format(disk, origin);
+    }
+    if device.info.address.is_none() {
+        device.info.address = address(device, problems);
+    }
+}
+
+/// Fills in who serves the disk and how the images are laid out.
+fn driver_and_format(disk: &mut Disk, origin: Origin) {
     let driver = disk.driver.get_or_insert_with(|| DiskDriver {
         meta: domain_model::xml::Meta::from_origin(origin.implies("QEMU serves all disks")),
         ..DiskDriver::default()
@@ -76,9 +91,6 @@ pub(super) fn fill_in(device: &mut Device<Disk>, problems: &mut Vec<Diagnostic>)
             encryption.engine.get_or_insert(EncryptionEngine::Qemu);
         }
         below = store.backing_store.as_deref_mut();
-    }
-    if device.info.address.is_none() {
-        device.info.address = address(device, problems);
     }
 }
 

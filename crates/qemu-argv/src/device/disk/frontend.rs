@@ -275,7 +275,7 @@ fn escape_serial(serial: &str) -> String {
     serial.chars().flat_map(|c| [Some('\\').filter(|_| matches!(c, ' ' | '\\')), Some(c)]).flatten().collect()
 }
 
-fn error_policy(props: Props, device: &Resolved<'_, Disk>) -> Props {
+pub(super) fn error_policy(props: Props, device: &Resolved<'_, Disk>) -> Props {
     let Some(driver) = &device.spec.driver else { return props };
     let write = driver.error_policy.map(|policy| match policy {
         ErrorPolicy::Enospace => "enospc",

@@ -1,11 +1,36 @@
 //! Where a screen can be reached: ports and `<listen>`.
 
 use domain_model::Origin;
-use domain_model::device::graphics::{Listen, ListenKind, Rdp, Spice, Vnc};
+use domain_model::device::graphics::{Graphics, Listen, ListenKind, Rdp, Spice, Vnc};
 use domain_model::xml::Meta;
 use domain_model::xml::text::YesNo;
 
 use crate::context::Context;
+
+/// Fills in where servers listen whose only address is an attribute.
+pub(super) fn historic(graphics: &mut Graphics) {
+    let (port, autoport, listen, listens) = match graphics {
+        Graphics::Vnc(vnc) => {
+            let first = vnc.listens.first().map(|listen| &listen.kind);
+            if let (None, Some(ListenKind::Socket { socket })) = (&vnc.socket, first) {
+                vnc.socket.clone_from(socket);
+            }
+            let is_auto = vnc.socket.is_none() && vnc.port.is_none_or(|port| port == -1);
+            (&mut vnc.port, is_auto.then_some(&mut vnc.autoport), &mut vnc.listen, &mut vnc.listens)
+        }
+        Graphics::Spice(spice) => (&mut spice.port, None, &mut spice.listen, &mut spice.listens),
+        _ => return,
+    };
+    if let Some(autoport) = autoport {
+        (*port, *autoport) = (Some(-1), Some(YesNo::Yes));
+    }
+    if let (None, Some(ListenKind::Address { address })) =
+        (&listen, listens.first().map(|listen| &listen.kind))
+    {
+        listen.clone_from(address);
+    }
+    listens.clear();
+}
 
 /// Fills in where a VNC server listens.
 pub(super) fn vnc(vnc: &mut Vnc, origin: Origin) {

@@ -72,16 +72,7 @@ pub(super) fn args(spice: &Spice, device: &Resolved<'_, Graphics>, cx: &Context<
         true => spice.gl.rendernode.clone().or_else(|| cx.inputs.host.render_node()),
         false => None,
     };
-    let props = props
-        .set_at("image-compression", spice.image.map(|mode| mode.as_str()), device.at("image/@compression"))
-        .set_at("jpeg-wan-compression", spice.jpeg.map(|mode| mode.as_str()), device.at("jpeg/@compression"))
-        .set_at(
-            "zlib-glz-wan-compression",
-            spice.zlib.map(|mode| mode.as_str()),
-            device.at("zlib/@compression"),
-        )
-        .set_at("playback-compression", spice.playback, device.at("playback/@compression"))
-        .set_at("streaming-video", spice.streaming.map(|mode| mode.as_str()), device.at("streaming/@mode"))
+    let props = compression(props, spice, device)
         .set_at(
             "disable-copy-paste",
             (spice.clipboard == Some(YesNo::No)).then_some(true),
@@ -100,6 +91,20 @@ pub(super) fn args(spice: &Spice, device: &Resolved<'_, Graphics>, cx: &Context<
     if let Some(keymap) = &spice.keymap {
         out.text("-k", keymap, device.at("@keymap"));
     }
+}
+
+/// How pictures and sound are made smaller.
+pub(super) fn compression(props: Props, spice: &Spice, device: &Resolved<'_, Graphics>) -> Props {
+    props
+        .set_at("image-compression", spice.image.map(|mode| mode.as_str()), device.at("image/@compression"))
+        .set_at("jpeg-wan-compression", spice.jpeg.map(|mode| mode.as_str()), device.at("jpeg/@compression"))
+        .set_at(
+            "zlib-glz-wan-compression",
+            spice.zlib.map(|mode| mode.as_str()),
+            device.at("zlib/@compression"),
+        )
+        .set_at("playback-compression", spice.playback, device.at("playback/@compression"))
+        .set_at("streaming-video", spice.streaming.map(|mode| mode.as_str()), device.at("streaming/@mode"))
 }
 
 struct Ports {

@@ -12,7 +12,7 @@ use crate::device::sound;
 use crate::props::Props;
 
 /// The TCP port of VNC's display 0.
-const BASE: i32 = 5900;
+pub(super) const BASE: i32 = 5900;
 
 /// Adds a VNC server.
 pub(super) fn args(vnc: &Vnc, device: &Resolved<'_, Graphics>, cx: &Context<'_>, out: &mut Args) {

@@ -33,7 +33,7 @@ pub(super) fn backend(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut
             tap::bridged(nic, bridge, nic.at("source/@bridge"), cx, out)
         }
         InterfaceSource::Network(_) | InterfaceSource::Direct(_) if cx.config().layout == Layout::Libvirt => {
-            Some(tap::inherited(nic, true, tap::uses_vhost(nic)))
+            Some(tap::inherited(nic, true, tap::uses_vhost(nic), cx))
         }
         InterfaceSource::Network(network) => virtual_network(nic, network, cx, out),
         InterfaceSource::Direct(_) => {

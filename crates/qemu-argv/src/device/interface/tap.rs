@@ -1,6 +1,7 @@
 //! TAP devices: cards on bridges and virtual networks.
 
-use domain_model::device::interface::{DriverName, Ethernet, Interface, MacTableManager};
+use caps_parser::Capability;
+use domain_model::device::interface::{DriverName, Ethernet, Interface, InterfaceSource, MacTableManager};
 use domain_model::values::MacAddress;
 use domain_model::xml::text::YesNo;
 use domain_model::{Code, Diagnostic, Origin};
@@ -9,7 +10,7 @@ use super::{several_queues, virtio_model};
 use crate::arg::Args;
 use crate::config::Layout;
 use crate::context::{Context, Resolved};
-use crate::dialect::Era;
+use crate::dialect::{Era, Network};
 use crate::host::FdRequest;
 use crate::needs::Tap;
 use crate::props::{ListStyle, Props, Value};
@@ -31,7 +32,7 @@ pub(super) fn bridged(
     out: &mut Args,
 ) -> Option<Props> {
     if cx.config().layout == Layout::Libvirt {
-        return Some(inherited(nic, true, uses_vhost(nic)));
+        return Some(inherited(nic, true, uses_vhost(nic), cx));
     }
     if !refuse(nic, cx, out) {
         return None;
@@ -54,7 +55,7 @@ pub(super) fn ethernet(
     out: &mut Args,
 ) -> Option<Props> {
     if cx.config().layout == Layout::Libvirt && cx.dialect.era == Era::Modern {
-        return Some(inherited(nic, false, uses_vhost(nic)));
+        return Some(inherited(nic, false, uses_vhost(nic), cx));
     }
     if cx.config().layout == Layout::Run && !refuse(nic, cx, out) {
         return None;
@@ -127,7 +128,6 @@ fn own_mac(nic: &Resolved<'_, Interface>, out: &mut Args) -> Option<MacAddress> 
 
 /// Refuses what only libvirt sets up on the host; says whether nothing was refused.
 fn refuse(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut Args) -> bool {
-    use domain_model::device::interface::InterfaceSource;
     let card = nic.spec;
     let libvirt_learns = |manager: Option<MacTableManager>| manager == Some(MacTableManager::Libvirt);
     let manages_table = match &card.source {
@@ -163,25 +163,53 @@ fn handed_over(
     let wanted = nic.spec.driver.as_ref().and_then(|driver| driver.name) == Some(DriverName::Vhost);
     let vhost = uses_vhost(nic) && (wanted || cx.inputs.host.can_open(&tap.vhost));
     out.needs.taps.push(tap);
-    inherited(nic, bridged, vhost)
+    inherited(nic, bridged, vhost, cx)
 }
 
 /// The queues of a TAP device that somebody else opens, who has the rights to.
-pub(super) fn inherited(nic: &Resolved<'_, Interface>, bridged: bool, vhost: bool) -> Props {
+pub(super) fn inherited(
+    nic: &Resolved<'_, Interface>,
+    bridged: bool,
+    vhost: bool,
+    cx: &Context<'_>,
+) -> Props {
     let device = nic.alias.to_owned();
     let tap = |queue| FdRequest::Tap { device: device.clone(), queue, bridged };
     let props = descriptors(Props::new("type", "tap", nic.at("@type")), "fd", "fds", nic, tap);
+    match cx.dialect.era {
+        Era::Modern => send_buffer(inherited_vhost(props, nic, vhost), nic),
+        Era::Historic => props,
+    }
+}
+
+/// What libvirt of 2011 put behind the id of a TAP device.
+pub(super) fn behind_id(props: Props, nic: &Resolved<'_, Interface>, cx: &Context<'_>) -> Props {
+    match &nic.spec.source {
+        _ if cx.dialect.era == Era::Modern => props,
+        InterfaceSource::Ethernet(_) => send_buffer(props, nic),
+        InterfaceSource::Bridge(_) | InterfaceSource::Network(_) | InterfaceSource::Direct(_) => {
+            let can = cx.has(Capability::VhostNet) && cx.dialect.network == Network::Netdev;
+            let name = nic.spec.driver.as_ref().and_then(|driver| driver.name);
+            // Whoever asks for it gets an error, and not a slower network.
+            let wants = uses_vhost(nic) && (can || name == Some(DriverName::Vhost));
+            send_buffer(inherited_vhost(props, nic, wants), nic)
+        }
+        _ => props,
+    }
+}
+
+/// Packets that the kernel moves, over descriptors that somebody else opens.
+fn inherited_vhost(props: Props, nic: &Resolved<'_, Interface>, wants: bool) -> Props {
+    if !wants {
+        return props;
+    }
+    let device = nic.alias.to_owned();
     let request = |queue| FdRequest::VhostNet { device: device.clone(), queue };
-    let props = match vhost {
-        true => descriptors(
-            props.set_at("vhost", true, nic.at("driver/@name")),
-            "vhostfd",
-            "vhostfds",
-            nic,
-            request,
-        ),
-        false => props,
-    };
+    let props = props.requires(Capability::VhostNet, "vhost", true, nic.at("driver/@name"));
+    descriptors(props, "vhostfd", "vhostfds", nic, request)
+}
+
+fn send_buffer(props: Props, nic: &Resolved<'_, Interface>) -> Props {
     props.set_at("sndbuf", nic.spec.sndbuf, nic.at("tune/sndbuf"))
 }
 
@@ -225,5 +253,5 @@ fn opened_by_qemu(nic: &Resolved<'_, Interface>, cx: &Context<'_>) -> Props {
         })
         .set_at("vhost", vhost.then_some(true), nic.at("driver/@name"))
         .set_at("queues", several_queues(nic), nic.at("driver/@queues"))
-        .set_at("sndbuf", nic.spec.sndbuf, nic.at("tune/sndbuf"))
+        .when(cx.dialect.era == Era::Modern, |props| send_buffer(props, nic))
 }
