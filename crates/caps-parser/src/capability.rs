@@ -439,6 +439,7 @@ capabilities! {
     Spice "spice" Any(&[Group("spice"), All(&[Option("spice"), Before(1, 2, 0)])]);
     SpiceFileXferDisable "spice-file-xfer-disable" GroupParam("spice", "disable-agent-file-xfer");
     SpiceGl "spice-gl" GroupParam("spice", "gl");
+    SpicePasswordSecret "spice-password-secret" GroupParam("spice", "password-secret");
     SpiceRendernode "spice-rendernode" GroupParam("spice", "rendernode");
     SpiceUnix "spice-unix" GroupParam("spice", "unix");
     Spiceport "spiceport" Any(&[OptionArg("chardev", "spiceport"), Since(1, 5, 0)]);
@@ -578,6 +579,7 @@ capabilities! {
     VncColon "vnc-colon" Since(0, 9, 0);
     VncMultiServers "vnc-multi-servers" GroupParam("vnc", "vnc");
     VncOpts "vnc-opts" Group("vnc");
+    VncPasswordSecret "vnc-password-secret" GroupParam("vnc", "password-secret");
     VncPowerControl "vnc-power-control" GroupParam("vnc", "power-control");
     VncSharePolicy "vnc-share-policy" Since(1, 1, 0);
     VncWebsocket "vnc-websocket" Since(1, 3, 1);

@@ -1,11 +1,12 @@
 //! The command line of the conformance tool.
 
 use std::io::{ErrorKind, Write as _, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use conformance::ratchet::{Breach, Gaps};
+use conformance::suites::modern::Cases;
 use conformance::{Outcome, Reference, Suite, run, suites};
 
 /// Measures domx against reference suites.
@@ -45,6 +46,17 @@ enum Command {
         #[command(flatten)]
         folder: Folder,
     },
+    /// Start real QEMU with the command lines of the modern cases, and print how many it takes
+    Accept {
+        /// The folder with the reference data
+        dir: Option<PathBuf>,
+        /// The QEMU to start
+        #[arg(long, default_value = "/usr/bin/qemu-system-x86_64")]
+        qemu: PathBuf,
+        /// Only cases whose id contains this
+        #[arg(long)]
+        case: Option<String>,
+    },
     /// Compare with the committed lists of known gaps
     Ratchet {
         /// Rewrite the lists, keeping the reasons of cases that still fail
@@ -70,6 +82,7 @@ fn main() -> ExitCode {
         Command::Score { dir } => score(dir),
         Command::Show { suite, case, folder } => show(&suite, &case, folder),
         Command::List { suite, failing, passing, folder } => list(&suite, failing, passing, folder),
+        Command::Accept { dir, qemu, case } => accept(dir, &qemu, case.as_deref()),
         Command::Ratchet { update, folder } => ratchet(update, folder),
     };
     verdict.unwrap_or_else(|error| {
@@ -110,6 +123,14 @@ fn score(dir: Option<PathBuf>) -> Try<ExitCode> {
         writeln!(stdout(), "{group}")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn accept(dir: Option<PathBuf>, qemu: &Path, case: Option<&str>) -> Try<ExitCode> {
+    let reference = Reference::open(dir.unwrap_or_else(Reference::default_root))?;
+    let modern = reference.part("modern").ok_or("there are no modern cases")?;
+    let verdicts = conformance::accept::all(&Cases::load(modern)?, qemu, case)?;
+    write!(stdout(), "{verdicts}")?;
+    Ok(if verdicts.refused() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The suite that is called `name`, and which of its cases count.

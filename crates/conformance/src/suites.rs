@@ -5,7 +5,7 @@ mod legacy;
 mod legacy_argv2xml;
 mod legacy_xml2argv;
 mod legacy_xml2xml;
-mod modern;
+pub mod modern;
 mod qmp;
 mod roundtrip;
 

@@ -95,10 +95,13 @@ impl Args {
     }
 
     /// Hands QEMU a descriptor as a set of its own (`-add-fd`) and gives the path to open it by.
-    pub fn fdset(&mut self, request: FdRequest, opaque: &str, origin: Origin) -> String {
+    ///
+    /// `at` says what is opened, and `origin` that something is.
+    pub fn fdset(&mut self, request: FdRequest, opaque: &str, at: Origin, origin: Origin) -> String {
         let set = self.fdsets;
         self.fdsets += 1;
-        let props = Props::plain(origin).set("set", set).set("fd", Value::Fd(request)).set("opaque", opaque);
+        let props =
+            Props::plain(origin).set("set", set).set_at("fd", Value::Fd(request), at).set("opaque", opaque);
         self.props("-add-fd", props);
         format!("/dev/fdset/{set}")
     }

@@ -104,7 +104,7 @@ struct LogFile {
 pub(crate) fn args(chardev: &Chardev, frontend: Frontend<'_>, cx: &Context<'_>, out: &mut Args) -> String {
     let id = format!("char{}", frontend.alias);
     let Some(kind) = kind(chardev, &id, frontend, cx, out) else { return id };
-    let log = chardev.log.as_ref().map(|log| log_file(log, frontend, cx, out));
+    let log = chardev.log.as_ref().and_then(|log| log_file(log, frontend, cx, out));
     let backend = Backend { kind, id, origin: frontend.origin, log };
     push(&backend, cx, out);
     backend.id
@@ -224,7 +224,8 @@ fn kind<'a>(
         }
         CharSource::File(source) if hands_over(cx) => {
             let request = FdRequest::File { path: file(source), append: source.append == Some(OnOff::On) };
-            let path = out.fdset(request, &format!("{}-source", frontend.alias), origin);
+            let opaque = format!("{}-source", frontend.alias);
+            let path = out.fdset(request, &opaque, origin, frontend.origin);
             // Whoever opened the file has emptied it, or not.
             Kind::File { path, append: Some(OnOff::On), origin }
         }
@@ -326,17 +327,19 @@ fn chosen_path(frontend: Frontend<'_>, cx: &Context<'_>) -> String {
     }
 }
 
-fn log_file(log: &Log, frontend: Frontend<'_>, cx: &Context<'_>, out: &mut Args) -> LogFile {
-    let path = cx.config().path(log.file.as_deref().unwrap_or_default());
+/// The log of a device; none if no file is named.
+fn log_file(log: &Log, frontend: Frontend<'_>, cx: &Context<'_>, out: &mut Args) -> Option<LogFile> {
+    let path = cx.config().path(log.file.as_deref()?);
     let origin = log.meta.at("@file");
-    match hands_over(cx) {
+    Some(match hands_over(cx) {
         true => {
             let request = FdRequest::Log { path, append: log.append == Some(OnOff::On) };
-            let path = out.fdset(request, &format!("{}-log", frontend.alias), origin);
+            let opaque = format!("{}-log", frontend.alias);
+            let path = out.fdset(request, &opaque, origin, log.meta.origin);
             LogFile { path, append: Some(OnOff::On), origin }
         }
         false => LogFile { path, append: log.append, origin },
-    }
+    })
 }
 
 /// Adds how long QEMU waits before it connects again, in seconds; 0 is for ever.

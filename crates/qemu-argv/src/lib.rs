@@ -44,7 +44,7 @@ pub use config::{Config, Layout};
 pub use context::{Context, Inputs, Resolved};
 pub use dialect::Dialect;
 pub use host::{FdRequest, FileKind, Host, HostPciDevice, NetworkPlug, RecordedHost};
-pub use needs::{Access, Helper, HostFile, Link, Needs, Tap, Word};
+pub use needs::{Access, Helper, HostFile, Link, Needs, SecretFile, Tap, Word};
 pub use os::descriptor::FirmwareFile;
 pub use props::{ListStyle, Prop, Props, Value};
 pub use resolve::resolve;

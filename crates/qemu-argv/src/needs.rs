@@ -8,6 +8,8 @@ use domain_model::values::MacAddress;
 pub struct Needs {
     /// Files that QEMU or a process beside it opens by itself.
     pub files: Vec<HostFile>,
+    /// The secrets that QEMU reads from files of their own.
+    pub secrets: Vec<SecretFile>,
     /// TAP devices, whose queues QEMU inherits.
     pub taps: Vec<Tap>,
     /// The processes that run beside QEMU, in the order in which they are started.
@@ -36,6 +38,26 @@ pub enum Access {
     Read,
     /// It is read and written.
     Write,
+}
+
+/// A secret that QEMU reads from a file of its own when it starts, so that nobody sees it who lists processes.
+///
+/// Whoever starts QEMU writes the file, for nobody else to read (0600), and removes it with the guest.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretFile {
+    /// Where QEMU looks for it.
+    pub path: String,
+    /// What is in it.
+    pub value: Vec<u8>,
+    /// Why it is there.
+    pub origin: Origin,
+}
+
+impl std::fmt::Debug for SecretFile {
+    /// Leaves the secret out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SecretFile").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 /// A TAP device: the host's end of a network card.

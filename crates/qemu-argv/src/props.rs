@@ -70,6 +70,11 @@ impl Props {
         Props { origin, implied_key: true, items: Vec::new() }.set(key, value.into())
     }
 
+    /// As [`Props::new`], where the first property comes from somewhere else than the rest.
+    pub fn new_at(key: &str, value: impl Into<Value>, at: Origin, origin: Origin) -> Self {
+        Props { origin, implied_key: true, items: Vec::new() }.set_at(key, value.into(), at)
+    }
+
     /// Properties that all have their key.
     pub fn plain(origin: Origin) -> Self {
         Props { origin, implied_key: false, items: Vec::new() }

@@ -12,6 +12,7 @@ use domain_model::{Code, Diagnostic, Origin};
 
 use crate::arg::Args;
 use crate::context::Context;
+use crate::needs::SecretFile;
 use crate::props::Props;
 
 /// The sizes in bytes of the key and of the initialisation vector that QEMU takes for AES-256.
@@ -56,7 +57,8 @@ pub(crate) fn configured(
 
 /// Adds a `secret` object, and gives its id.
 ///
-/// The value is encrypted with the guest's master key, which libvirt hands over in a file.
+/// libvirt encrypts the value with the guest's master key, which it hands over in a file; a guest of our own
+/// has a file for each value.
 pub(crate) fn object(
     id: String,
     value: &[u8],
@@ -65,8 +67,11 @@ pub(crate) fn object(
     out: &mut Args,
 ) -> Option<String> {
     if !cx.is_libvirt() {
-        cx.not_yet("a secret in a guest that is run without libvirt", origin, out);
-        return None;
+        let path = format!("{}/{id}.secret", cx.guest_dir());
+        let props = Props::new("qom-type", "secret", origin).set("id", &id).set("file", &path);
+        out.props("-object", props.set("format", "raw"));
+        out.needs.secrets.push(SecretFile { path, value: value.to_vec(), origin });
+        return Some(id);
     }
     let (key, vector) = (cx.inputs.host.random(KEY), cx.inputs.host.random(VECTOR));
     let Ok(cipher) = cbc::Encryptor::<Aes256>::new_from_slices(&key, &vector) else {

@@ -4,14 +4,14 @@ mod caps;
 mod config;
 mod host;
 mod manifest;
-mod schema;
+pub mod schema;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use caps_parser::Capabilities;
 use domain_model::{Class, Diagnostic, Document, Domain, Severity};
-use qemu_argv::{CommandLine, Config, EnvVar, Inputs, shell};
+use qemu_argv::{CommandLine, Config, EnvVar, FdRequest, Inputs, RecordedHost, shell};
 
 use crate::reference::{LoadError, Reference};
 use crate::suite::{Group, Outcome, Suite};
@@ -20,8 +20,8 @@ use host::Mocks;
 
 pub use manifest::{Case, Expect, Manifest};
 
-/// What the three suites share.
-struct Shared {
+/// The domains of the folder and what is in force for each; what the suites share.
+pub struct Cases {
     folder: Reference,
     manifest: Manifest,
     mocks: Mocks,
@@ -30,9 +30,7 @@ struct Shared {
 
 /// The suites of the folder: `modern/args`, `modern/refusals` and `modern/xml`.
 pub fn load(folder: Reference) -> Result<Vec<Box<dyn Suite>>, LoadError> {
-    let manifest = folder.json("manifest.json")?;
-    let mocks = Mocks::load(&folder)?;
-    let shared = Arc::new(Shared { folder, manifest, mocks, qemus: Qemus::default() });
+    let shared = Arc::new(Cases::load(folder)?);
     let suite = |name, kind: Kind| -> Box<dyn Suite> {
         let of_kind = |(_, case): &(usize, &Case)| kind.takes(case);
         let cases =
@@ -70,7 +68,7 @@ impl Kind {
 struct Modern {
     name: &'static str,
     kind: Kind,
-    shared: Arc<Shared>,
+    shared: Arc<Cases>,
     /// Indices into the cases of the manifest.
     cases: Vec<usize>,
 }
@@ -149,22 +147,73 @@ struct Rendered {
     violations: Vec<String>,
 }
 
-impl Shared {
-    /// Takes a case through every stage.
-    fn reach(&self, case: &Case) -> Result<Reached, String> {
-        let caps = self.qemus.of(&self.folder, case)?;
+impl Cases {
+    /// Reads what `folder` has.
+    pub fn load(folder: Reference) -> Result<Self, LoadError> {
+        let manifest = folder.json("manifest.json")?;
+        let mocks = Mocks::load(&folder)?;
+        Ok(Cases { folder, manifest, mocks, qemus: Qemus::default() })
+    }
+
+    /// All of them, in the order of the manifest.
+    pub fn all(&self) -> &[Case] {
+        &self.manifest.cases
+    }
+
+    /// The text of a case's domain.
+    pub fn text(&self, case: &Case) -> Result<String, LoadError> {
+        self.folder.text(&case.input)
+    }
+
+    /// The words of libvirt's command lines, by case.
+    pub fn argvs(&self) -> Result<HashMap<String, Vec<String>>, LoadError> {
+        #[derive(serde::Deserialize)]
+        struct Line {
+            id: String,
+            argv: Vec<String>,
+        }
+        let name = "argv.jsonl";
+        let text = self.folder.text(name)?;
+        let lines = text.lines().map(serde_json::from_str::<Line>);
+        let lines = lines.map(|line| line.map(|line| (line.id, line.argv)));
+        lines.collect::<Result<_, _>>().map_err(|error| self.folder.malformed(name, error))
+    }
+
+    /// What the QEMU of a case can do.
+    pub fn caps(&self, case: &Case) -> Result<Arc<Capabilities>, String> {
+        self.qemus.of(&self.folder, case)
+    }
+
+    /// The host of a case.
+    pub fn host(&self, case: &Case) -> RecordedHost {
         let mut env = self.manifest.baseline_env.clone();
         env.extend(case.env.clone());
-        let host = self.mocks.host(case, env);
+        self.mocks.host(case, env)
+    }
+
+    /// What is chosen for all guests where a case is run.
+    pub fn config(&self, case: &Case) -> Config {
         let values = self.manifest.baseline_config.iter().chain(&case.config);
-        let config = Config {
+        Config {
             abi_update: case.abi_update,
             ..config::config(&values.map(|(name, value)| (name.as_str(), value)).collect())
-        };
+        }
+    }
+
+    /// The number of a descriptor where a case is run.
+    pub fn fd(&self, case: &Case, request: &FdRequest) -> String {
+        self.mocks.fd(case, request)
+    }
+
+    /// Takes a case through every stage.
+    fn reach(&self, case: &Case) -> Result<Reached, String> {
+        let caps = self.caps(case)?;
+        let host = self.host(case);
+        let config = self.config(case);
         let inputs = Inputs { caps: &caps, host: &host, config: &config };
 
         let refused = |stage, errors| Ok(Reached { resolved: None, end: Err(Refused { stage, errors }) });
-        let Ok(text) = self.folder.text(&case.input) else {
+        let Ok(text) = self.text(case) else {
             // For libvirt a file that is not there is no XML either.
             return refused("parse", vec![(Class::Xml, format!("cannot read {}", case.input))]);
         };
@@ -195,7 +244,7 @@ impl Shared {
         let variable = |var: &EnvVar| (var.name.clone(), var.value.clone());
         let env: Vec<(String, String)> = command_line.env.iter().map(variable).collect();
         let mut argv = vec![command_line.program.clone()];
-        argv.extend(command_line.argv(&mut |request| self.mocks.fd(case, request)));
+        argv.extend(command_line.argv(&mut |request| self.fd(case, request)));
         Rendered { violations: schema::violations(&argv, caps), text: shell::lines(&env, &argv) }
     }
 

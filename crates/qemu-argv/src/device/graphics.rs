@@ -7,10 +7,10 @@ mod spice;
 mod vnc;
 
 use caps_parser::Capability;
-use domain_model::device::graphics::Graphics;
+use domain_model::device::graphics::{Graphics, Password};
 use domain_model::xml::Tagged;
 use domain_model::xml::text::YesNo;
-use domain_model::{Code, Device, Diagnostic, Domain, Origin};
+use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
@@ -18,6 +18,7 @@ use crate::context::{Context, Inputs, Resolved};
 use crate::dialect::Era;
 use crate::gate;
 use crate::resolve::Resolving;
+use crate::secret;
 
 impl QemuDevice for Graphics {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
@@ -99,12 +100,21 @@ impl QemuDevice for Graphics {
     }
 }
 
-/// Refuses a password that nobody could tell QEMU: it is never on the command line, and what is not told is
-/// a password that no client knows.
-fn secret(is_set: bool, origin: Origin, cx: &Context<'_>, out: &mut Args) {
-    if is_set && !cx.config().has_monitor() {
-        let message = "a password is told QEMU over its monitor, and this command line has none";
-        let problem = Diagnostic::error(Code::Unsupported, origin, message);
-        out.problem(problem.help("run the guest with `domx run`, or leave the password out"));
+/// Adds the object with the password of a server, and gives its id.
+///
+/// libvirt tells QEMU passwords over the monitor once the guest is there. A guest of our own has them from the
+/// start, in `secret` objects (`password-secret` of `-vnc` and `-spice`, QEMU 6.0).
+fn password_secret(
+    password: &Password,
+    default: Option<&String>,
+    device: &Resolved<'_, Graphics>,
+    cx: &Context<'_>,
+    out: &mut Args,
+) -> Option<String> {
+    let value = password.passwd.as_ref().or(default).filter(|_| !cx.is_libvirt())?;
+    if password.passwd_valid_to.is_some() {
+        cx.not_yet("a password that is valid for some time only", device.at("@passwdValidTo"), out);
     }
+    let id = format!("{}-password", device.alias);
+    secret::object(id, value.as_bytes(), device.at("@passwd"), cx, out)
 }

@@ -125,7 +125,13 @@ fn server(device: &Resolved<'_, Shmem>, cx: &Context<'_>, out: &mut Args) {
     let id = format!("char{}", device.alias);
     let path = match device.spec.server.as_ref().and_then(|server| server.path.as_deref()) {
         Some(path) => cx.config().path(path),
-        None => format!("/var/lib/libvirt/shmem-{}-sock", device.spec.name),
+        None if cx.is_libvirt() => format!("/var/lib/libvirt/shmem-{}-sock", device.spec.name),
+        None => {
+            let message = "nobody says where the server of the shared memory listens";
+            let problem = Diagnostic::error(Code::MissingAttribute, device.at("server/@path"), message);
+            out.problem(problem.help("name its socket: `<server path='…'/>`"));
+            return;
+        }
     };
     out.props(
         "-chardev",

@@ -135,9 +135,9 @@ fn passthrough(path: &str, id: &str, device: &Resolved<'_, Tpm>, cx: &Context<'_
         return backend.set_at("path", path, origin);
     }
     let opaque = |what| format!("{}-{what}", device.alias);
-    let tpm = out.fdset(FdRequest::Tpm { path: path.clone() }, &opaque("tpm"), origin);
-    let cancel = out.fdset(FdRequest::TpmCancel { path }, &opaque("cancel"), origin);
-    backend.set_at("path", tpm, origin).set_at("cancel-path", cancel, origin)
+    let tpm = out.fdset(FdRequest::Tpm { path: path.clone() }, &opaque("tpm"), origin, device.at("backend"));
+    let cancel = out.fdset(FdRequest::TpmCancel { path }, &opaque("cancel"), origin, device.at("backend"));
+    backend.set("path", tpm).set("cancel-path", cancel)
 }
 
 /// A program behind a socket.

@@ -12,17 +12,28 @@ const COMMANDS: [(&str, &str); 5] = [
     ("-device", "device_add"),
 ];
 
+/// The JSON arguments of a command line: the option, the command that takes the same, and the text.
+pub fn json_arguments(argv: &[String]) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
+    let values = argv.iter().zip(argv.iter().skip(1)).filter(|(_, value)| value.starts_with('{'));
+    values.filter_map(|(option, value)| {
+        let (option, command) = COMMANDS.iter().find(|(name, _)| name == option)?;
+        Some((*option, *command, value.as_str()))
+    })
+}
+
 /// Every JSON argument that the QEMU of `caps` would not take, with why not.
 ///
 /// libvirt checks its command lines in the same way: equal text with, say, a number for a text, would be an accident.
 pub fn violations(argv: &[String], caps: &Capabilities) -> Vec<String> {
     let Some(schema) = &caps.facts.schema else { return Vec::new() };
-    let values = argv.iter().zip(argv.iter().skip(1)).filter(|(_, value)| value.starts_with('{'));
     let mut found = Vec::new();
-    for (option, value) in values {
-        let Some((_, command)) = COMMANDS.iter().find(|(name, _)| name == option) else { continue };
+    for (option, command, value) in json_arguments(argv) {
         let problem = match serde_json::from_str::<Value>(value) {
-            Ok(json) => schema.validate(command, &json).err().map(|error| error.to_string()),
+            Ok(json) => schema
+                .validate(command, &json)
+                .err()
+                .map(|error| error.to_string())
+                .or_else(|| (command == "device_add").then(|| unknown_property(&json, caps)).flatten()),
             Err(error) => Some(error.to_string()),
         };
         found.extend(problem.map(|problem| format!("QEMU would not take {option} {value}\n  {problem}")));
@@ -30,21 +41,21 @@ pub fn violations(argv: &[String], caps: &Capabilities) -> Vec<String> {
     found
 }
 
+/// A property that a device does not have, where it is known what it has.
+fn unknown_property(device: &Value, caps: &Capabilities) -> Option<String> {
+    let driver = device.get("driver")?.as_str()?;
+    let known = caps.facts.props.get(driver)?;
+    let mut given = device.as_object()?.keys().map(String::as_str);
+    // These say which device it is and where; they are no properties.
+    let unknown = given.find(|key| !["driver", "id", "bus"].contains(key) && !known.contains(key))?;
+    Some(format!("`{driver}` has no property `{unknown}`"))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
-    use serde::Deserialize;
-
-    use super::super::{Manifest, caps::Qemus};
+    use super::super::Cases;
     use super::*;
     use crate::Reference;
-
-    #[derive(Deserialize)]
-    struct Line {
-        id: String,
-        argv: Vec<String>,
-    }
 
     /// A check that refuses what libvirt starts would prove nothing about what it accepts.
     #[test]
@@ -54,14 +65,12 @@ mod tests {
             eprintln!("skipped: no reference data in {}", Reference::default_root().display());
             return;
         };
-        let manifest: Manifest = folder.json("manifest.json").unwrap();
-        let cases: HashMap<&str, _> = manifest.cases.iter().map(|case| (case.id.as_str(), case)).collect();
-        let qemus = Qemus::default();
-        for line in folder.text("argv.jsonl").unwrap().lines() {
-            let line: Line = serde_json::from_str(line).unwrap();
-            if let Some(case) = cases.get(line.id.as_str()) {
-                let caps = qemus.of(&folder, case).unwrap();
-                assert_eq!(violations(&line.argv, &caps), Vec::<String>::new(), "{}", line.id);
+        let cases = Cases::load(folder).unwrap();
+        let argvs = cases.argvs().unwrap();
+        for case in cases.all() {
+            if let Some(argv) = argvs.get(&case.id) {
+                let caps = cases.caps(case).unwrap();
+                assert_eq!(violations(argv, &caps), Vec::<String>::new(), "{}", case.id);
             }
         }
     }

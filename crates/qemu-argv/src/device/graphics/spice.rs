@@ -45,11 +45,13 @@ pub(super) fn args(spice: &Spice, device: &Resolved<'_, Graphics>, cx: &Context<
         out.env("SASL_CONF_PATH", folder, device.origin);
     }
     let has_password = spice.password.passwd.is_some() || config.spice_password.is_some();
-    super::secret(has_password, device.at("@passwd"), cx, out);
+    let default = config.spice_password.as_ref();
+    let secret = super::password_secret(&spice.password, default, device, cx, out);
     let mut props = props
         .set("sasl", config.spice_sasl.then_some(true))
         .set_at("agent-mouse", spice.mouse.map(|mode| mode == MouseMode::Client), device.at("mouse/@mode"))
         .set_at("disable-ticketing", (!has_password).then_some(true), device.at("@passwd"))
+        .requires_known(cx, Capability::SpicePasswordSecret, "password-secret", secret, device.at("@passwd"))
         .set("x509-dir", is_secure.then_some(&config.spice_tls_dir));
     let defaults = spice.default_mode.map(|mode| ("default", mode, device.at("@defaultMode")));
     let channels =

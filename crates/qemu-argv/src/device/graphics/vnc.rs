@@ -41,7 +41,8 @@ pub(super) fn args(vnc: &Vnc, device: &Resolved<'_, Graphics>, cx: &Context<'_>,
         }
     };
     let has_password = vnc.password.passwd.is_some() || config.vnc_password.is_some();
-    super::secret(has_password, device.at("@passwd"), cx, out);
+    let default = config.vnc_password.as_ref();
+    let secret = super::password_secret(&vnc.password, default, device, cx, out);
     let websocket = match vnc.websocket {
         Some(-1) => Some(cx.inputs.host.free_port(5700)),
         port => port.filter(|port| *port > 0),
@@ -55,7 +56,8 @@ pub(super) fn args(vnc: &Vnc, device: &Resolved<'_, Graphics>, cx: &Context<'_>,
     let props = props
         .set_at("websocket", websocket, device.at("@websocket"))
         .set_at("share", vnc.share_policy.map(|policy| policy.as_str()), device.at("@sharePolicy"))
-        .set_at("password", has_password.then_some(true), device.at("@passwd"))
+        .set_at("password", (has_password && cx.is_libvirt()).then_some(true), device.at("@passwd"))
+        .requires_known(cx, Capability::VncPasswordSecret, "password-secret", secret, device.at("@passwd"))
         .set("tls-creds", credentials)
         .set("sasl", config.vnc_sasl.then_some(true))
         .requires(Capability::VncPowerControl, "power-control", vnc.power_control, device.at("@powerControl"))

@@ -50,7 +50,7 @@ pub(super) fn backend(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut
             let path = match cx.config().layout {
                 Layout::Libvirt => {
                     let opaque = format!("{}-vdpa", nic.alias);
-                    out.fdset(FdRequest::Vdpa { path }, &opaque, nic.at("source/@dev"))
+                    out.fdset(FdRequest::Vdpa { path }, &opaque, nic.at("source/@dev"), nic.origin)
                 }
                 Layout::Run => path,
             };

@@ -19,7 +19,7 @@ use crate::{boot, virtio};
 pub(super) fn device(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut Args) -> Props {
     let props = match virtio_model(nic.spec) {
         Some(model) => virtio_card(nic, model, cx),
-        None => Props::new("driver", model(nic.spec), nic.at("model/@type")),
+        None => Props::new_at("driver", model(nic.spec), nic.at("model/@type"), nic.origin),
     };
     let props = match cx.dialect.network {
         Network::Netdev => props.set("netdev", backend_id(nic)),
