@@ -11,6 +11,7 @@ mod input;
 mod logs;
 mod probe;
 mod report;
+mod secrets;
 mod source;
 mod state;
 

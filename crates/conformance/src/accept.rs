@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use caps_parser::{Capabilities, Capability};
 use domain_model::cpu::CpuMode;
 use domain_model::{Document, Domain, DomainType, Severity};
-use qemu_argv::{CommandLine, Config, FdRequest, Inputs, Layout};
+use qemu_argv::{CommandLine, Config, FdRequest, Inputs};
 
 use crate::suites::modern::{Case, Cases};
 use images::Images;
@@ -176,13 +176,7 @@ impl Trial<'_> {
             cpu.model = None;
         }
         let host = self.cases.host(case);
-        let config = Config {
-            layout: Layout::Run,
-            supervised: true,
-            lib_dir: folder.to_owned(),
-            nvram_dir: folder.to_owned(),
-            ..self.cases.config(case)
-        };
+        let config = Config { supervised: true, ..Config::of_our_own(folder, folder) };
         let inputs = Inputs { caps: self.caps, host: &host, config: &config };
         let line = qemu_argv::build(&domain, inputs).map(|(line, _)| line);
         line.map_err(|problems| {

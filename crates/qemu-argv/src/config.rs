@@ -181,6 +181,32 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What is chosen for a guest that runs without libvirt.
+    ///
+    /// `guest_dir` is a folder of its own that goes with it (0700); `state_dir` is where what outlasts guests is
+    /// kept: the variables of their firmware, the state of their TPMs.
+    pub fn of_our_own(guest_dir: &str, state_dir: &str) -> Self {
+        let in_guest = || guest_dir.to_owned();
+        // Where QEMU's own documentation puts certificates.
+        let certificates = || "/etc/pki/qemu".to_owned();
+        Config {
+            layout: Layout::Run,
+            lib_dir: in_guest(),
+            channel_dir: in_guest(),
+            run_dir: in_guest(),
+            memory_dir: in_guest(),
+            nvram_dir: format!("{state_dir}/nvram"),
+            swtpm_dir: format!("{state_dir}/swtpm"),
+            hugepage_mounts: vec![(2048, "/dev/hugepages".to_owned())],
+            vnc_tls_dir: certificates(),
+            spice_tls_dir: certificates(),
+            chardev_tls_dir: certificates(),
+            vxhs_tls_dir: certificates(),
+            nbd_tls_dir: certificates(),
+            ..Config::default()
+        }
+    }
+
     /// The name libvirt gives a guest's directories: the id and the first 20 bytes of the name.
     pub fn short_name(&self, name: &str) -> String {
         let mut end = name.len().min(20);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use qemu_argv::{CommandLine, Config, FdRequest, Host, Inputs, Layout, RecordedHost, shell};
+use runner::runtime::{RuntimeDir, file_name};
 use serde_json::json;
 
 use crate::args::{Argv, ArgvFormat, LayoutName};
@@ -11,6 +12,7 @@ use crate::input::{self, Input};
 use crate::report::{Report, Status, Stop};
 use crate::source;
 use crate::source::Chosen;
+use crate::state;
 
 /// Prints the command line.
 pub fn run(args: &Argv, report: &Report) -> Result<Status, Stop> {
@@ -33,6 +35,7 @@ pub fn run(args: &Argv, report: &Report) -> Result<Status, Stop> {
         None => &ThisHost,
     };
     let line = build(&input, &chosen, &config, host, report)?;
+    announce(&line, report);
     let (env, argv) = spell(&line, program(&line, &chosen));
     match args.format {
         // libvirt's layout is one that a shell reads.
@@ -46,14 +49,19 @@ pub fn run(args: &Argv, report: &Report) -> Result<Status, Stop> {
 
 /// What is chosen for a command line that a person runs.
 pub fn config(input: &Input, layout: LayoutName) -> Config {
-    Config {
-        layout: match layout {
-            LayoutName::Run => Layout::Run,
-            LayoutName::Libvirt => Layout::Libvirt,
-        },
-        base_dir: Some(input.directory.display().to_string()),
-        ..Config::default()
-    }
+    let chosen = match layout {
+        LayoutName::Run => of_our_own(input.domain.name.as_deref().unwrap_or_default()),
+        LayoutName::Libvirt => Config { layout: Layout::Libvirt, ..Config::default() },
+    };
+    Config { base_dir: Some(input.directory.display().to_string()), ..chosen }
+}
+
+/// A guest's folder is where `domx run` makes it.
+fn of_our_own(name: &str) -> Config {
+    let guests = RuntimeDir::for_user().map(|directory| directory.path().to_owned());
+    let guests = guests.unwrap_or_else(|_| std::env::temp_dir());
+    let state = state::directory().unwrap_or_else(|| guests.clone());
+    Config::of_our_own(&guests.join(file_name(name)).display().to_string(), &state.display().to_string())
 }
 
 /// Builds a command line and reports what is wrong.
@@ -74,6 +82,19 @@ pub fn build(
             report.problems(&input.document, &problems);
             Err(Stop::silent(Status::of(&problems)))
         }
+    }
+}
+
+/// Says what has to be there before somebody starts a command line.
+pub fn announce(line: &CommandLine, report: &Report) {
+    for secret in &line.needs.secrets {
+        let path = &secret.path;
+        report.note(&format!(
+            "QEMU reads a secret from `{path}`, which has to be there, for nobody else to read"
+        ));
+    }
+    for helper in &line.needs.helpers {
+        report.note(&format!("to be started before QEMU: {}", helper.describe()));
     }
 }
 

@@ -18,7 +18,7 @@ use crate::host::ThisHost;
 use crate::input::{self, Input};
 use crate::logs::{Logs, Places};
 use crate::report::{Report, Status, Stop};
-use crate::{guests, source};
+use crate::{guests, secrets, source};
 
 mod accelerator;
 mod plan;
@@ -33,6 +33,7 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
     if args.dry_run {
         let config = argv::config(&input, LayoutName::Run);
         let line = argv::build(&input, &chosen, &config, &ThisHost, report)?;
+        argv::announce(&line, report);
         let mut words = vec![argv::program(&line, &chosen)];
         words.extend(line.argv(&mut |_| "-1".to_owned()));
         return crate::print(&shell::lines(&[], &words));
@@ -52,6 +53,7 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
         ..argv::config(&input, LayoutName::Run)
     };
     let line = argv::build(&input, &chosen, &config, &ThisHost, report)?;
+    secrets::write(&line.needs.secrets)?;
     let mut command = command(program, &line);
     let descriptors = Descriptors::open(&line.fd_requests(), &mut command)?;
     command = command.args(line.argv(&mut |request| descriptors.number(request)));

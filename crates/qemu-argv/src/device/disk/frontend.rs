@@ -1,5 +1,6 @@
 //! The drive that the guest sees: `-device`.
 
+use caps_parser::Capability;
 use domain_model::Origin;
 use domain_model::address::Place;
 use domain_model::device::disk::{Disk, DiskBus, DiskDevice, ErrorPolicy};
@@ -103,9 +104,9 @@ fn bus_props(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mut Args) -> O
             let props = virtio::device("virtio-blk", disk.model, &virtio_options(disk), device, cx);
             // QEMU can hand the guest's SCSI commands to the host; that is off unless it is what the disk is for.
             let scsi = match kind {
-                DiskDevice::Lun if cx.has(caps_parser::Capability::VirtioBlkPciScsi) => Some(true),
-                _ if cx.has(caps_parser::Capability::VirtioBlkPciScsi)
-                    && !cx.has(caps_parser::Capability::VirtioBlkPciScsiDefaultDisabled) =>
+                DiskDevice::Lun if cx.has(Capability::VirtioBlkPciScsi) => Some(true),
+                _ if cx.has(Capability::VirtioBlkPciScsi)
+                    && !cx.has(Capability::VirtioBlkPciScsiDefaultDisabled) =>
                 {
                     Some(false)
                 }
