@@ -203,8 +203,8 @@ fn spelt(line: &CommandLine) -> Vec<Arg> {
 
 /// What QEMU said last that is no mere warning, without what differs from case to case.
 fn brief(said: &str, folder: &str) -> String {
-    let lines = said.lines().filter(|line| !line.contains("warning:"));
-    let line = lines.last().unwrap_or_default().replace(folder, "");
+    let mut lines = said.lines().filter(|line| !line.contains("warning:"));
+    let line = lines.next_back().unwrap_or_default().replace(folder, "");
     match line.split_once("qemu-system-") {
         Some((_, rest)) => rest.split_once(": ").map_or(rest, |(_, rest)| rest).to_owned(),
         None => line,
