@@ -1,6 +1,7 @@
 //! `<domain>`: the root.
 
 mod check;
+mod metadata;
 
 use crate::blkiotune::Blkiotune;
 use crate::clock::Clock;

@@ -145,6 +145,9 @@ fn default_model(cx: &mut Resolving<'_>) {
         return;
     }
     let kind = cx.domain.kind;
+    if !has_models(cx.domain.os.arch) {
+        return;
+    }
     // Arm's own CPUs are models of old ones, which nothing but translation can run.
     if kind != DomainType::Qemu && Board::is_arm(&cx.domain) {
         return;
@@ -164,6 +167,28 @@ fn default_model(cx: &mut Resolving<'_>) {
     cpu.check = Some(CpuCheck::None);
     let fallback = Some(CpuFallback::Forbid);
     cpu.model = Some(CpuModel { fallback, name: Some(model), meta, ..CpuModel::default() });
+}
+
+/// Whether libvirt knows CPU models of an architecture.
+fn has_models(arch: Option<Arch>) -> bool {
+    matches!(
+        arch,
+        Some(
+            Arch::X86_64
+                | Arch::I686
+                | Arch::Ppc64
+                | Arch::Ppc64le
+                | Arch::S390
+                | Arch::S390x
+                | Arch::Armv6l
+                | Arch::Armv7l
+                | Arch::Armv7b
+                | Arch::Aarch64
+                | Arch::Riscv32
+                | Arch::Riscv64
+                | Arch::Loongarch64
+        )
+    )
 }
 
 /// The model behind the QOM type of a machine type's own CPU: `qemu64` for `qemu64-x86_64-cpu`.

@@ -1,9 +1,12 @@
 //! `<domain>` itself: name, accelerator, monitor, and what every QEMU gets.
 
 use caps_parser::Capability;
+use domain_model::cputune::{IothreadSched, VcpuSched};
 use domain_model::domain::Genid;
 use domain_model::pm::LifecycleAction;
-use domain_model::{Code, Diagnostic, DomainType, Origin};
+use domain_model::seclabel::{Seclabel, SeclabelType};
+use domain_model::values::CpuSet;
+use domain_model::{Code, Diagnostic, Domain, DomainType, Origin};
 
 use crate::arg::Args;
 use crate::check::Problems;
@@ -49,10 +52,54 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     }
     // A number is what a domain has while it runs.
     cx.domain.id = None;
+    if cx.dialect.era == Era::Modern {
+        cx.domain.tidy_metadata();
+        one_by_one(&mut cx.domain);
+        label(&mut cx.domain);
+    }
     let domain = &mut cx.domain;
     domain.on_poweroff.get_or_insert(LifecycleAction::Destroy);
     domain.on_reboot.get_or_insert(LifecycleAction::Restart);
     domain.on_crash.get_or_insert(LifecycleAction::Destroy);
+}
+
+/// Each thread has an element of its own that says how it is scheduled.
+fn one_by_one(domain: &mut Domain) {
+    let Some(tune) = &mut domain.cputune else { return };
+    let vcpus = tune.vcpu_scheds.iter().flat_map(|sched| {
+        let ids = sched.vcpus.iter().flat_map(CpuSet::iter);
+        ids.map(move |id| (id, VcpuSched { vcpus: Some([id].into_iter().collect()), ..sched.clone() }))
+    });
+    let mut vcpus: Vec<(u32, VcpuSched)> = vcpus.collect();
+    vcpus.sort_by_key(|(id, _)| *id);
+    tune.vcpu_scheds = vcpus.into_iter().map(|(_, sched)| sched).collect();
+    let iothreads = tune.iothread_scheds.iter().flat_map(|sched| {
+        let ids = sched.iothreads.iter().flat_map(CpuSet::iter);
+        ids.map(move |id| {
+            (id, IothreadSched { iothreads: Some([id].into_iter().collect()), ..sched.clone() })
+        })
+    });
+    let mut iothreads: Vec<(u32, IothreadSched)> = iothreads.collect();
+    iothreads.sort_by_key(|(id, _)| *id);
+    tune.iothread_scheds = iothreads.into_iter().map(|(_, sched)| sched).collect();
+}
+
+/// Without a security driver, a label that names none is for none.
+fn label(domain: &mut Domain) {
+    let [label] = domain.seclabels.as_mut_slice() else { return };
+    let is_open = label.model.is_none()
+        && match label.kind.unwrap_or(SeclabelType::Dynamic) {
+            SeclabelType::None => true,
+            SeclabelType::Dynamic => label.baselabel.is_none(),
+            SeclabelType::Static => false,
+        };
+    if is_open {
+        label.model = Some("none".to_owned());
+    }
+    if label.model.as_deref() == Some("none") {
+        let Seclabel { model, meta, .. } = std::mem::take(label);
+        *label = Seclabel { kind: Some(SeclabelType::None), model, meta, ..Seclabel::default() };
+    }
 }
 
 /// Reports what QEMU's life cycle does not have.

@@ -3,7 +3,7 @@
 pub(crate) mod backend;
 
 use caps_parser::Capability;
-use domain_model::device::memory::MemoryKind;
+use domain_model::device::memory::{MemoryDevice, MemoryKind, Nvdimm};
 use domain_model::memory::{Memory, MemoryAccess, MemoryAllocation, MemorySource, Memtune};
 use domain_model::os::Arch;
 use domain_model::values::Kib;
@@ -23,10 +23,13 @@ const MIB: u64 = 1024;
 /// Fills in `<memory>` from NUMA cells if it is not written, and `<currentMemory>`.
 pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     limits(cx);
+    if cx.inputs.config.abi_update && Board::of(&cx.domain) == Board::Pseries {
+        cx.domain.devices.memories.iter_mut().for_each(|module| align_label(&mut module.spec));
+    }
     let modules = modules_kib(&cx.domain);
     let written = cx.domain.memory.as_ref().and_then(|memory| memory.size).filter(|size| size.0 > 0);
     let cells: u64 = numa_cells(&cx.domain).map(|size| size.0).fold(0, u64::saturating_add);
-    if written.is_none() && cells > 0 {
+    if (written.is_none() || cx.inputs.config.abi_update) && cells > 0 {
         let origin = cx.domain.cpu.as_ref().map_or(Origin::Built, |cpu| cpu.meta.at("numa"));
         let memory = cx.domain.memory.get_or_insert_with(Memory::default);
         memory.size = Some(Kib(cells.saturating_add(modules)));
@@ -87,6 +90,21 @@ pub(crate) fn check(out: &mut Problems<'_>) {
         }
         Some(MemorySource::File) | None => {}
     }
+}
+
+/// Shortens persistent memory of a pSeries guest to what it can use, and the label.
+fn align_label(module: &mut MemoryDevice) {
+    if let MemoryKind::Nvdimm(Nvdimm { label_size: Some(label), .. }) = &module.kind
+        && let Some(size) = module.size
+    {
+        module.size = Some(labelled(size, *label));
+    }
+}
+
+/// The size of persistent memory of pSeries, whose label is on top of whole blocks that the guest can use.
+pub(crate) fn labelled(size: Kib, label: Kib) -> Kib {
+    let usable = size.0.saturating_sub(label.0);
+    Kib((usable - usable % (256 * MIB)).saturating_add(label.0))
 }
 
 /// Memory modules need room and slots.

@@ -67,10 +67,8 @@ fn placement(cx: &mut Resolving<'_>) {
     let memory = domain.numatune.as_ref().and_then(|tune| tune.memory.as_ref());
     let auto_memory = memory.is_some_and(|memory| memory.placement == Some(Placement::Auto));
     let vcpu = domain.vcpu.as_ref();
-    let auto_cpus = match vcpu.and_then(|vcpu| vcpu.placement) {
-        Some(placement) => placement == Placement::Auto,
-        None => auto_memory && !pinned && vcpu.is_none_or(|vcpu| vcpu.cpuset.is_none()),
-    };
+    let auto_cpus = vcpu.and_then(|vcpu| vcpu.placement) == Some(Placement::Auto)
+        || auto_memory && !pinned && vcpu.is_none_or(|vcpu| vcpu.cpuset.is_none());
     let chosen = if auto_cpus { Placement::Auto } else { Placement::Static };
     let origin = match vcpu {
         Some(vcpu) => vcpu.meta.at("@placement").implies("memory is placed where the processors are"),

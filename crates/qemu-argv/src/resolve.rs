@@ -4,6 +4,7 @@ pub(crate) mod board;
 mod ccw;
 pub(crate) mod controllers;
 mod dimm;
+mod drive;
 mod historic;
 mod machine;
 mod pci;
@@ -63,6 +64,7 @@ const MODERN: &[Step] = &[
     ports::defaults,
     screen::devices,
     device::defaults,
+    drive::complete,
     controllers::needed,
     controllers::models,
     virtio_serial::assign,

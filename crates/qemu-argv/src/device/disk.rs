@@ -1,6 +1,7 @@
 //! `<disk>` on the QEMU side: nodes and a drive.
 
 mod defaults;
+mod forget;
 mod frontend;
 mod historic;
 mod images;
@@ -41,6 +42,9 @@ impl QemuDevice for Disk {
 
     fn defaults(device: &mut Device<Self>, _: usize, cx: &Resolving<'_>, problems: &mut Vec<Diagnostic>) {
         defaults::fill_in(device, cx.dialect.era, problems);
+        if cx.dialect.era == Era::Modern {
+            forget::forget(&mut device.spec);
+        }
     }
 
     fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {

@@ -22,7 +22,10 @@ impl QemuDevice for Filesystem {
     }
 
     fn defaults(device: &mut Device<Self>, _: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
-        device.spec.accessmode.get_or_insert(AccessMode::Passthrough);
+        // What somebody else serves has the access mode that they chose.
+        if device.spec.source.socket().is_none() {
+            device.spec.accessmode.get_or_insert(AccessMode::Passthrough);
+        }
     }
 
     fn validate(device: &Resolved<'_, Self>, _: &Context<'_>, problems: &mut Vec<Diagnostic>) {
@@ -40,7 +43,9 @@ impl QemuDevice for Filesystem {
         }
         match device.spec.driver.kind {
             Some(FilesystemDriverType::Virtiofs) => virtiofs(device, &mut refuse),
-            None | Some(FilesystemDriverType::Path | FilesystemDriverType::Handle) => {}
+            None
+            | Some(FilesystemDriverType::Path | FilesystemDriverType::Handle | FilesystemDriverType::Mtp) => {
+            }
             Some(kind) => refuse("driver/@type", format!("QEMU has no file systems of the kind `{kind}`")),
         }
     }
@@ -48,6 +53,7 @@ impl QemuDevice for Filesystem {
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
         match device.spec.driver.kind {
             Some(FilesystemDriverType::Virtiofs) => vhost_user(device, cx, out),
+            Some(FilesystemDriverType::Mtp) => mtp(device, cx, out),
             _ => plan9(device, cx, out),
         }
     }
@@ -56,7 +62,7 @@ impl QemuDevice for Filesystem {
 /// What does not go with virtiofs.
 fn virtiofs(device: &Resolved<'_, Filesystem>, refuse: &mut dyn FnMut(&'static str, String)) {
     let filesystem = device.spec;
-    if filesystem.accessmode != Some(AccessMode::Passthrough) {
+    if filesystem.accessmode.is_some_and(|mode| mode != AccessMode::Passthrough) {
         refuse("@accessmode", "virtiofs has the access mode `passthrough` only".to_owned());
     }
     if filesystem.driver.wrpolicy.is_some_and(|policy| policy != WritePolicy::Default) {
@@ -99,6 +105,19 @@ fn plan9(device: &Resolved<'_, Filesystem>, cx: &Context<'_>, out: &mut Args) {
         .set("fsdev", id)
         .set_at("mount_tag", filesystem.target.as_deref(), device.at("target/@dir"));
     out.props("-device", crate::address::address(props, device.info, cx));
+}
+
+/// A directory that the guest sees as a camera or a telephone on USB.
+fn mtp(device: &Resolved<'_, Filesystem>, cx: &Context<'_>, out: &mut Args) {
+    let filesystem = device.spec;
+    let FilesystemSource::Mount { dir, .. } = &filesystem.source else { return };
+    let props = Props::new("driver", "usb-mtp", device.at("driver/@type"))
+        .set("id", device.alias)
+        .set_at("rootdir", cx.config().path(dir.as_deref().unwrap_or_default()), device.at("source/@dir"))
+        .set_at("desc", filesystem.target.as_deref(), device.at("target/@dir"))
+        .set_at("readonly", filesystem.readonly, device.at("readonly"));
+    out.props("-device", crate::address::address(props, device.info, cx));
+    out.needing(Capability::UsbMtp);
 }
 
 fn octal(mode: Mode) -> String {

@@ -146,8 +146,7 @@ fn aligned(memory: &MemoryDevice, cx: &Context<'_>) -> Kib {
         MemoryKind::Nvdimm(Nvdimm { label_size: Some(label), .. })
             if Board::of(cx.domain) == Board::Pseries =>
         {
-            let usable = size.saturating_sub(label.0);
-            Kib((usable - usable % unit.max(1)).saturating_add(label.0))
+            crate::memory::labelled(Kib(size), *label)
         }
         _ => Kib(crate::memory::round_up(size, unit)),
     }
