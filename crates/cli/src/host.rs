@@ -3,9 +3,13 @@
 use std::io::Read as _;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use domain_model::storage::Secret;
-use qemu_argv::{FileKind, Host};
+use qemu_argv::{CpuMap, FileKind, Host};
+
+/// Where libvirt, if it is installed, keeps what it knows of CPU models.
+const CPU_MAP: &str = "/usr/share/libvirt/cpu_map";
 
 /// The host that domx runs on.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,6 +18,13 @@ pub struct ThisHost;
 impl Host for ThisHost {
     fn arch(&self) -> Option<&str> {
         Some(std::env::consts::ARCH)
+    }
+
+    fn cpu_map(&self) -> Option<&CpuMap> {
+        // Read once, by the first who asks; a map that is there and broken is as good as none.
+        static MAP: OnceLock<Option<CpuMap>> = OnceLock::new();
+        let read = |name: &str| std::fs::read_to_string(Path::new(CPU_MAP).join(name)).ok();
+        MAP.get_or_init(|| CpuMap::read(&mut |name| read(name)).ok()).as_ref()
     }
 
     fn file_exists(&self, path: &str) -> bool {

@@ -1,6 +1,6 @@
 //! What the functions that build arguments can ask.
 
-use caps_parser::facts::{Accel, Accelerator, CpuModel, Machine};
+use caps_parser::facts::{Accel, Accelerator, CpuModel, HostCpu, Machine};
 use caps_parser::{Capabilities, Capability};
 use domain_model::device::Listed;
 use domain_model::device::controller::Controller;
@@ -54,6 +54,11 @@ impl<'a> Inputs<'a> {
     /// The CPU models of the accelerator that runs the domain.
     pub fn cpus(&self, kind: DomainType) -> &'a [CpuModel] {
         self.accelerator(kind).map_or(&[], |accelerator| accelerator.cpus.as_slice())
+    }
+
+    /// What QEMU says of the most that guests' CPUs can do with the accelerator that runs the domain.
+    pub fn host_cpu(&self, kind: DomainType) -> Option<&'a HostCpu> {
+        self.accelerator(kind)?.host_cpu.as_ref()
     }
 
     /// A machine type, by name or alias.

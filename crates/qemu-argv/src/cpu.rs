@@ -1,9 +1,18 @@
 //! `<cpu>` and `<vcpu>`: `-cpu` and `-smp`.
 
 mod check;
+mod compare;
+mod decode;
+mod feature;
+mod host_model;
+pub mod map;
+mod s390;
+mod start;
+
+pub(crate) use start::update;
 
 use caps_parser::Capability;
-use caps_parser::facts::{self, Machine};
+use caps_parser::facts::{self, CpuValue, Machine};
 use domain_model::cpu::{
     Cpu, CpuCacheMode, CpuCheck, CpuFallback, CpuMatch, CpuMode, CpuModel, FeaturePolicy, MaxphysaddrMode,
     Topology,
@@ -12,7 +21,7 @@ use domain_model::memory::{Vcpu, VcpuState};
 use domain_model::os::Arch;
 use domain_model::xml::Meta;
 use domain_model::xml::text::{OnOff, YesNo};
-use domain_model::{Code, Diagnostic, Domain, DomainType, Origin};
+use domain_model::{Code, Diagnostic, DomainType, Origin};
 
 use crate::arg::Args;
 use crate::context::Context;
@@ -218,7 +227,7 @@ pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {
     let mut origin = Origin::always("a guest for 32 bits gets a CPU for 32 bits");
     let named = match &cx.domain.cpu {
         Some(cpu) if cpu.model.is_some() || cpu.mode.is_some_and(|mode| mode != CpuMode::Custom) => {
-            let Some(props) = named(cpu, cx, out) else { return };
+            let Some(props) = named(cpu, cx) else { return };
             Some(props)
         }
         _ if cx.domain.os.arch == Some(Arch::I686)
@@ -252,18 +261,11 @@ pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {
 }
 
 /// The CPU that `<cpu>` names, with its features.
-fn named(cpu: &Cpu, cx: &Context<'_>, out: &mut Args) -> Option<Props> {
+fn named(cpu: &Cpu, cx: &Context<'_>) -> Option<Props> {
     let mode = cpu.meta.at("@mode");
     let model_origin = cpu.model.as_ref().map_or(mode, |model| model.meta.origin);
     let props = match cpu.mode.unwrap_or(CpuMode::Custom) {
         kind @ (CpuMode::HostPassthrough | CpuMode::Maximum) => {
-            if kind == CpuMode::HostPassthrough && cx.domain.kind == DomainType::Qemu {
-                let message = "CPU mode `host-passthrough` needs KVM, and the domain's type is `qemu`";
-                out.problem(
-                    Diagnostic::error(Code::Unsupported, mode, message)
-                        .help("use `<cpu mode='maximum'/>`, or `<domain type='kvm'>`"),
-                );
-            }
             let migratable = cpu.migratable.filter(|_| cx.has(Capability::CpuMigratable));
             let name = if kind == CpuMode::Maximum { "max" } else { "host" };
             let small = cx.domain.os.arch == Some(Arch::Armv7l) && cx.inputs.host.arch() == Some("aarch64");
@@ -277,10 +279,7 @@ fn named(cpu: &Cpu, cx: &Context<'_>, out: &mut Args) -> Option<Props> {
         CpuMode::HostModel if matches!(cx.domain.os.arch, Some(Arch::Ppc64 | Arch::Ppc64le)) => {
             Props::new("model", "host", mode)
         }
-        CpuMode::HostModel => {
-            cx.not_yet("CPU mode `host-model`", mode, out);
-            return None;
-        }
+        CpuMode::HostModel => expanded_host(cpu, cx)?,
         CpuMode::Custom => {
             Props::new("model", cpu.model.as_ref().and_then(|model| model.name.as_ref())?, model_origin)
         }
@@ -293,23 +292,24 @@ fn named(cpu: &Cpu, cx: &Context<'_>, out: &mut Args) -> Option<Props> {
             FeaturePolicy::Disable | FeaturePolicy::Forbid => false,
             FeaturePolicy::Optional => return props,
         };
-        props.set_at(&qemu_feature(cx.domain, &feature.name), on, feature.meta.origin)
+        props.set_at(feature::to_qemu(cx.domain, &feature.name), on, feature.meta.origin)
     }))
 }
 
-/// QEMU's spelling of a feature: libvirt keeps some old ones.
-fn qemu_feature(domain: &Domain, name: &str) -> String {
-    if !crate::os::is_x86(domain) {
-        return name.to_owned();
-    }
-    match name {
-        "cmp_legacy" | "ds_cpl" | "fxsr_opt" | "kvm_pv_eoi" | "kvm_pv_unhalt" | "lahf_lm" | "nodeid_msr"
-        | "perfctr_core" | "perfctr_nb" | "tsc_adjust" => name.replace('_', "-"),
-        "pclmuldq" => "pclmulqdq".to_owned(),
-        "sse4_1" | "sse4_2" => name.replace('_', "."),
-        "tsc-deadline" | "invtsc" => name.to_owned(),
-        _ => name.to_owned(),
-    }
+/// The host's CPU as QEMU itself expands it, for who has no models of libvirt's: starting leaves the mode as it is then.
+fn expanded_host(cpu: &Cpu, cx: &Context<'_>) -> Option<Props> {
+    let expanded = cx.inputs.host_cpu(cx.domain.kind)?;
+    let origin = cpu.meta.at("@mode").implies("what QEMU says that this host's CPU can do and take along");
+    let props = Props::new("model", expanded.model.as_str(), origin);
+    let is_named =
+        |name: &str| cpu.features.iter().any(|feature| feature::to_qemu(cx.domain, &feature.name) == name);
+    let migratable = expanded.props.iter().filter(|prop| prop.migratable != Some(false));
+    Some(migratable.filter(|prop| !is_named(&prop.name)).fold(props, |props, prop| match &prop.value {
+        CpuValue::Bool(false) => props,
+        CpuValue::Bool(true) => props.set_at(&prop.name, true, origin),
+        CpuValue::Int(number) => props.set_at(&prop.name, *number, origin),
+        CpuValue::Text(text) => props.set_at(&prop.name, text.as_str(), origin),
+    }))
 }
 
 /// What `-cpu` says of caches and of the size of addresses.

@@ -158,7 +158,8 @@ impl Dialect {
                 false => VideoOption::StdVga,
             },
             vnc: if has(Capability::VncColon) { VncDisplay::Address } else { VncDisplay::Number },
-            device: if modern { json(Capability::DeviceJson) } else { Spelling::Unescaped },
+            // Devices that QEMU 6.2 made from JSON could not be taken away again.
+            device: if modern { json(Capability::DeviceJsonHotplug) } else { Spelling::Unescaped },
             netdev: if modern { json(Capability::NetdevJson) } else { Spelling::Unescaped },
             chardev: if modern { json(Capability::ChardevJson) } else { Spelling::Unescaped },
         }

@@ -1,5 +1,8 @@
 //! Facts about the host: questions to ask, and recorded answers.
 
+use std::sync::Arc;
+
+use crate::cpu::map::CpuMap;
 use crate::os::descriptor::FirmwareFile;
 use domain_model::storage::Secret;
 use domain_model::values::CpuSet;
@@ -13,6 +16,16 @@ use serde::{Deserialize, Serialize};
 pub trait Host {
     /// The architecture of the host's processors, in libvirt's spelling.
     fn arch(&self) -> Option<&str>;
+
+    /// libvirt's CPU models, where they are known; `host-model` and translations rest on them.
+    fn cpu_map(&self) -> Option<&CpuMap> {
+        None
+    }
+
+    /// The host's CPU in the words of the CPU map, where somebody knows more of it than QEMU says.
+    fn cpu(&self) -> Option<HostCpu> {
+        None
+    }
 
     /// Whether a file exists.
     fn file_exists(&self, path: &str) -> bool;
@@ -82,6 +95,18 @@ pub trait Host {
     fn env(&self, name: &str) -> Option<String>;
 }
 
+/// The host's CPU: a model and the features beyond it, in the words of libvirt's CPU map.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct HostCpu {
+    /// The model.
+    pub model: String,
+    /// Who made it, such as `Intel`.
+    pub vendor: Option<String>,
+    /// Features that the model does not have.
+    pub features: Vec<String>,
+}
+
 /// A PCI device of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
@@ -131,6 +156,10 @@ pub enum FileKind {
 pub struct RecordedHost {
     /// The architecture of the host's processors.
     pub arch: Option<String>,
+    /// libvirt's CPU models.
+    pub cpu_map: Option<Arc<CpuMap>>,
+    /// The host's CPU.
+    pub cpu: Option<HostCpu>,
     /// What paths are; others are missing.
     pub files: std::collections::BTreeMap<String, FileKind>,
     /// The first render node.
@@ -162,6 +191,14 @@ pub struct RecordedHost {
 impl Host for RecordedHost {
     fn arch(&self) -> Option<&str> {
         self.arch.as_deref()
+    }
+
+    fn cpu_map(&self) -> Option<&CpuMap> {
+        self.cpu_map.as_deref()
+    }
+
+    fn cpu(&self) -> Option<HostCpu> {
+        self.cpu.clone()
     }
 
     fn file_exists(&self, path: &str) -> bool {

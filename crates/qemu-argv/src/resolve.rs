@@ -96,7 +96,7 @@ const HISTORIC: &[Step] = &[
 ];
 
 /// What starting a guest fills in that its definition leaves open.
-const START: &[Step] = &[usb::assign];
+const START: &[Step] = &[cpu::update, usb::assign];
 
 /// Fills in what is chosen anew at each start of a defined domain.
 pub fn start(resolved: &Domain, inputs: Inputs<'_>) -> (Domain, Vec<Diagnostic>) {

@@ -8,7 +8,7 @@ use qemu_argv::{CommandLine, Config, FdRequest, Inputs, Layout, RecordedHost};
 #[allow(dead_code)]
 pub const MODERN: &[Capability] = &[
     Capability::Blockdev,
-    Capability::DeviceJson,
+    Capability::DeviceJsonHotplug,
     Capability::NetdevJson,
     Capability::BootIndex,
     Capability::Rtl8139,

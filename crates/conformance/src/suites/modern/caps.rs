@@ -27,7 +27,11 @@ impl Qemus {
         };
         // The map is free again by now, so two threads can read two recordings.
         let recorded = cell.get_or_init(|| read(folder, case).map(Arc::new)).clone()?;
-        if case.caps.add.is_empty() && case.caps.del.is_empty() && case.gic == "none" {
+        if case.caps.add.is_empty()
+            && case.caps.del.is_empty()
+            && case.gic == "none"
+            && case.host_cpu == "default"
+        {
             return Ok(recorded);
         }
         let mut changed = Capabilities::clone(&recorded);
@@ -36,6 +40,10 @@ impl Qemus {
                 let flag: Capability = name.parse().map_err(|error| format!("{error}"))?;
                 changed.set(flag, present);
             }
+        }
+        if case.host_cpu != "default" {
+            // Where a case brings a host's CPU, what QEMU said of another host is forgotten.
+            changed.facts.accelerators.values_mut().for_each(|accelerator| accelerator.host_cpu = None);
         }
         if let Some(versions) = gic(&case.gic) {
             changed.facts.gic = Some(versions);

@@ -1,12 +1,15 @@
 //! The host of the modern cases: what libvirt's tests pretend.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use domain_model::values::CpuSet;
 use domain_model::xml::Text as _;
 use domain_model::xml::text::parse_c_number;
 use domain_model::{Document, Node};
-use qemu_argv::{FdRequest, FileKind, FirmwareFile, HostPciDevice, NetworkPlug, RecordedHost};
+use qemu_argv::{
+    CpuMap, FdRequest, FileKind, FirmwareFile, HostCpu, HostPciDevice, NetworkPlug, RecordedHost,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -30,6 +33,21 @@ pub struct Mocks {
     /// What cards of virtual networks are plugged into, by the names that the cases use.
     #[serde(skip)]
     networks: BTreeMap<String, NetworkPlug>,
+    #[serde(skip)]
+    cpu_map: Arc<CpuMap>,
+    #[serde(skip)]
+    cpus: Vec<Cpu>,
+}
+
+/// A CPU that a case's host can have (`support/host-cpus.json`).
+#[derive(Deserialize)]
+struct Cpu {
+    /// Such as `cpuHaswellData`.
+    id: String,
+    arch: String,
+    model: Option<String>,
+    vendor: Option<String>,
+    features: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +86,13 @@ impl Mocks {
         let mut mocks: Mocks = folder.json("support/mocks.json")?;
         mocks.firmware = Mocks::firmware_files(folder);
         mocks.networks = networks(folder);
+        mocks.cpus = folder.json("support/host-cpus.json")?;
+        let map = CpuMap::read(&mut |name| folder.text(&format!("support/cpu_map/{name}")).ok());
+        let problem = |error: qemu_argv::CpuMapError| LoadError::Layout {
+            path: folder.root().join("support/cpu_map"),
+            problem: error.to_string(),
+        };
+        mocks.cpu_map = Arc::new(map.map_err(problem)?);
         Ok(mocks)
     }
 
@@ -83,10 +108,23 @@ impl Mocks {
         files
     }
 
+    /// The CPU of a case's host; on x86 what is first in the list, unless the case says otherwise.
+    fn cpu(&self, case: &Case) -> Option<HostCpu> {
+        let is_wanted = |cpu: &&Cpu| match case.host_cpu.as_str() {
+            "default" => true,
+            name => cpu.model.as_deref() == Some(name) || cpu.id == name,
+        };
+        let cpu = self.cpus.iter().filter(|cpu| cpu.arch == case.host_arch).find(is_wanted)?;
+        let Cpu { model, vendor, features, .. } = cpu;
+        Some(HostCpu { model: model.clone()?, vendor: vendor.clone(), features: features.clone() })
+    }
+
     /// The host of a case.
     pub fn host(&self, case: &Case, env: BTreeMap<String, String>) -> RecordedHost {
         RecordedHost {
             arch: Some(case.host_arch.clone()),
+            cpu_map: Some(Arc::clone(&self.cpu_map)),
+            cpu: self.cpu(case),
             render_node: Some(self.drm_render_node.clone()),
             numa_nodes: self.host_numa_sysfs.nodes.clone(),
             pci_devices: self.pci_devices.iter().filter_map(|row| pci_device(row)).collect(),

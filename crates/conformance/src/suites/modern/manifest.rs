@@ -33,6 +33,8 @@ pub struct Case {
     pub abi_update: bool,
     /// Which interrupt controllers of ARM the host offers: `none`, `v2`, `v3` or `v2+v3`.
     pub gic: String,
+    /// The host's CPU, or `default`.
+    pub host_cpu: String,
     /// Descriptors handed over for disks, by group.
     pub fd_groups: BTreeMap<String, FdGroup>,
     /// Descriptors handed over for vDPA devices, by path.
