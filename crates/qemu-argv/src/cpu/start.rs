@@ -1,6 +1,5 @@
 //! What starting a guest makes of its CPU: models, translations and checks.
 
-use caps_parser::Capability;
 use domain_model::cpu::{Cpu, CpuCheck, CpuFallback, CpuFeature, CpuMatch, CpuMode, CpuModel, FeaturePolicy};
 use domain_model::os::Arch;
 use domain_model::xml::Meta;
@@ -108,9 +107,6 @@ fn supported_mode(cpu: &Cpu, cx: &Resolving<'_>) -> Result<(), Diagnostic> {
                 );
             }
             Ok(())
-        }
-        CpuMode::Maximum if !cx.inputs.has(Capability::CpuMax) => {
-            refuse("CPU mode `maximum` needs a QEMU that has the model `max`", "name a `<model>`")
         }
         CpuMode::HostModel if !host_model::is_native(&cx.domain, cx.inputs) => refuse(
             "CPU mode `host-model` needs a guest of the host's architecture",
