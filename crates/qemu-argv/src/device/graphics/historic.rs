@@ -52,7 +52,7 @@ fn vnc(vnc: &Vnc, device: &Resolved<'_, Graphics>, cx: &Context<'_>, out: &mut A
         (None, false) => display(vnc, cx).to_string(),
     };
     let has_password = vnc.password.passwd.is_some() || config.vnc_password.is_some();
-    super::secret(has_password, device.at("@passwd"), cx, out);
+    password(has_password, device, cx, out);
     let mut props = Props::new("vnc", place, device.origin);
     if has_options {
         let certificates = if config.vnc_tls_verify { "x509verify" } else { "x509" };
@@ -122,7 +122,7 @@ fn spice(spice: &Spice, device: &Resolved<'_, Graphics>, cx: &Context<'_>, out: 
     let tls_port = spice.tls_port.filter(|port| config.spice_tls && *port != -1);
     let address = spice.listen.as_deref().unwrap_or(&config.spice_listen);
     let has_password = spice.password.passwd.is_some() || config.spice_password.is_some();
-    super::secret(has_password, device.at("@passwd"), cx, out);
+    password(has_password, device, cx, out);
     let port = match spice.port {
         Some(port) if port > 0 => port,
         _ => cx.inputs.host.free_port(BASE),
@@ -153,6 +153,14 @@ fn refuse(is_said: bool, path: &'static str, device: &Resolved<'_, Graphics>, ou
         let what = path.trim_start_matches('@');
         let message = format!("these QEMUs have no `{what}` of `<graphics>`");
         out.problem(Diagnostic::error(Code::Unsupported, device.at(path), message));
+    }
+}
+
+/// A password is told QEMU over its monitor, never on the command line.
+fn password(is_set: bool, device: &Resolved<'_, Graphics>, cx: &Context<'_>, out: &mut Args) {
+    if is_set && !cx.config().has_monitor() {
+        let message = "a password is told QEMU over its monitor, and this command line has none";
+        out.problem(Diagnostic::error(Code::Unsupported, device.at("@passwd"), message));
     }
 }
 
