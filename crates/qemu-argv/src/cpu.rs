@@ -306,9 +306,9 @@ fn expanded_host(cpu: &Cpu, cx: &Context<'_>) -> Option<Props> {
     let migratable = expanded.props.iter().filter(|prop| prop.migratable != Some(false));
     Some(migratable.filter(|prop| !is_named(&prop.name)).fold(props, |props, prop| match &prop.value {
         CpuValue::Bool(false) => props,
-        CpuValue::Bool(true) => props.set_at(&prop.name, true, origin),
-        CpuValue::Int(number) => props.set_at(&prop.name, *number, origin),
-        CpuValue::Text(text) => props.set_at(&prop.name, text.as_str(), origin),
+        CpuValue::Bool(true) => props.set_at(prop.name.clone(), true, origin),
+        CpuValue::Int(number) => props.set_at(prop.name.clone(), *number, origin),
+        CpuValue::Text(text) => props.set_at(prop.name.clone(), text.as_str(), origin),
     }))
 }
 

@@ -97,7 +97,7 @@ pub(crate) fn machine(cx: &Context<'_>, out: &mut Args) {
     for cipher in [CipherName::Aes, CipherName::Dea] {
         let written = domain.keywrap.iter().find(|written| written.name == cipher);
         let key = format!("{cipher}-key-wrap");
-        props = props.set_at(&key, written.and_then(|cipher| cipher.state), at("keywrap"));
+        props = props.set_at(key, written.and_then(|cipher| cipher.state), at("keywrap"));
     }
     props = feature_options(props, features, cx);
     if let Some(iommu) = domain.devices.iommus.iter().find(|iommu| iommu.spec.model == IommuModel::Smmuv3) {
@@ -260,8 +260,8 @@ fn memory_options(props: Props, cx: &Context<'_>) -> Props {
             }
             MemoryKind::SgxEpc { .. } => {
                 let key = |name| format!("sgx-epc.{enclaves}.{name}");
-                props = props.set_at(&key("memdev"), format!("mem{}", alias.alias), origin).set_at(
-                    &key("node"),
+                props = props.set_at(key("memdev"), format!("mem{}", alias.alias), origin).set_at(
+                    key("node"),
                     device.spec.node.unwrap_or_default(),
                     device.meta.at("target/node"),
                 );

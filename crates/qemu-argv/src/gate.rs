@@ -10,7 +10,9 @@ use crate::props::{Props, Value};
 pub fn gate(args: &[Arg], caps: &Capabilities) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for arg in args {
-        check(arg.needs, arg.flag, arg.origin, caps, &mut problems);
+        if let Some(capability) = lacking(arg.needs, caps) {
+            problems.push(missing(capability, arg.flag, arg.origin, caps));
+        }
         if let Payload::Props(props) = &arg.payload {
             gate_props(arg.flag, props, caps, &mut problems);
         }
@@ -20,25 +22,18 @@ pub fn gate(args: &[Arg], caps: &Capabilities) -> Vec<Diagnostic> {
 
 fn gate_props(flag: &str, props: &Props, caps: &Capabilities, problems: &mut Vec<Diagnostic>) {
     for prop in props.items() {
-        check(prop.needs, &format!("{flag} …,{}=", prop.key), prop.origin, caps, problems);
+        if let Some(capability) = lacking(prop.needs, caps) {
+            let what = format!("{flag} …,{}=", prop.key);
+            problems.push(missing(capability, &what, prop.origin, caps));
+        }
         if let Value::Props(inner) = &prop.value {
             gate_props(flag, inner, caps, problems);
         }
     }
 }
 
-fn check(
-    needs: Option<Capability>,
-    what: &str,
-    origin: Origin,
-    caps: &Capabilities,
-    problems: &mut Vec<Diagnostic>,
-) {
-    if let Some(capability) = needs
-        && !caps.has(capability)
-    {
-        problems.push(missing(capability, what, origin, caps));
-    }
+fn lacking(needs: Option<Capability>, caps: &Capabilities) -> Option<Capability> {
+    needs.filter(|capability| !caps.has(*capability))
 }
 
 /// The error for something that needs a capability which the QEMU in use lacks.

@@ -75,13 +75,17 @@ pub fn build(domain: &Domain, inputs: Inputs<'_>) -> Result<(CommandLine, Vec<Di
     if domain_model::domain::has_errors(&problems) {
         return Err(problems);
     }
-    let (command_line, more) = lower(&resolved, inputs);
+    let (command_line, more) = start(resolved, inputs);
     let problems = [problems, more].concat();
     if domain_model::domain::has_errors(&problems) { Err(problems) } else { Ok((command_line, problems)) }
 }
 
 /// Builds the command line of a resolved domain, with every problem there is.
 pub fn lower(resolved: &Domain, inputs: Inputs<'_>) -> (CommandLine, Vec<Diagnostic>) {
+    start(resolved.clone(), inputs)
+}
+
+fn start(resolved: Domain, inputs: Inputs<'_>) -> (CommandLine, Vec<Diagnostic>) {
     let dialect = Dialect::of(inputs.caps);
     let (started, mut problems) = resolve::start(resolved, inputs);
     let cx = Context::new(&started, inputs, dialect);
@@ -91,7 +95,7 @@ pub fn lower(resolved: &Domain, inputs: Inputs<'_>) -> (CommandLine, Vec<Diagnos
     }
     problems.extend(out.problems);
     problems.extend(gate::gate(&out.list, inputs.caps));
-    let program = resolved.devices.emulator.clone().unwrap_or_default();
+    let program = started.devices.emulator.clone().unwrap_or_default();
     (CommandLine { program, env: out.env, args: out.list, needs: out.needs, dialect }, problems)
 }
 

@@ -239,7 +239,7 @@ fn interconnects(numa: &Numa, out: &mut Args) {
     }
 }
 
-fn way_props<T>(way: &Interconnect<T>, what: &str, value: String) -> Props {
+fn way_props<T>(way: &Interconnect<T>, what: &'static str, value: String) -> Props {
     let hierarchy = match way.path.cache {
         None | Some(0) => "memory",
         Some(1) => "first-level",

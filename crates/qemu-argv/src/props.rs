@@ -1,5 +1,7 @@
 //! Properties: what one argument says, before it is spelt.
 
+use std::borrow::Cow;
+
 use caps_parser::Capability;
 use domain_model::Origin;
 use domain_model::xml::text::{OnOff, YesNo};
@@ -23,7 +25,7 @@ pub struct Props {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prop {
     /// QEMU's name of the property.
-    pub key: String,
+    pub key: Cow<'static, str>,
     /// Its value.
     pub value: Value,
     /// Where it comes from.
@@ -66,7 +68,7 @@ pub enum ListStyle {
 
 impl Props {
     /// Properties whose first key is left out in `key=value`: `driver`, `qom-type`, `type` and the like.
-    pub fn new(key: &str, value: impl Into<Value>, origin: Origin) -> Self {
+    pub fn new(key: &'static str, value: impl Into<Value>, origin: Origin) -> Self {
         Props { origin, implied_key: true, items: Vec::new() }.set(key, value.into())
     }
 
@@ -82,16 +84,21 @@ impl Props {
 
     /// Adds a property; none if there is no value.
     #[must_use]
-    pub fn set(self, key: &str, value: impl IntoProp) -> Self {
+    pub fn set(self, key: impl Into<Cow<'static, str>>, value: impl IntoProp) -> Self {
         let origin = self.origin;
         self.set_at(key, value, origin)
     }
 
     /// Adds a property that comes from somewhere else than the rest; none if there is no value.
     #[must_use]
-    pub fn set_at(mut self, key: &str, value: impl IntoProp, origin: Origin) -> Self {
+    pub fn set_at(
+        mut self,
+        key: impl Into<Cow<'static, str>>,
+        value: impl IntoProp,
+        origin: Origin,
+    ) -> Self {
         if let Some(value) = value.into_prop() {
-            self.items.push(Prop { key: key.to_owned(), value, origin, needs: None });
+            self.items.push(Prop { key: key.into(), value, origin, needs: None });
         }
         self
     }
@@ -101,13 +108,13 @@ impl Props {
     pub fn requires(
         mut self,
         capability: Capability,
-        key: &str,
+        key: impl Into<Cow<'static, str>>,
         value: impl IntoProp,
         origin: Origin,
     ) -> Self {
         if let Some(value) = value.into_prop() {
             let needs = Some(capability);
-            self.items.push(Prop { key: key.to_owned(), value, origin, needs });
+            self.items.push(Prop { key: key.into(), value, origin, needs });
         }
         self
     }
@@ -118,7 +125,7 @@ impl Props {
         self,
         cx: &crate::context::Context<'_>,
         capability: Capability,
-        key: &str,
+        key: impl Into<Cow<'static, str>>,
         value: impl IntoProp,
         origin: Origin,
     ) -> Self {

@@ -99,9 +99,9 @@ const HISTORIC: &[Step] = &[
 const START: &[Step] = &[cpu::update, usb::assign];
 
 /// Fills in what is chosen anew at each start of a defined domain.
-pub fn start(resolved: &Domain, inputs: Inputs<'_>) -> (Domain, Vec<Diagnostic>) {
+pub fn start(domain: Domain, inputs: Inputs<'_>) -> (Domain, Vec<Diagnostic>) {
     let dialect = Dialect::of(inputs.caps);
-    let mut cx = Resolving { domain: resolved.clone(), inputs, dialect, problems: Vec::new() };
+    let mut cx = Resolving { domain, inputs, dialect, problems: Vec::new() };
     if dialect.era == Era::Modern {
         START.iter().for_each(|step| step(&mut cx));
     }

@@ -1,5 +1,7 @@
 //! From properties to text: the only place that escapes.
 
+use std::fmt::Write;
+
 use crate::props::{ListStyle, Prop, Props, Value};
 
 /// How the properties of a flag are spelt.
@@ -18,7 +20,7 @@ pub type FdNumber<'a> = dyn FnMut(&crate::host::FdRequest) -> String + 'a;
 
 /// Spells properties.
 pub fn spell(props: &Props, spelling: Spelling, fds: &mut FdNumber<'_>) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(32 * props.items().len());
     match spelling {
         Spelling::Json => json_object(&mut out, props, fds),
         Spelling::KeyValue | Spelling::Unescaped => {
@@ -47,8 +49,11 @@ fn key_value(
     escape: bool,
     fds: &mut FdNumber<'_>,
 ) {
-    let key = format!("{prefix}{}", prop.key);
-    pair(out, first, &key, &prop.value, escape, fds);
+    if prefix.is_empty() {
+        pair(out, first, &prop.key, &prop.value, escape, fds);
+    } else {
+        pair(out, first, &format!("{prefix}{}", prop.key), &prop.value, escape, fds);
+    }
 }
 
 fn pair(out: &mut String, first: &mut bool, key: &str, value: &Value, escape: bool, fds: &mut FdNumber<'_>) {
@@ -102,9 +107,9 @@ fn colons(values: &[Value], fds: &mut FdNumber<'_>) -> String {
 
 fn scalar(out: &mut String, value: &Value, escape: bool, fds: &mut FdNumber<'_>) {
     match value {
-        Value::Text(text) if escape => out.push_str(&text.replace(',', ",,")),
+        Value::Text(text) if escape && text.contains(',') => out.push_str(&text.replace(',', ",,")),
         Value::Text(text) => out.push_str(text),
-        Value::Int(number) => out.push_str(&number.to_string()),
+        Value::Int(number) => integer(out, *number),
         Value::Bool(value) => out.push_str(if *value { "on" } else { "off" }),
         Value::Fd(request) => out.push_str(&fds(request)),
         Value::Null | Value::Flag | Value::List(..) | Value::Props(_) => {}
@@ -127,7 +132,7 @@ fn json_object(out: &mut String, props: &Props, fds: &mut FdNumber<'_>) {
 fn json_value(out: &mut String, value: &Value, fds: &mut FdNumber<'_>) {
     match value {
         Value::Text(text) => json_string(out, text),
-        Value::Int(number) => out.push_str(&number.to_string()),
+        Value::Int(number) => integer(out, *number),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Value::Flag => out.push_str("true"),
         Value::Null => out.push_str("null"),
@@ -148,7 +153,21 @@ fn json_value(out: &mut String, value: &Value, fds: &mut FdNumber<'_>) {
     }
 }
 
+fn integer(out: &mut String, number: i128) {
+    // Writing to a string cannot fail. The smaller type is much faster to format.
+    let _ = match i64::try_from(number) {
+        Ok(number) => write!(out, "{number}"),
+        Err(_) => write!(out, "{number}"),
+    };
+}
+
 fn json_string(out: &mut String, text: &str) {
-    // Serialising a string cannot fail; an empty string would be the honest rest.
-    out.push_str(&serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned()));
+    if text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+        // Serialising a string cannot fail; an empty string would be the honest rest.
+        out.push_str(&serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned()));
+    } else {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    }
 }

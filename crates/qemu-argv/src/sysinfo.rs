@@ -74,7 +74,7 @@ fn table<N: Field>(kind: u32, entries: &[Entry<N>], origin: Origin, out: &mut Ar
         return;
     }
     let props = entries.iter().fold(Props::plain(origin).set("type", kind), |props, entry| {
-        props.set_at(&entry.name.to_text(), entry.value.as_str(), entry.meta.origin)
+        props.set_at(entry.name.to_text(), entry.value.as_str(), entry.meta.origin)
     });
     out.props("-smbios", props);
 }

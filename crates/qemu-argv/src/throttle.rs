@@ -24,14 +24,14 @@ pub(crate) fn groups(cx: &Context<'_>, out: &mut Args) {
 
 /// Every limit, 0 where there is none; how long a burst may last only where it is said.
 fn limits(tune: &IoTune) -> Props {
-    let three = |props: Props, of: Limits, names: [&str; 3]| {
+    let three = |props: Props, of: Limits, names: [&'static str; 3]| {
         let [total, read, write] = names;
         props
             .set(total, of.total.unwrap_or_default())
             .set(read, of.read.unwrap_or_default())
             .set(write, of.write.unwrap_or_default())
     };
-    let lengths = |props: Props, of: Limits, names: [&str; 3]| {
+    let lengths = |props: Props, of: Limits, names: [&'static str; 3]| {
         let [total, read, write] = names;
         let given = |length: Option<u64>| length.filter(|length| *length > 0);
         props.set(total, given(of.total)).set(read, given(of.read)).set(write, given(of.write))

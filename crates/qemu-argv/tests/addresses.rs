@@ -223,7 +223,7 @@ fn usb_ports_are_given_at_start() {
     let caps = Capabilities::from_flags(TODAY.to_vec());
     let (host, config) = (RecordedHost::default(), Config::default());
     let (started, problems) =
-        qemu_argv::resolve::start(&domain, Inputs { caps: &caps, host: &host, config: &config });
+        qemu_argv::resolve::start(domain, Inputs { caps: &caps, host: &host, config: &config });
     assert!(problems.is_empty(), "{problems:?}");
     let xml = started.write();
     let ports: Vec<&str> = xml.split(" port='").skip(1).filter_map(|rest| rest.split('\'').next()).collect();

@@ -76,7 +76,7 @@ fn certificates(
 ) -> Props {
     let numbered = host.certificates.iter().enumerate();
     let props = numbered.fold(props.set("backend", "certificates"), |props, (index, name)| {
-        props.set_at(&format!("cert{}", index + 1), name, card.at("certificate"))
+        props.set_at(format!("cert{}", index + 1), name, card.at("certificate"))
     });
     let key = if cx.dialect.era == Era::Historic { "database" } else { "db" };
     props.set_at(key, host.database.as_deref().unwrap_or(DATABASE), card.at("database"))

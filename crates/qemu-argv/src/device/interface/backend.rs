@@ -108,7 +108,7 @@ fn text(endpoint: &Endpoint) -> String {
     format!("{address}:{}", endpoint.port.unwrap_or_default())
 }
 
-fn endpoint(props: Props, key: &str, endpoint: &Endpoint, nic: &Resolved<'_, Interface>) -> Props {
+fn endpoint(props: Props, key: &'static str, endpoint: &Endpoint, nic: &Resolved<'_, Interface>) -> Props {
     props.set_at(key, text(endpoint), nic.at("source"))
 }
 

@@ -216,8 +216,8 @@ fn send_buffer(props: Props, nic: &Resolved<'_, Interface>) -> Props {
 /// One descriptor for each pair of queues.
 fn descriptors(
     props: Props,
-    one: &str,
-    many: &str,
+    one: &'static str,
+    many: &'static str,
     nic: &Resolved<'_, Interface>,
     request: impl Fn(u32) -> FdRequest,
 ) -> Props {
