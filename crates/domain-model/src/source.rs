@@ -34,6 +34,7 @@ pub struct Document {
     text: String,
     nodes: Vec<RawNode>,
     attributes: Vec<RawAttribute>,
+    has_comments: bool,
 }
 
 type Span = Range<u32>;
@@ -128,6 +129,16 @@ impl Document {
 
     fn slice(&self, span: &Span) -> &str {
         self.text.get(span.start as usize..span.end as usize).unwrap_or("")
+    }
+
+    /// Whether a range of the text is this; mostly the length says no.
+    fn holds(&self, span: &Span, wanted: &str) -> bool {
+        span.len() == wanted.len()
+            && self.text.as_bytes().get(span.start as usize..span.end as usize) == Some(wanted.as_bytes())
+    }
+
+    pub(crate) fn has_comments(&self) -> bool {
+        self.has_comments
     }
 
     /// The byte range of an origin, as far as it has one.
@@ -250,6 +261,12 @@ impl<'d> Node<'d> {
         self.source().bytes().all(|byte| byte.is_ascii_whitespace())
     }
 
+    /// Whether the node is an element of this name, prefix included.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        let raw = self.raw();
+        raw.kind == NodeKind::Element && self.document.holds(&raw.inner, name)
+    }
+
     /// The element's name as written, with its prefix.
     pub fn name(&self) -> &'d str {
         let raw = self.raw();
@@ -302,6 +319,12 @@ impl<'d> Node<'d> {
         raw.attributes.start as usize..raw.attributes.end as usize
     }
 
+    pub(crate) fn attribute_index(&self, name: &str) -> Option<usize> {
+        let range = self.attribute_indices();
+        let own = self.document.attributes.get(range.clone())?;
+        Some(range.start + own.iter().position(|attribute| self.document.holds(&attribute.name, name))?)
+    }
+
     pub(crate) fn attribute_name_at(&self, index: usize) -> &'d str {
         self.document.attributes.get(index).map_or("", |attribute| self.document.slice(&attribute.name))
     }
@@ -327,16 +350,12 @@ impl<'d> Node<'d> {
     }
 
     fn attribute_span(&self, name: &str) -> Option<Range<usize>> {
-        self.attribute_indices()
-            .find(|index| self.attribute_name_at(*index) == name)
-            .map(|index| self.attribute_span_at(index))
+        self.attribute_index(name).map(|index| self.attribute_span_at(index))
     }
 
     /// The value of an attribute, entities resolved.
     pub fn attribute(&self, name: &str) -> Option<Cow<'d, str>> {
-        self.attribute_indices()
-            .find(|index| self.attribute_name_at(*index) == name)
-            .map(|index| self.attribute_value_at(index))
+        self.attribute_index(name).map(|index| self.attribute_value_at(index))
     }
 
     /// The text directly inside the element, entities resolved, comments left out.

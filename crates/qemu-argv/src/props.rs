@@ -69,7 +69,7 @@ pub enum ListStyle {
 impl Props {
     /// Properties whose first key is left out in `key=value`: `driver`, `qom-type`, `type` and the like.
     pub fn new(key: &'static str, value: impl Into<Value>, origin: Origin) -> Self {
-        Props { origin, implied_key: true, items: Vec::new() }.set(key, value.into())
+        Props { origin, implied_key: true, items: Vec::with_capacity(8) }.set(key, value.into())
     }
 
     /// As [`Props::new`], where the first property comes from somewhere else than the rest.
@@ -91,12 +91,7 @@ impl Props {
 
     /// Adds a property that comes from somewhere else than the rest; none if there is no value.
     #[must_use]
-    pub fn set_at(
-        mut self,
-        key: impl Into<Cow<'static, str>>,
-        value: impl IntoProp,
-        origin: Origin,
-    ) -> Self {
+    pub fn set_at(mut self, key: impl Into<Cow<'static, str>>, value: impl IntoProp, origin: Origin) -> Self {
         if let Some(value) = value.into_prop() {
             self.items.push(Prop { key: key.into(), value, origin, needs: None });
         }

@@ -29,7 +29,8 @@ pub(super) fn parse(name: String, text: String) -> Result<Document, SyntaxError>
     match builder.run() {
         Ok(()) => {
             let Builder { nodes, attributes, .. } = builder;
-            Ok(Document { name, text, nodes, attributes })
+            let has_comments = nodes.iter().any(|node| node.kind == NodeKind::Comment);
+            Ok(Document { name, text, nodes, attributes, has_comments })
         }
         Err((offset, message)) => {
             Err(SyntaxError { document: name, message, offset, position: position_in(&text, offset) })

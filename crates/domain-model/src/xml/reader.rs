@@ -29,9 +29,11 @@ pub struct Reader<'d> {
     extras: Vec<Extra>,
     seen_nodes: Vec<bool>,
     seen_attributes: Vec<bool>,
-    /// Names asked for in the element that is being read, to suggest one for a misspelt name.
+    /// The names that the children of `node` may have.
+    names: Names,
+    /// Names asked for in `node`, behind those of the elements around it: to suggest one for a misspelt name.
     asked: Vec<Asked>,
-    /// Children of this element were read, by the name of each; anchors for comments.
+    /// Children that were read, by the name of each, stacked in the same way; anchors for comments.
     read_children: Vec<(NodeId, &'static str)>,
     problems: Problems,
 }
@@ -40,6 +42,41 @@ pub struct Reader<'d> {
 enum Asked {
     Attribute(&'static str),
     Child(&'static str),
+}
+
+/// The name of an element that is asked for; looked at once, not for each child it is compared with.
+#[derive(Debug, Clone, Copy)]
+struct Name {
+    text: &'static str,
+    prefixed: Option<(&'static str, &'static str)>,
+}
+
+impl Name {
+    fn new(text: &'static str) -> Self {
+        Name { text, prefixed: text.split_once(':') }
+    }
+}
+
+/// A set of names as bits: a name may be in it, or certainly is not. Most names asked for are not there.
+#[derive(Debug, Clone, Copy, Default)]
+struct Names(u128);
+
+impl Names {
+    fn of_children(node: Node<'_>) -> Self {
+        let elements = node.children().filter(Node::is_element);
+        Names(elements.fold(0, |bits, child| bits | Names::bit(child.name())))
+    }
+
+    fn may_have(self, name: &str) -> bool {
+        self.0 & Names::bit(name) != 0
+    }
+
+    /// The same bit for a name with whatever prefix.
+    fn bit(name: &str) -> u128 {
+        let mut ends = name.bytes().rev().take_while(|byte| *byte != b':').map(u32::from);
+        let (last, second) = (ends.next().unwrap_or(0), ends.next().unwrap_or(0));
+        1 << ((last * 31 + second * 7) % 128)
+    }
 }
 
 impl<'d> Reader<'d> {
@@ -51,6 +88,7 @@ impl<'d> Reader<'d> {
             extras: Vec::new(),
             seen_nodes: vec![false; node.document().node_count()],
             seen_attributes: vec![false; node.document().attribute_count()],
+            names: Names::default(),
             asked: Vec::new(),
             read_children: Vec::new(),
             problems: Problems::default(),
@@ -72,18 +110,20 @@ impl<'d> Reader<'d> {
     /// Runs `body` on `node`, then collects what `body` did not ask for.
     fn inside(&mut self, node: Node<'d>, body: impl FnOnce(&mut Self)) {
         let outer_node = std::mem::replace(&mut self.node, node);
-        let outer_asked = std::mem::take(&mut self.asked);
-        let outer_children = std::mem::take(&mut self.read_children);
+        let outer_names = std::mem::replace(&mut self.names, Names::of_children(node));
+        let (asked, read_children) = (self.asked.len(), self.read_children.len());
         body(self);
-        self.collect_unknown();
+        self.collect_unknown(asked, read_children);
+        self.asked.truncate(asked);
+        self.read_children.truncate(read_children);
         self.node = outer_node;
-        self.asked = outer_asked;
-        self.read_children = outer_children;
+        self.names = outer_names;
     }
 
-    fn is_named(&self, node: Node<'d>, name: &str) -> bool {
-        let Some((prefix, local)) = name.split_once(':') else {
-            return node.name() == name;
+    /// Whether a node is an element of that name; a prefix stands for its namespace.
+    fn is_named(&self, node: Node<'d>, name: Name) -> bool {
+        let Some((prefix, local)) = name.prefixed else {
+            return node.is_called(name.text);
         };
         let (own_prefix, own_local) = split_name(node.name());
         local == own_local
@@ -95,10 +135,12 @@ impl<'d> Reader<'d> {
 
     fn next_child(&mut self, name: &'static str) -> Option<Node<'d>> {
         self.asked.push(Asked::Child(name));
-        let found = self
-            .node
-            .children()
-            .find(|child| child.is_element() && !self.is_seen(*child) && self.is_named(*child, name))?;
+        if !self.names.may_have(name) {
+            return None;
+        }
+        let wanted = Name::new(name);
+        let found =
+            self.node.children().find(|child| self.is_named(*child, wanted) && !self.is_seen(*child))?;
         self.mark(found);
         self.read_children.push((found.id(), name));
         Some(found)
@@ -116,8 +158,7 @@ impl<'d> Reader<'d> {
 
     fn take_attribute(&mut self, name: &'static str) -> Option<Cow<'d, str>> {
         self.asked.push(Asked::Attribute(name));
-        let index =
-            self.node.attribute_indices().find(|index| self.node.attribute_name_at(*index) == name)?;
+        let index = self.node.attribute_index(name)?;
         if let Some(seen) = self.seen_attributes.get_mut(index) {
             *seen = true;
         }
@@ -138,12 +179,11 @@ impl<'d> Reader<'d> {
     }
 
     fn has_attribute(&self, name: &str) -> bool {
-        self.node.attribute_indices().any(|index| self.node.attribute_name_at(index) == name)
+        self.node.attribute_index(name).is_some()
     }
 
     fn attribute_origin(&self, name: &'static str) -> Origin {
-        let index = self.node.attribute_indices().find(|index| self.node.attribute_name_at(*index) == name);
-        text_origin(match index {
+        text_origin(match self.node.attribute_index(name) {
             Some(index) => self.node.attribute_span_at(index),
             None => self.node.tag_span(),
         })
@@ -164,7 +204,8 @@ impl<'d> Reader<'d> {
         self.problems.push(Diagnostic::error(Code::MissingAttribute, origin, message));
     }
 
-    fn collect_unknown(&mut self) {
+    /// Keeps and reports what is left of the node; its names and children stand behind these many others.
+    fn collect_unknown(&mut self, asked: usize, read_children: usize) {
         let node = self.node;
         for index in node.attribute_indices() {
             if self.seen_attributes.get(index).copied().unwrap_or(true) {
@@ -187,7 +228,7 @@ impl<'d> Reader<'d> {
                 text_origin(span),
                 format!("unknown attribute `{name}` of `<{}>`", node.name()),
             );
-            let known = self.asked.iter().filter_map(|asked| match asked {
+            let known = self.asked.iter().skip(asked).filter_map(|asked| match asked {
                 Asked::Attribute(name) => Some(*name),
                 Asked::Child(_) => None,
             });
@@ -199,8 +240,9 @@ impl<'d> Reader<'d> {
         // An unknown child or comment is written in front of the next known one, which keeps its place as
         // long as that one is there.
         let mut waiting: Vec<String> = Vec::new();
-        self.read_children.sort_unstable_by_key(|(id, _)| *id);
-        let mut read_children = std::mem::take(&mut self.read_children).into_iter().peekable();
+        let mut read_children = self.read_children.split_off(read_children);
+        read_children.sort_unstable_by_key(|(id, _)| *id);
+        let mut read_children = read_children.into_iter().peekable();
         for child in node.children() {
             if let Some((_, name)) = read_children.next_if(|(id, _)| *id == child.id()) {
                 for source in waiting.drain(..) {
@@ -214,7 +256,7 @@ impl<'d> Reader<'d> {
             match child.kind() {
                 NodeKind::Text | NodeKind::CData => continue,
                 NodeKind::Comment | NodeKind::Instruction => {}
-                NodeKind::Element => self.report_unknown_child(child),
+                NodeKind::Element => self.report_unknown_child(child, asked),
             }
             waiting.push(child.source().to_owned());
         }
@@ -223,7 +265,7 @@ impl<'d> Reader<'d> {
         }
     }
 
-    fn report_unknown_child(&mut self, child: Node<'d>) {
+    fn report_unknown_child(&mut self, child: Node<'d>, asked: usize) {
         let (prefix, _) = split_name(child.name());
         if !prefix.is_empty() && namespace_uri(prefix).is_none() {
             return;
@@ -232,13 +274,13 @@ impl<'d> Reader<'d> {
             self.problems.count_warning();
             return;
         }
-        let known = self.asked.iter().filter_map(|asked| match asked {
+        let known = self.asked.iter().skip(asked).filter_map(|asked| match asked {
             Asked::Child(name) => Some(*name),
             Asked::Attribute(_) => None,
         });
         let (child_name, parent) = (child.name(), self.node.name());
         let origin = text_origin(child.tag_span());
-        let diagnostic = if known.clone().any(|name| self.is_named(child, name)) {
+        let diagnostic = if known.clone().any(|name| self.is_named(child, Name::new(name))) {
             let message = format!("`<{child_name}>` occurs again in `<{parent}>`; this one is ignored");
             Diagnostic::warning(Code::RepeatedElement, origin, message)
         } else {
@@ -259,6 +301,9 @@ impl<'d> Reader<'d> {
     /// The comments directly in front of a node, which go with it.
     fn take_lead(&mut self, node: Node<'d>) -> Vec<Extra> {
         let mut lead: Vec<Node<'d>> = Vec::new();
+        if !node.document().has_comments() {
+            return Vec::new();
+        }
         for child in self.node.children() {
             if child.id() == node.id() {
                 break;
@@ -371,20 +416,24 @@ impl Xml for Reader<'_> {
 
     fn children<E: Element>(&mut self, name: &'static str, values: &mut Vec<E>) {
         self.asked.push(Asked::Child(name));
+        if !self.names.may_have(name) {
+            return;
+        }
         let node = self.node;
+        let wanted = Name::new(name);
         let mut lead = Vec::new();
         let mut children = node.children();
         while let Some(child) = children.next() {
             match child.kind() {
                 NodeKind::Comment if !self.is_seen(child) => lead.push(child),
-                NodeKind::Text if child.is_blank() => {}
-                NodeKind::Element if !self.is_seen(child) && self.is_named(child, name) => {
+                NodeKind::Text if lead.is_empty() || child.is_blank() => {}
+                NodeKind::Element if self.is_named(child, wanted) && !self.is_seen(child) => {
                     let lead = self.take_comments(std::mem::take(&mut lead));
                     self.mark(child);
                     self.read_children.push((child.id(), name));
                     if values.len() == values.capacity() {
                         // Elements are large; room for more than there are would cost more than counting.
-                        let rest = children.clone().filter(|next| self.is_named(*next, name)).count();
+                        let rest = children.clone().filter(|next| self.is_named(*next, wanted)).count();
                         values.reserve_exact(1 + rest);
                     }
                     let mut value = E::default();
@@ -410,9 +459,13 @@ impl Xml for Reader<'_> {
 
     fn values<T: Text>(&mut self, name: &'static str, values: &mut Vec<T>) {
         self.asked.push(Asked::Child(name));
+        if !self.names.may_have(name) {
+            return;
+        }
         let node = self.node;
+        let wanted = Name::new(name);
         for child in node.children() {
-            if !child.is_element() || self.is_seen(child) || !self.is_named(child, name) {
+            if !self.is_named(child, wanted) || self.is_seen(child) {
                 continue;
             }
             self.mark(child);
