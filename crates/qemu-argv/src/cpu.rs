@@ -292,7 +292,7 @@ fn named(cpu: &Cpu, cx: &Context<'_>) -> Option<Props> {
             FeaturePolicy::Disable | FeaturePolicy::Forbid => false,
             FeaturePolicy::Optional => return props,
         };
-        props.set_at(feature::to_qemu(cx.domain, &feature.name), on, feature.meta.origin)
+        props.set_at(feature::to_qemu(cx.domain, &feature.name).to_owned(), on, feature.meta.origin)
     }))
 }
 

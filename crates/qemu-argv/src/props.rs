@@ -73,7 +73,7 @@ impl Props {
     }
 
     /// As [`Props::new`], where the first property comes from somewhere else than the rest.
-    pub fn new_at(key: &str, value: impl Into<Value>, at: Origin, origin: Origin) -> Self {
+    pub fn new_at(key: &'static str, value: impl Into<Value>, at: Origin, origin: Origin) -> Self {
         Props { origin, implied_key: true, items: Vec::new() }.set_at(key, value.into(), at)
     }
 
