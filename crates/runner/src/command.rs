@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use rustix::io::fcntl_dupfd_cloexec;
 
+use crate::confine::Confinement;
+
 /// A process to be started, exactly as written here: no shell reads it and no environment is inherited.
 #[derive(Debug, Default)]
 pub struct Command {
@@ -30,6 +32,8 @@ pub struct Command {
     pub cwd: Option<PathBuf>,
     /// How long [`Runner::run`](crate::Runner::run) waits and how much it reads.
     pub limits: Limits,
+    /// What the process may not do.
+    pub confinement: Confinement,
     /// Survives the program that starts it, once it has said that it is ready (see [`detach`](crate::detach)); before,
     /// it gets SIGTERM when that program ends. Only a supervisor that is to stay behind wants that.
     pub outlives_us: bool,

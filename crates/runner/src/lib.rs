@@ -2,12 +2,14 @@
 #![doc = include_str!("../README.md")]
 
 pub mod command;
+pub mod confine;
 pub mod console;
 pub mod control;
 pub mod detach;
 pub mod error;
 pub mod fake;
 pub mod host;
+pub mod net;
 pub mod probe;
 pub mod process;
 pub mod qmp;
@@ -17,8 +19,10 @@ pub mod signals;
 mod spawn;
 pub mod supervise;
 mod tail;
+pub mod vsock;
 
 pub use command::{Command, FdTable, Input, Limits, Sink};
+pub use confine::{Confinement, User};
 pub use error::RunError;
 pub use fake::FakeRunner;
 pub use host::HostRunner;

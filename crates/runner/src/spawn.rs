@@ -41,7 +41,11 @@ pub(crate) fn spawn(command: &Command, captures: Captures) -> io::Result<duct::H
     if let Some(cwd) = &command.cwd {
         expression = expression.dir(cwd);
     }
-    let child = before_exec::Child { fds: command.fds.shared(), outlives_us: command.outlives_us };
+    let child = before_exec::Child {
+        fds: command.fds.shared(),
+        outlives_us: command.outlives_us,
+        confinement: command.confinement.clone(),
+    };
     expression = expression.before_spawn(move |command| {
         child.prepare(command);
         Ok(())
@@ -112,7 +116,9 @@ mod before_exec {
     use std::process::Command;
     use std::sync::Arc;
 
+    use crate::confine::Confinement;
     use rustix::io::{FdFlags, fcntl_setfd};
+
     use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal, setsid};
 
     /// What the child needs to know of its future.
@@ -120,6 +126,7 @@ mod before_exec {
     pub(super) struct Child {
         pub(super) fds: Vec<Arc<OwnedFd>>,
         pub(super) outlives_us: bool,
+        pub(super) confinement: Confinement,
     }
 
     impl Child {
@@ -145,6 +152,8 @@ mod before_exec {
             if self.outlives_us {
                 setsid()?;
             }
+            // Before the next line: the kernel forgets the death signal of a process that becomes someone else.
+            self.confinement.apply()?;
             set_parent_process_death_signal(Some(when_alone))?;
             // A parent that died before the line above can no longer send the signal.
             if getppid() != Some(parent) {

@@ -242,9 +242,11 @@ impl Supervisor<'_> {
             }
             Source::Companion(index) => self.attend_companion(index)?,
             Source::CompanionSaid(index) => {
-                let said = self.companions.get_mut(index).map(|(_, companion)| companion.read_said());
-                let said = said.unwrap_or_default();
-                self.notify(&Notice::Said(String::from_utf8_lossy(&said).into_owned()));
+                if let Some((name, companion)) = self.companions.get_mut(index) {
+                    let said = String::from_utf8_lossy(&companion.read_said()).into_owned();
+                    let notice = Notice::CompanionSaid(name.clone(), said);
+                    self.notify(&notice);
+                }
             }
             Source::Console => {
                 if let (true, Some(console)) = (ready.write, &mut self.console) {
@@ -469,7 +471,7 @@ impl Supervisor<'_> {
     fn attend_companion(&mut self, index: usize) -> Result<(), RunError> {
         let Some((name, companion)) = self.companions.get_mut(index) else { return Ok(()) };
         if let Some(status) = companion.try_wait()? {
-            let notice = Notice::CompanionEnded(name.clone(), status);
+            let notice = Notice::CompanionEnded(name.clone(), status, companion.stderr_tail());
             self.companions.remove(index);
             self.notify(&notice);
         }

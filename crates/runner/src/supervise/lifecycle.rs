@@ -107,14 +107,16 @@ pub enum Notice {
     Stopping(Means),
     /// QEMU refuses this command, and why.
     Refused(&'static str, String),
-    /// What QEMU or one of the companions wrote on standard error.
+    /// What QEMU wrote on standard error.
     Said(String),
+    /// What a companion process said: which one, and what.
+    CompanionSaid(String, String),
     /// The user has left the console; the guest goes on.
     ConsoleLeft,
     /// The console log cannot be written any more.
     LogFailed(String),
-    /// A companion process has ended before the guest.
-    CompanionEnded(String, Status),
+    /// A companion process has ended before the guest: which, how, and its last lines.
+    CompanionEnded(String, Status, String),
 }
 
 /// How a guest came to its end.

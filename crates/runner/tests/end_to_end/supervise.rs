@@ -288,7 +288,7 @@ fn companions_are_watched_and_end_with_the_guest() {
     }
     let mut ended = Vec::new();
     let watch = |notice: &Notice| {
-        if let Notice::CompanionEnded(name, status) = notice {
+        if let Notice::CompanionEnded(name, status, _) = notice {
             ended.push(format!("{name} {status}"));
         }
     };
