@@ -1,12 +1,18 @@
 //! Facts about this host.
 
+mod firmware;
+mod network;
+
+use std::fs::OpenOptions;
 use std::io::Read as _;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use domain_model::storage::Secret;
-use qemu_argv::{CpuMap, FileKind, Host};
+use domain_model::values::CpuSet;
+use domain_model::xml::Text as _;
+use qemu_argv::{CpuMap, FileKind, FirmwareFile, Host, HostPciDevice, NetworkPlug};
 
 /// Where libvirt, if it is installed, keeps what it knows of CPU models.
 const CPU_MAP: &str = "/usr/share/libvirt/cpu_map";
@@ -17,7 +23,12 @@ pub struct ThisHost;
 
 impl Host for ThisHost {
     fn arch(&self) -> Option<&str> {
-        Some(std::env::consts::ARCH)
+        Some(match std::env::consts::ARCH {
+            "x86" => "i686",
+            "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
+            "powerpc64" => "ppc64",
+            same => same,
+        })
     }
 
     fn cpu_map(&self) -> Option<&CpuMap> {
@@ -29,6 +40,41 @@ impl Host for ThisHost {
 
     fn file_exists(&self, path: &str) -> bool {
         Path::new(path).exists()
+    }
+
+    fn can_open(&self, path: &str) -> bool {
+        OpenOptions::new().read(true).write(true).open(path).is_ok()
+    }
+
+    fn pci_device(&self, address: &str) -> Option<HostPciDevice> {
+        let folder = Path::new("/sys/bus/pci/devices").join(address);
+        // Devices of PCI Express have 4096 bytes of configuration, conventional ones 256.
+        let conventional = folder.join("config").metadata().ok()?.len() <= 256;
+        let group = std::fs::read_link(folder.join("iommu_group")).ok();
+        let iommu_group = group.and_then(|group| group.file_name()?.to_str()?.parse().ok());
+        Some(HostPciDevice { conventional, iommu_group })
+    }
+
+    fn firmware_files(&self) -> Vec<FirmwareFile> {
+        firmware::files()
+    }
+
+    fn network(&self, name: &str) -> Option<NetworkPlug> {
+        network::plug(name)
+    }
+
+    fn cpu_nodes(&self) -> Vec<(u32, u32)> {
+        let of_node = |node: u32| {
+            let list =
+                std::fs::read_to_string(format!("/sys/devices/system/node/node{node}/cpulist")).ok()?;
+            let cpus = CpuSet::parse(list.trim()).ok()?;
+            Some(cpus.iter().map(|cpu| (cpu, node)).collect::<Vec<_>>())
+        };
+        self.numa_nodes().into_iter().filter_map(of_node).flatten().collect()
+    }
+
+    fn free_vsock_cid(&self) -> Option<u32> {
+        runner::vsock::free_number().ok()
     }
 
     fn file_kind(&self, path: &str) -> FileKind {
@@ -95,6 +141,45 @@ impl Host for ThisHost {
     }
 }
 
+/// Where huge pages are mounted, by the size of a page in KiB; those of the size that the kernel prefers first.
+pub fn hugepage_mounts() -> Vec<(u64, String)> {
+    let preferred = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let preferred = preferred.lines().find_map(|line| line.strip_prefix("Hugepagesize:"));
+    let preferred = preferred.and_then(|size| size.split_whitespace().next()?.parse().ok()).unwrap_or(2048);
+    let mut mounts = mounted(&std::fs::read_to_string("/proc/mounts").unwrap_or_default(), preferred);
+    if mounts.is_empty() {
+        // The pages can be had without a mount; only their size has to be known.
+        mounts.push((preferred, "/dev/hugepages".to_owned()));
+    }
+    mounts
+}
+
+/// The file systems with huge pages among all that are mounted.
+fn mounted(mounts: &str, preferred: u64) -> Vec<(u64, String)> {
+    let size = |options: &str| {
+        let text = options.split(',').find_map(|option| option.strip_prefix("pagesize="))?;
+        let (number, unit) = text.split_at(text.len().checked_sub(1)?);
+        let number: u64 = number.parse().ok()?;
+        match unit {
+            "K" => Some(number),
+            "M" => number.checked_mul(1 << 10),
+            "G" => number.checked_mul(1 << 20),
+            _ => None,
+        }
+    };
+    let mut found: Vec<(u64, String)> = mounts
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|fields| fields.get(2) == Some(&"hugetlbfs"))
+        .filter_map(|fields| {
+            let size = fields.get(3).and_then(|options| size(options)).unwrap_or(preferred);
+            Some((size, (*fields.get(1)?).to_owned()))
+        })
+        .collect();
+    found.sort_by_key(|(size, _)| *size != preferred);
+    found
+}
+
 /// Whether `/dev/kvm` can be opened to run guests.
 pub fn can_use_kvm() -> bool {
     why_no_kvm().is_none()
@@ -102,7 +187,7 @@ pub fn can_use_kvm() -> bool {
 
 /// Why `/dev/kvm` cannot be opened, if it cannot.
 pub fn why_no_kvm() -> Option<std::io::Error> {
-    std::fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").err()
+    OpenOptions::new().read(true).write(true).open("/dev/kvm").err()
 }
 
 /// The release of the running kernel, on which hangs what KVM offers to guests.
@@ -124,4 +209,18 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
 pub fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mounted;
+
+    #[test]
+    fn huge_pages_of_the_preferred_size_come_first() {
+        let mounts = "proc /proc proc rw 0 0\nnone /big hugetlbfs rw,pagesize=1024M 0 0\n\
+                      hugetlbfs /dev/hugepages hugetlbfs rw,relatime 0 0\nnone /odd hugetlbfs rw,pagesize=64K 0 0\n";
+        let expected = [(2048, "/dev/hugepages"), (1 << 20, "/big"), (64, "/odd")];
+        assert_eq!(mounted(mounts, 2048), expected.map(|(size, path)| (size, path.to_owned())));
+        assert_eq!(mounted("", 2048), []);
+    }
 }

@@ -129,11 +129,12 @@ pub enum Word {
 /// How QEMU reaches a helper.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {
-    /// By a pair of connected sockets; QEMU's end is [`FdRequest::Helper`](crate::FdRequest::Helper).
+    /// By a pair of connected sockets, of which QEMU has [`FdRequest::Helper`](crate::FdRequest::Helper).
     Pair,
-    /// By a UNIX socket at this path, which the helper inherits and QEMU connects to.
-    Listen(String),
-    /// By a UNIX socket at this path, which the helper makes.
+    /// By a connection to a listening socket that the helper has; QEMU's end is
+    /// [`FdRequest::Helper`](crate::FdRequest::Helper).
+    Listener,
+    /// By a UNIX socket at this path, which the helper makes and QEMU connects to.
     Makes(String),
 }
 

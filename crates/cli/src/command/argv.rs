@@ -61,7 +61,8 @@ fn of_our_own(name: &str) -> Config {
     let guests = RuntimeDir::for_user().map(|directory| directory.path().to_owned());
     let guests = guests.unwrap_or_else(|_| std::env::temp_dir());
     let state = state::directory().unwrap_or_else(|| guests.clone());
-    Config::of_our_own(&guests.join(file_name(name)).display().to_string(), &state.display().to_string())
+    let (guest, state) = (guests.join(file_name(name)).display().to_string(), state.display().to_string());
+    Config { hugepage_mounts: crate::host::hugepage_mounts(), ..Config::of_our_own(&guest, &state) }
 }
 
 /// Builds a command line and reports what is wrong.

@@ -3,26 +3,29 @@
 use std::io::IsTerminal;
 use std::os::unix::net::UnixListener;
 
-use qemu_argv::{CommandLine, Config, shell};
+use qemu_argv::{Arg, CommandLine, Config, shell};
 use runner::console::Terminal;
 use runner::runtime::Entry;
 use runner::signals::Signals;
 use runner::supervise::{Guest, Surroundings, supervise};
-use runner::{Command, HostRunner, Runner};
+use runner::{Command, HostRunner, RunError, Runner};
 use serde_json::json;
 
 use super::argv;
 use crate::args::{LayoutName, Run};
-use crate::descriptors::Descriptors;
 use crate::host::ThisHost;
 use crate::input::{self, Input};
 use crate::logs::{Logs, Places};
 use crate::report::{Report, Status, Stop};
+use crate::resources::{self, Leftovers, Resources};
 use crate::{guests, secrets, source};
 
 mod accelerator;
+mod blame;
 mod plan;
 mod watch;
+
+use blame::Given;
 
 /// Starts the guest and stays with it; `supervising` in the background, where someone waits for the start only.
 pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Stop> {
@@ -54,9 +57,11 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
     };
     let line = argv::build(&input, &chosen, &config, &ThisHost, report)?;
     secrets::write(&line.needs.secrets)?;
-    let mut command = command(program, &line);
-    let descriptors = Descriptors::open(&line.fd_requests(), &mut command)?;
-    command = command.args(line.argv(&mut |request| descriptors.number(request)));
+    let resources = resources::prepare(&line, command(program, &line), None).map_err(|problems| {
+        report.problems(&input.document, &problems);
+        Stop::silent(Status::Failed)
+    })?;
+    let given = given(&line, &resources);
     report.note(&format!("starting `{name}` with {accelerator} on {}", program.display()));
     if supervising {
         if entry.is_none() {
@@ -67,7 +72,7 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
         crate::print(&name)?;
     }
     let logs = if entry.is_some() { Logs::create(&name, report) } else { Logs::default() };
-    let guest = launch(command, descriptors)?;
+    let (guest, leftovers) = launch(resources)?;
     let control = entry.as_mut().map(|entry| enter(entry, &guest)).transpose()?;
     let surroundings = Surroundings {
         control,
@@ -78,7 +83,15 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
         log: logs.console,
     };
     let plan = plan::plan(&input.domain, args, report);
-    let outcome = supervise(guest, plan, surroundings).map_err(|error| watch::failed(&error))?;
+    let outcome = supervise(guest, plan, surroundings).map_err(|error| {
+        let problems = match &error {
+            RunError::Exited { stderr_tail, .. } => blame::blame(&given, stderr_tail),
+            _ => Vec::new(),
+        };
+        report.problems(&input.document, &problems);
+        if problems.is_empty() { watch::failed(&error) } else { Stop::silent(Status::Failed) }
+    })?;
+    drop(leftovers);
     watch::result(outcome)
 }
 
@@ -94,18 +107,9 @@ fn claim(name: &str, input: &Input) -> Result<Entry, Stop> {
 
 /// QEMU's environment is small and known; what a desktop needs is passed on.
 fn command(program: &std::path::Path, line: &CommandLine) -> Command {
-    const PASSED: &[&str] = &[
-        "PATH",
-        "HOME",
-        "USER",
-        "LOGNAME",
-        "TMPDIR",
-        "DISPLAY",
-        "WAYLAND_DISPLAY",
-        "XAUTHORITY",
-        "XDG_RUNTIME_DIR",
-    ];
-    let mut command = Command::new(program).env("LC_ALL", "C");
+    // What a desktop needs to show a window.
+    const PASSED: &[&str] = &["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"];
+    let mut command = resources::confined(program);
     for name in PASSED {
         if let Some(value) = std::env::var_os(name) {
             command = command.env(*name, value);
@@ -117,15 +121,25 @@ fn command(program: &std::path::Path, line: &CommandLine) -> Command {
     command
 }
 
+/// QEMU's arguments in its own words, with the reasons for them.
+fn given(line: &CommandLine, resources: &Resources) -> Vec<Given> {
+    let text = |arg: &Arg| match line.payload(arg, &mut |request| resources.number(request)) {
+        Some(payload) => format!("{} {payload}", arg.flag),
+        None => arg.flag.to_owned(),
+    };
+    line.args.iter().map(|arg| Given { text: text(arg), origin: arg.origin }).collect()
+}
+
 /// Starts QEMU.
-fn launch(command: Command, descriptors: Descriptors) -> Result<Guest, Stop> {
-    let Some(qmp) = descriptors.monitor else {
+fn launch(resources: Resources) -> Result<(Guest, Leftovers), Stop> {
+    let Resources { command, monitor, console, companions, leftovers, .. } = resources;
+    let Some(qmp) = monitor else {
         return Err(Stop::new(Status::Failed, "the command line has no monitor"));
     };
     let program = command.program.clone();
     // QEMU must be the only one to hold its ends, or its death would not close the channels: so `command` ends here.
     let process = HostRunner.start(&command).map_err(|error| watch::failed(&error))?;
-    Ok(Guest { program, process, qmp, console: descriptors.console, companions: Vec::new() })
+    Ok((Guest { program, process, qmp, console, companions }, leftovers))
 }
 
 /// Makes a guest known to those who look for it, and lets them ask for it.

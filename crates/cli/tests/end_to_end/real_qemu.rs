@@ -122,16 +122,22 @@ fn the_time_limit_ends_the_guest_with_124() {
 }
 
 #[test]
-fn an_error_at_start_shows_what_qemu_said() {
+fn an_error_at_start_is_shown_at_its_place() {
     if real_qemu().is_none() {
         return;
     }
     let place = Place::new();
-    let xml = std::fs::read_to_string(repository("fixtures/domains/hello.xml")).unwrap();
-    let file = place.file("guest.xml", &xml);
+    place.file("plain.img", "not an image of this format");
+    let disk = "    <disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2'/>
+      <source file='plain.img'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>";
+    let file = place.file("guest.xml", &crate::support::domain(disk));
     let said = place.domx(&["run", file.to_str().unwrap()]);
     assert_eq!(said.status, 1, "{said:?}");
-    assert!(said.stderr.contains("hello.img") && said.stderr.contains("No such file"), "{}", said.stderr);
+    assert!(said.stderr.contains("guest.xml:9:5"), "{}", said.stderr);
+    assert!(said.stderr.contains("not in qcow2 format"), "{}", said.stderr);
     gone(&place);
 }
 

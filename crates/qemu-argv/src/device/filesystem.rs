@@ -11,8 +11,9 @@ use super::QemuDevice;
 use crate::arg::Args;
 use crate::config::Layout;
 use crate::context::{Context, Inputs, Resolved};
+use crate::host::FdRequest;
 use crate::needs::{Access, Helper, Link, Word};
-use crate::props::Props;
+use crate::props::{Props, Value};
 use crate::resolve::Resolving;
 use crate::{boot, virtio};
 
@@ -140,10 +141,7 @@ fn virtiofsd(socket: &str, device: &Resolved<'_, Filesystem>, cx: &Context<'_>, 
     }
     out.file(&dir, Access::Read, device.at("source/@dir"));
     let supervised = cx.config().supervised;
-    let link = match supervised {
-        true => Link::Listen(socket.to_owned()),
-        false => Link::Makes(socket.to_owned()),
-    };
+    let link = if supervised { Link::Listener } else { Link::Makes(socket.to_owned()) };
     let program =
         settings.path.as_ref().map_or_else(|| "virtiofsd".to_owned(), |path| cx.config().path(path));
     let mut helper = Helper::new(program, device.alias, link, device.at("driver/@type"));
@@ -178,18 +176,21 @@ fn virtiofsd(socket: &str, device: &Resolved<'_, Filesystem>, cx: &Context<'_>, 
 fn vhost_user(device: &Resolved<'_, Filesystem>, cx: &Context<'_>, out: &mut Args) {
     let filesystem = device.spec;
     let chardev = format!("chr-vu-{}", device.alias);
-    let path = match filesystem.source.socket() {
-        Some(socket) => cx.config().path(socket),
-        None if cx.config().layout == Layout::Run => {
-            let path = format!("{}/{}-fs.sock", cx.guest_dir(), device.alias);
+    let path = format!("{}/{}-fs.sock", cx.guest_dir(), device.alias);
+    let (key, place) = match (filesystem.source.socket(), cx.config().layout) {
+        (Some(socket), _) => ("path", Value::from(cx.config().path(socket))),
+        (None, Layout::Libvirt) => ("path", Value::from(path)),
+        (None, Layout::Run) => {
             virtiofsd(&path, device, cx, out);
-            path
+            match cx.config().supervised {
+                true => ("fd", Value::Fd(FdRequest::Helper { device: device.alias.to_owned() })),
+                false => ("path", Value::from(path)),
+            }
         }
-        None => format!("{}/{}-fs.sock", cx.guest_dir(), device.alias),
     };
     let socket = Props::new("backend", "socket", device.at("driver/@type")).set("id", &chardev).set_at(
-        "path",
-        path,
+        key,
+        place,
         device.at("source"),
     );
     out.props("-chardev", socket);

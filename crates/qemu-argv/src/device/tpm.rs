@@ -11,7 +11,7 @@ use crate::config::Layout;
 use crate::context::{Context, Inputs, Resolved};
 use crate::host::FdRequest;
 use crate::needs::{Helper, Link, Word};
-use crate::props::Props;
+use crate::props::{Props, Value};
 use crate::resolve::Resolving;
 use crate::resolve::board::Board;
 use crate::{address, gate, os};
@@ -102,14 +102,17 @@ impl QemuDevice for Tpm {
             }
             TpmBackendKind::Emulator(settings) => {
                 let socket = emulator_socket(cx);
-                if cx.config().layout == Layout::Run {
-                    swtpm(settings, &socket, device, cx, out);
+                match cx.config().layout {
+                    Layout::Libvirt => emulator(Value::from(socket), &id, device, out),
+                    Layout::Run => {
+                        let place = swtpm(settings, &socket, device, cx, out);
+                        emulator(place, &id, device, out)
+                    }
                 }
-                emulator(&socket, &id, device, out)
             }
             TpmBackendKind::External { source } => {
                 let path = source.path.as_deref().unwrap_or_default();
-                emulator(&cx.config().path(path), &id, device, out)
+                emulator(Value::from(cx.config().path(path)), &id, device, out)
             }
         };
         out.props("-tpmdev", backend);
@@ -140,11 +143,12 @@ fn passthrough(path: &str, id: &str, device: &Resolved<'_, Tpm>, cx: &Context<'_
     backend.set("path", tpm).set("cancel-path", cancel)
 }
 
-/// A program behind a socket.
-fn emulator(path: &str, id: &str, device: &Resolved<'_, Tpm>, out: &mut Args) -> Props {
+/// A program behind a socket: one at a path, or one that is connected already.
+fn emulator(place: Value, id: &str, device: &Resolved<'_, Tpm>, out: &mut Args) -> Props {
     let origin = device.at("backend");
     let chardev = "chrtpm";
-    out.props("-chardev", Props::new("backend", "socket", origin).set("id", chardev).set("path", path));
+    let key = if matches!(place, Value::Fd(_)) { "fd" } else { "path" };
+    out.props("-chardev", Props::new("backend", "socket", origin).set("id", chardev).set(key, place));
     Props::new("type", "emulator", origin).set("id", id).set("chardev", chardev)
 }
 
@@ -159,8 +163,14 @@ fn emulator_socket(cx: &Context<'_>) -> String {
     }
 }
 
-/// Names swtpm among the processes that have to run beside QEMU.
-fn swtpm(settings: &TpmEmulator, socket: &str, device: &Resolved<'_, Tpm>, cx: &Context<'_>, out: &mut Args) {
+/// Names swtpm among the processes that have to run beside QEMU, and says where it is reached.
+fn swtpm(
+    settings: &TpmEmulator,
+    socket: &str,
+    device: &Resolved<'_, Tpm>,
+    cx: &Context<'_>,
+    out: &mut Args,
+) -> Value {
     if settings.encryption.is_some() {
         cx.not_yet("the encrypted state of a TPM", device.at("backend/encryption"), out);
     }
@@ -168,10 +178,7 @@ fn swtpm(settings: &TpmEmulator, socket: &str, device: &Resolved<'_, Tpm>, cx: &
         cx.not_yet("a profile of a TPM", device.at("backend/profile"), out);
     }
     let supervised = cx.config().supervised;
-    let link = match supervised {
-        true => Link::Listen(socket.to_owned()),
-        false => Link::Makes(socket.to_owned()),
-    };
+    let link = if supervised { Link::Listener } else { Link::Makes(socket.to_owned()) };
     let mut helper = Helper::new("swtpm", device.alias, link, device.at("backend"));
     helper.args(["socket", "--ctrl"]);
     helper.args.push(match supervised {
@@ -210,6 +217,10 @@ fn swtpm(settings: &TpmEmulator, socket: &str, device: &Resolved<'_, Tpm>, cx: &
     }
     helper.folder = Some(state).filter(|_| is_dir);
     out.needs.helpers.push(helper);
+    match supervised {
+        true => Value::Fd(FdRequest::Helper { device: device.alias.to_owned() }),
+        false => Value::from(socket),
+    }
 }
 
 /// The proxy of pSeries machines, which has no backend of its own.

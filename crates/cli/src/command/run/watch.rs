@@ -23,7 +23,8 @@ pub(super) fn watch(
                 runner::signals::interrupt_ourselves();
             }
         }
-        if let (Notice::Said(text), Some(messages)) = (notice, &mut messages) {
+        if let (Notice::Said(text) | Notice::CompanionSaid(_, text), Some(messages)) = (notice, &mut messages)
+        {
             messages.write(text);
         }
         tell(notice, report);
@@ -33,6 +34,9 @@ pub(super) fn watch(
 fn tell(notice: &Notice, report: &Report) {
     match notice {
         Notice::Said(text) => text.lines().for_each(|line| report.detail(&format!("QEMU: {line}"))),
+        Notice::CompanionSaid(name, text) => {
+            text.lines().for_each(|line| report.detail(&format!("{name}: {line}")));
+        }
         Notice::Stopping(Means::PowerDown) => report.note("the guest's power button is pressed"),
         Notice::Stopping(Means::Quit) => report.note("QEMU is told to quit"),
         Notice::Stopping(Means::Kill) => report.note("QEMU is killed"),
@@ -41,7 +45,14 @@ fn tell(notice: &Notice, report: &Report) {
         Notice::CrashKernel => report.warning("the guest panicked and runs its crash kernel"),
         Notice::DiskFailed(event) => report.warning(&disk_failed(event)),
         Notice::Refused(command, why) => report.warning(&format!("QEMU refuses `{command}`: {why}")),
-        Notice::CompanionEnded(name, status) => report.warning(&format!("{name} ended: {status}")),
+        // They go when QEMU closes its end, which may be seen before QEMU's own.
+        Notice::CompanionEnded(name, status, _) if status.is_success() => {
+            report.detail(&format!("`{name}` has ended"));
+        }
+        Notice::CompanionEnded(name, status, said) => {
+            let said = if said.trim().is_empty() { String::new() } else { format!("\n{}", said.trim_end()) };
+            report.warning(&format!("`{name}` ended before the guest: {status}{said}"));
+        }
         Notice::LogFailed(why) => report.warning(&format!("the log of the console ends here: {why}")),
         Notice::Preserved => report.note("the guest has ended and is kept; `domx stop` ends QEMU"),
         Notice::ConsoleLeft => report.note("you left the console; Ctrl-C presses the guest's power button"),

@@ -1,0 +1,152 @@
+//! What a guest needs of the host, from looking to giving back.
+
+mod descriptors;
+mod files;
+mod helpers;
+mod taps;
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use domain_model::{Code, Diagnostic, Origin};
+use qemu_argv::{CommandLine, FdRequest};
+use runner::net::Tap;
+use runner::{Command, Confinement, HostRunner, Limits, Process, Runner, User};
+
+/// How long a program may take that prepares something or puts it away.
+const PREPARATION: Duration = Duration::from_secs(30);
+
+/// What a guest has of the host.
+pub struct Resources {
+    /// QEMU's command, with every descriptor.
+    pub command: Command,
+    /// Our end of the QMP monitor.
+    pub monitor: Option<UnixStream>,
+    /// Our end of the first serial port.
+    pub console: Option<UnixStream>,
+    /// The processes that serve the guest, in the order in which they were started.
+    pub companions: Vec<(String, Box<dyn Process>)>,
+    /// What is put away when the guest has ended.
+    pub leftovers: Leftovers,
+    numbers: HashMap<FdRequest, i32>,
+}
+
+impl Resources {
+    /// The number under which QEMU finds a descriptor.
+    pub fn number(&self, request: &FdRequest) -> String {
+        self.numbers.get(request).map_or_else(|| "-1".to_owned(), i32::to_string)
+    }
+}
+
+/// What is put away when the guest has ended, by dropping this.
+#[derive(Debug, Default)]
+pub struct Leftovers {
+    /// Sockets that were made for the guest.
+    sockets: Vec<PathBuf>,
+    /// Programs that are run with the name of a TAP device.
+    scripts: Vec<(PathBuf, String)>,
+}
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        for socket in self.sockets.drain(..) {
+            // Whoever removed it has done our work.
+            let _ = std::fs::remove_file(socket);
+        }
+        for (script, device) in self.scripts.drain(..) {
+            // There is nobody left to tell but the script itself, which has a log if it wants one.
+            let _ = HostRunner.run(&plain(script).args([device]));
+        }
+    }
+}
+
+/// Prepares everything that a command line needs, and completes QEMU's command.
+///
+/// Of a failure nothing is left: processes end and files close with what is given back here.
+///
+/// # Errors
+/// Every reason that can be found before QEMU is started, each with its place in the XML.
+pub fn prepare(
+    line: &CommandLine,
+    command: Command,
+    user: Option<&User>,
+) -> Result<Resources, Vec<Diagnostic>> {
+    files::check(&line.needs.files, user)?;
+    let mut preparation =
+        Preparation { user, taps: HashMap::new(), links: HashMap::new(), leftovers: Leftovers::default() };
+    let prepared = preparation.run(line, command);
+    prepared.map_err(|problem| vec![problem])
+}
+
+/// What has been opened and is not handed over yet.
+struct Preparation<'a> {
+    user: Option<&'a User>,
+    taps: HashMap<String, Tap>,
+    links: HashMap<String, OwnedFd>,
+    leftovers: Leftovers,
+}
+
+impl Preparation<'_> {
+    fn run(&mut self, line: &CommandLine, mut command: Command) -> Result<Resources, Diagnostic> {
+        for file in &line.needs.files {
+            files::make(file, self.user)?;
+        }
+        for tap in &line.needs.taps {
+            let made = taps::make(tap, &mut self.leftovers)?;
+            self.taps.insert(tap.device.clone(), made);
+        }
+        let mut companions = Vec::new();
+        for helper in &line.needs.helpers {
+            let (process, link) = helpers::start(helper, self.user)?;
+            companions.push((helper.program.clone(), process));
+            self.links.extend(link.map(|link| (helper.device.clone(), link)));
+        }
+        let mut ours = descriptors::Ours::default();
+        let mut numbers: HashMap<FdRequest, i32> = HashMap::new();
+        for (request, origin) in line.fd_requests() {
+            if numbers.contains_key(request) {
+                continue;
+            }
+            let fd = self.open(request, origin, line, &mut ours)?;
+            let number = command
+                .fds
+                .pass(fd)
+                .map_err(|error| failed(origin, format!("cannot hand a descriptor to QEMU: {error}")))?;
+            numbers.insert(request.clone(), number);
+        }
+        command.confinement.user = self.user.cloned();
+        let descriptors::Ours { monitor, console } = ours;
+        let leftovers = std::mem::take(&mut self.leftovers);
+        let mut resources = Resources { command, monitor, console, companions, leftovers, numbers };
+        let words = line.argv(&mut |request| resources.number(request));
+        resources.command.args.extend(words.into_iter().map(Into::into));
+        Ok(resources)
+    }
+}
+
+/// A process that serves a guest or QEMU itself: it has a small, known environment and few rights.
+pub fn confined(program: impl Into<PathBuf>) -> Command {
+    let mut command = plain(program);
+    command.confinement = Confinement::strict();
+    command
+}
+
+/// A program with a small, known environment.
+fn plain(program: impl Into<PathBuf>) -> Command {
+    let limits = Limits { time: PREPARATION, ..Limits::default() };
+    let mut command = Command::new(program).env("LC_ALL", "C").limits(limits);
+    for name in ["PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"] {
+        if let Some(value) = std::env::var_os(name) {
+            command = command.env(name, value);
+        }
+    }
+    command
+}
+
+/// Something that the host refused or failed at.
+fn failed(origin: Origin, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::error(Code::OperationFailed, origin, message)
+}

@@ -1,0 +1,127 @@
+//! Processes that run beside QEMU: found, linked to it, and started.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use domain_model::{Code, Diagnostic};
+use qemu_argv::{Helper, Link, Word};
+use runner::{HostRunner, Process, Runner, User};
+use serde::Deserialize;
+
+use super::{confined, failed, files};
+use crate::host;
+
+/// Where programs are that nobody types.
+const PLACES: &[&str] = &[
+    "/usr/libexec",
+    "/usr/lib/qemu",
+    "/usr/libexec/qemu",
+    "/usr/lib",
+    "/usr/sbin",
+    "/usr/bin",
+    "/usr/local/bin",
+];
+/// Where programs that speak vhost-user describe themselves (QEMU's `docs/interop/vhost-user.json`).
+const DESCRIPTIONS: &[&str] = &["/etc/qemu/vhost-user", "/usr/share/qemu/vhost-user"];
+
+/// Starts a helper, and gives QEMU's end of the link to it.
+///
+/// There is nothing to wait for: the link is there before the helper is, and takes what QEMU says until the helper
+/// listens. It closes with the helper, so QEMU does not wait for one that has gone.
+///
+/// # Errors
+/// When it is not installed or cannot be started.
+pub fn start(
+    helper: &Helper,
+    user: Option<&User>,
+) -> Result<(Box<dyn Process>, Option<OwnedFd>), Diagnostic> {
+    let program = find(helper)?;
+    if let Some(folder) = &helper.folder {
+        files::state_directory(Path::new(folder), user)
+            .map_err(|error| failed(helper.origin, format!("cannot make `{folder}`: {error}")))?;
+    }
+    if let Some((name, args)) = &helper.setup {
+        let program = installed(name).ok_or_else(|| missing(helper, name))?;
+        let mut command = confined(&program).args(args);
+        command.confinement.user = user.cloned();
+        let run = HostRunner.run(&command).and_then(|output| output.success(&program));
+        run.map_err(|error| failed(helper.origin, error.to_string()))?;
+    }
+    let mut command = confined(&program);
+    command.confinement.user = user.cloned();
+    let no_link = |error: io::Error| {
+        failed(helper.origin, format!("cannot link `{}` to QEMU: {error}", helper.program))
+    };
+    let (theirs, qemus) = match &helper.link {
+        Link::Pair => UnixStream::pair().map(|(a, b)| (Some(OwnedFd::from(a)), Some(OwnedFd::from(b)))),
+        Link::Listener => listener().map(|(a, b)| (Some(a.into()), Some(b.into()))),
+        Link::Makes(_) => Ok((None, None)),
+    }
+    .map_err(no_link)?;
+    let number = theirs.map(|fd| command.fds.pass(fd)).transpose().map_err(no_link)?;
+    command = command.args(helper.args.iter().map(|word| match word {
+        Word::Text(text) => text.clone(),
+        Word::Socket { before } => format!("{before}{}", number.unwrap_or(-1)),
+    }));
+    let process = HostRunner.start(&command).map_err(|error| failed(helper.origin, error.to_string()))?;
+    Ok((process, qemus))
+}
+
+/// A listening socket and a connection to it. Its name vanishes at once: nobody else can connect.
+fn listener() -> io::Result<(UnixListener, UnixStream)> {
+    let directory = tempfile::Builder::new().prefix("domx-").tempdir()?;
+    let path = directory.path().join("link");
+    let listener = UnixListener::bind(&path)?;
+    let connection = UnixStream::connect(&path)?;
+    Ok((listener, connection))
+}
+
+fn missing(helper: &Helper, name: &str) -> Diagnostic {
+    let message = format!("`{name}` is not installed");
+    Diagnostic::error(Code::NotFound, helper.origin, message)
+        .help(format!("install `{name}`, or put it on PATH"))
+}
+
+/// The program of a helper.
+fn find(helper: &Helper) -> Result<PathBuf, Diagnostic> {
+    let name = helper.program.as_str();
+    if name.contains('/') {
+        let path = PathBuf::from(name);
+        return host::is_executable(&path)
+            .then_some(path)
+            .ok_or_else(|| failed(helper.origin, format!("`{name}` cannot be executed")));
+    }
+    let described = (name == "virtiofsd").then(|| described("fs")).flatten();
+    described.or_else(|| installed(name)).ok_or_else(|| missing(helper, name))
+}
+
+fn installed(name: &str) -> Option<PathBuf> {
+    let in_places =
+        || PLACES.iter().map(|place| Path::new(place).join(name)).find(|path| host::is_executable(path));
+    host::on_path(name).or_else(in_places)
+}
+
+/// What a program says of itself.
+#[derive(Deserialize)]
+struct Description {
+    #[serde(rename = "type")]
+    kind: String,
+    binary: PathBuf,
+}
+
+/// The first program that describes itself as being of a kind, in the order of the file names.
+fn described(kind: &str) -> Option<PathBuf> {
+    let mut files: Vec<PathBuf> = DESCRIPTIONS
+        .iter()
+        .flat_map(|place| std::fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    // Of two files of one name, the first place's counts: sorting keeps their order.
+    files.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
+    files.iter().find_map(|path| {
+        let description: Description = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        (description.kind == kind && host::is_executable(&description.binary)).then_some(description.binary)
+    })
+}
