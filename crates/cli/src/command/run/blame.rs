@@ -1,4 +1,4 @@
-//! Which part of the XML QEMU complains about when it does not start.
+//! The part of the XML that QEMU complains about.
 
 use domain_model::{Code, Diagnostic, Origin};
 
