@@ -184,6 +184,8 @@ pub struct RecordedHost {
     pub nbdkit_plugins: Vec<String>,
     /// Seconds since 1970.
     pub now: Option<i64>,
+    /// The port that is free; if not said, whichever is asked for is free.
+    pub free_port: Option<i32>,
     /// Variables of the environment.
     pub env: std::collections::BTreeMap<String, String>,
 }
@@ -259,7 +261,7 @@ impl Host for RecordedHost {
     }
 
     fn free_port(&self, from: i32) -> i32 {
-        from
+        self.free_port.unwrap_or(from)
     }
 
     fn env(&self, name: &str) -> Option<String> {

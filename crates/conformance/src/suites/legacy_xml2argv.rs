@@ -4,7 +4,7 @@ use caps_parser::{Capabilities, Capability};
 use qemu_argv::Config;
 use serde::Deserialize;
 
-use super::legacy;
+use super::legacy::{self, Machines};
 use crate::reference::{LoadError, Reference};
 use crate::suite::{Outcome, Suite};
 use crate::{args_file, diff};
@@ -82,8 +82,8 @@ impl Xml2Argv {
         let mut config = row.driver.config();
         config.incoming.clone_from(&row.migrate_from);
         config.incoming_fd = row.migrate_fd;
-        let resolved = legacy::resolve(&text(&row.xml)?, &caps, &config)?;
-        let (command_line, errors) = legacy::lower(&resolved, &caps, &config);
+        let resolved = legacy::resolve(&text(&row.xml)?, caps, Machines::Canonical, &config)?;
+        let (command_line, errors) = legacy::lower(&resolved, &config);
         if errors.is_empty() == row.expect_error {
             return Err(format!(
                 "an error has to be reported: {}; reported:\n{}",

@@ -122,6 +122,7 @@ impl Mocks {
     /// The host of a case.
     pub fn host(&self, case: &Case, env: BTreeMap<String, String>) -> RecordedHost {
         RecordedHost {
+            free_port: None,
             arch: Some(case.host_arch.clone()),
             cpu_map: Some(Arc::clone(&self.cpu_map)),
             cpu: self.cpu(case),
