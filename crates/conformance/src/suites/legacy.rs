@@ -1,10 +1,14 @@
 //! What the suites of February 2011 share: their host and the stages.
 
 use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::Arc;
 
-use caps_parser::{Capabilities, machine_help};
+use caps_parser::{Capabilities, cpu_help, machine_help};
 use domain_model::{Diagnostic, Document, Domain, Severity};
-use qemu_argv::{Config, Inputs, Layout, RecordedHost};
+use qemu_argv::{Config, CpuMap, HostCpu, Inputs, Layout, RecordedHost};
+
+use crate::reference::{LoadError, Reference};
 
 /// The machine types of the emulators that libvirt's tests know: the first is the default, and a name it goes by.
 const MACHINES: &[(&str, Option<&str>, &[&str])] = &[
@@ -13,6 +17,10 @@ const MACHINES: &[(&str, Option<&str>, &[&str])] = &[
     ("/usr/bin/kvm", None, &["pc", "isapc"]),
     ("/usr/bin/xenner", None, &["xenner"]),
 ];
+
+/// What the host's CPU has beyond its model.
+const HOST_FEATURES: [&str; 13] =
+    ["lahf_lm", "xtpr", "cx16", "tm2", "est", "vmx", "ds_cpl", "pbe", "tm", "ht", "ss", "acpi", "ds"];
 
 /// What a suite says of names of machine types.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,10 +51,43 @@ pub fn config() -> Config {
     }
 }
 
-fn host() -> RecordedHost {
+/// What some cases find beside them: a script that stands in for QEMU, and libvirt's CPU map.
+#[derive(Debug, Default)]
+pub struct Helpers {
+    /// What the script answers to `-cpu ?`.
+    cpu_models: String,
+    cpu_map: Option<Arc<CpuMap>>,
+}
+
+impl Helpers {
+    /// Asks the script and reads the map.
+    pub fn load(folder: &Reference) -> Result<Self, LoadError> {
+        let (script, map) = ("helpers/qemu.sh", "helpers/cpu_map.xml");
+        let answer = Command::new("sh").arg(folder.root().join(script)).arg("-cpu ?").output();
+        let answer = answer.map_err(|error| folder.malformed(script, error))?;
+        // The map is one file; today there is an index of several.
+        let text = folder.text(map)?.replace("<arch name='x86'>", "").replace("</arch>", "");
+        let index = "<cpus><arch name='x86'><include filename='cpu_map.xml'/></arch></cpus>";
+        let file = |name: &str| Some(if name == "index.xml" { index.to_owned() } else { text.clone() });
+        let cpu_map = CpuMap::read(&mut { file }).map_err(|error| folder.malformed(map, error))?;
+        Ok(Self {
+            cpu_models: String::from_utf8_lossy(&answer.stdout).into_owned(),
+            cpu_map: Some(Arc::new(cpu_map)),
+        })
+    }
+}
+
+/// The host that libvirt's tests pretend to run on.
+fn host(helpers: &Helpers) -> RecordedHost {
     let env = [("PATH", "/bin"), ("HOME", "/home/test"), ("USER", "test"), ("LOGNAME", "test")];
     RecordedHost {
         arch: Some("x86_64".to_owned()),
+        cpu_map: helpers.cpu_map.clone(),
+        cpu: Some(HostCpu {
+            model: "core2duo".to_owned(),
+            vendor: Some("Intel".to_owned()),
+            features: HOST_FEATURES.map(str::to_owned).to_vec(),
+        }),
         // Nobody has chosen ports when these command lines are made.
         free_port: Some(0),
         env: BTreeMap::from(env.map(|(name, value)| (name.to_owned(), value.to_owned()))),
@@ -59,6 +100,7 @@ pub fn resolve(
     xml: &str,
     mut caps: Capabilities,
     machines: Machines,
+    helpers: &Helpers,
     config: &Config,
 ) -> Result<Resolved, String> {
     let document = Document::parse("domain.xml", xml).map_err(|error| error.to_string())?;
@@ -69,7 +111,12 @@ pub fn resolve(
     }
     let emulator = domain.devices.emulator.as_deref().unwrap_or_default();
     machine_help::parse(&machine_list(emulator, machines), &mut caps.facts);
-    let (domain, problems) = qemu_argv::resolve(&domain, Inputs { caps: &caps, host: &host(), config });
+    // The path of the script is given from the folder of the cases.
+    if emulator.starts_with("/./") {
+        cpu_help::parse(&helpers.cpu_models, &mut caps.facts);
+    }
+    let inputs = Inputs { caps: &caps, host: &host(helpers), config };
+    let (domain, problems) = qemu_argv::resolve(&domain, inputs);
     Ok(Resolved { domain, caps, errors: messages(&problems) })
 }
 
@@ -93,8 +140,8 @@ fn machine_list(emulator: &str, machines: Machines) -> String {
 }
 
 /// The command line in one line as libvirt of 2011 prints it, without any quoting, and all errors.
-pub fn lower(resolved: &Resolved, config: &Config) -> (String, Vec<String>) {
-    let inputs = Inputs { caps: &resolved.caps, host: &host(), config };
+pub fn lower(resolved: &Resolved, helpers: &Helpers, config: &Config) -> (String, Vec<String>) {
+    let inputs = Inputs { caps: &resolved.caps, host: &host(helpers), config };
     let (command_line, problems) = qemu_argv::lower(&resolved.domain, inputs);
     // A path that starts with `/./` means the folder of the cases, which is cut off again.
     let program = match command_line.program.strip_prefix('/') {

@@ -4,7 +4,7 @@ use caps_parser::{Capabilities, Capability};
 use qemu_argv::Config;
 use serde::Deserialize;
 
-use super::legacy::{self, Machines};
+use super::legacy::{self, Helpers, Machines};
 use crate::reference::{LoadError, Reference};
 use crate::suite::{Outcome, Suite};
 use crate::{args_file, diff};
@@ -13,6 +13,7 @@ use crate::{args_file, diff};
 pub struct Xml2Argv {
     folder: Reference,
     rows: Vec<Row>,
+    helpers: Helpers,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +73,8 @@ impl Xml2Argv {
     /// Reads the manifest of the folder.
     pub fn load(folder: Reference) -> Result<Self, LoadError> {
         let rows = folder.json("manifest.json")?;
-        Ok(Self { folder, rows })
+        let helpers = Helpers::load(&folder)?;
+        Ok(Self { folder, rows, helpers })
     }
 
     fn compare(&self, row: &Row) -> Result<Outcome, String> {
@@ -82,8 +84,8 @@ impl Xml2Argv {
         let mut config = row.driver.config();
         config.incoming.clone_from(&row.migrate_from);
         config.incoming_fd = row.migrate_fd;
-        let resolved = legacy::resolve(&text(&row.xml)?, caps, Machines::Canonical, &config)?;
-        let (command_line, errors) = legacy::lower(&resolved, &config);
+        let resolved = legacy::resolve(&text(&row.xml)?, caps, Machines::Canonical, &self.helpers, &config)?;
+        let (command_line, errors) = legacy::lower(&resolved, &self.helpers, &config);
         if errors.is_empty() == row.expect_error {
             return Err(format!(
                 "an error has to be reported: {}; reported:\n{}",

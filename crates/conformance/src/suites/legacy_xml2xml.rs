@@ -3,7 +3,7 @@
 use caps_parser::Capabilities;
 use serde::Deserialize;
 
-use super::legacy::{self, Machines};
+use super::legacy::{self, Helpers, Machines};
 use crate::reference::{LoadError, Reference};
 use crate::suite::{Outcome, Suite};
 
@@ -43,7 +43,13 @@ impl Suite for Xml2Xml {
         let run = || -> Result<Outcome, String> {
             let text = |name: &str| self.folder.text(name).map_err(|error| error.to_string());
             let caps = Capabilities::from_flags([]);
-            let resolved = legacy::resolve(&text(&row.input)?, caps, Machines::AsWritten, &legacy::config())?;
+            let resolved = legacy::resolve(
+                &text(&row.input)?,
+                caps,
+                Machines::AsWritten,
+                &Helpers::default(),
+                &legacy::config(),
+            )?;
             match resolved.errors.is_empty() {
                 true => Ok(Outcome::equal(&text(&row.out)?, &resolved.domain.write_historic())),
                 false => Err(resolved.errors.join("\n")),
