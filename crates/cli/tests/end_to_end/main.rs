@@ -5,6 +5,8 @@
 mod background;
 mod bad_input;
 mod endings;
+mod initramfs;
+mod linux;
 mod outputs;
 mod probe;
 mod real_qemu;
