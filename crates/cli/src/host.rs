@@ -109,6 +109,13 @@ impl Host for ThisHost {
         nodes
     }
 
+    fn scsi_generic(&self, adapter: &str, bus: u32, target: u32, unit: u64) -> Option<String> {
+        let host: u32 = adapter.strip_prefix("scsi_host")?.parse().ok()?;
+        let folder = format!("/sys/bus/scsi/devices/{host}:{bus}:{target}:{unit}/scsi_generic");
+        let entry = std::fs::read_dir(folder).ok()?.flatten().next()?;
+        entry.file_name().into_string().ok()
+    }
+
     fn secret(&self, _: &Secret) -> Option<Vec<u8>> {
         None
     }

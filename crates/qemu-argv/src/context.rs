@@ -95,6 +95,7 @@ pub struct Context<'a> {
     pub dialect: Dialect,
     aliases: Vec<Vec<String>>,
     nodes: Vec<u32>,
+    next_node: u32,
 }
 
 /// A device while arguments are built: everything about it is decided.
@@ -135,8 +136,8 @@ impl<'a> Context<'a> {
     /// Names the devices of a resolved domain.
     pub fn new(domain: &'a Domain, inputs: Inputs<'a>, dialect: Dialect) -> Self {
         let aliases = crate::device::aliases(domain, inputs);
-        let nodes = crate::device::disk::node_numbers(domain);
-        Context { domain, inputs, dialect, aliases, nodes }
+        let (nodes, next_node) = crate::device::disk::node_numbers(domain);
+        Context { domain, inputs, dialect, aliases, nodes, next_node }
     }
 
     /// Whether the QEMU in use has a capability.
@@ -181,6 +182,11 @@ impl<'a> Context<'a> {
     /// The number of the first block node of a disk, by its place.
     pub(crate) fn first_node(&self, disk: usize) -> u32 {
         self.nodes.get(disk).copied().unwrap_or_default()
+    }
+
+    /// The number of a block node behind those of all disks, by its place there.
+    pub(crate) fn node_behind_disks(&self, place: usize) -> u32 {
+        self.next_node.saturating_add(u32::try_from(place).unwrap_or(u32::MAX))
     }
 
     /// The machine type, as the QEMU in use knows it.

@@ -8,7 +8,7 @@ mod crypto;
 pub(crate) mod disk;
 mod filesystem;
 mod graphics;
-mod hostdev;
+pub(crate) mod hostdev;
 mod hub;
 mod input;
 pub(crate) mod interface;

@@ -50,6 +50,12 @@ pub trait Host {
         None
     }
 
+    /// The name of the device in `/dev` that takes commands for a unit of a SCSI device, such as `sg0`: by the host's
+    /// adapter, such as `scsi_host0`, and bus, target and unit there.
+    fn scsi_generic(&self, _adapter: &str, _bus: u32, _target: u32, _unit: u64) -> Option<String> {
+        None
+    }
+
     /// The files that describe installed firmware: those of the user first, then `/etc/qemu/firmware`, then
     /// `/usr/share/qemu/firmware`.
     fn firmware_files(&self) -> Vec<FirmwareFile> {
@@ -168,6 +174,8 @@ pub struct RecordedHost {
     pub numa_nodes: Vec<u32>,
     /// PCI devices, by address.
     pub pci_devices: std::collections::BTreeMap<String, HostPciDevice>,
+    /// The name of the device that takes commands for any SCSI device.
+    pub scsi_generic: Option<String>,
     /// The files that describe installed firmware.
     pub firmware_files: Vec<FirmwareFile>,
     /// Virtual networks, by name.
@@ -221,6 +229,10 @@ impl Host for RecordedHost {
 
     fn pci_device(&self, address: &str) -> Option<HostPciDevice> {
         self.pci_devices.get(address).copied()
+    }
+
+    fn scsi_generic(&self, _: &str, _: u32, _: u32, _: u64) -> Option<String> {
+        self.scsi_generic.clone()
     }
 
     fn firmware_files(&self) -> Vec<FirmwareFile> {

@@ -64,6 +64,7 @@ const MODERN: &[Step] = &[
     ports::defaults,
     screen::devices,
     device::defaults,
+    device::hostdev::assign,
     drive::complete,
     controllers::needed,
     controllers::models,

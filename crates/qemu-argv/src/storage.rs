@@ -62,6 +62,17 @@ pub(crate) enum Backing<'a> {
     Image(&'a Image<'a>),
 }
 
+/// Adds the one node of a SCSI device of the host, and gives its name: there is no format, and the guest's commands
+/// go through.
+pub(crate) fn device_node(image: &Image<'_>, cx: &Context<'_>, out: &mut Args) -> Option<String> {
+    let node = format!("{}-backend", image.name);
+    let secrets =
+        secrets::Secrets { password: secrets::password(image, &node, cx, out), ..Default::default() };
+    let props = place::storage(image, &secrets, cx, out)?;
+    out.props("-blockdev", props.set("node-name", &node).set("read-only", image.readonly));
+    Some(node)
+}
+
 impl Image<'_> {
     /// Whether there is a node for the format: raw content without encryption can do without.
     fn has_format_node(&self, cx: &Context<'_>) -> bool {

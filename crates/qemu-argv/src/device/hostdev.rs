@@ -1,6 +1,9 @@
 //! `<hostdev>`: devices of the host handed to the guest.
 
 mod historic;
+mod scsi;
+
+pub(crate) use scsi::assign;
 
 use caps_parser::Capability;
 use domain_model::address::{Pci, Place};
@@ -28,6 +31,9 @@ impl QemuDevice for Hostdev {
 
     fn defaults(device: &mut Device<Self>, _: usize, cx: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
         device.spec.managed.get_or_insert(YesNo::No);
+        if let HostdevKind::Scsi(source) = &mut device.spec.kind {
+            scsi::defaults(source);
+        }
         if let HostdevKind::Mdev(mdev) = &mut device.spec.kind
             && mdev.model == MdevModel::VfioPci
             && cx.inputs.has(Capability::VfioPciDisplay)
@@ -43,6 +49,9 @@ impl QemuDevice for Hostdev {
             problems.push(Diagnostic::error(Code::Conflict, device.at("source"), message));
         }
         place(device, problems);
+        if matches!(device.spec.kind, HostdevKind::Scsi(_)) {
+            scsi::validate(device, cx, problems);
+        }
         let (display, ramfb) = screen(&device.spec.kind);
         if display == Some(OnOff::On) && cx.domain.devices.graphics.is_empty() {
             let message = "a device cannot draw the screen of a guest without `<graphics>`";
@@ -71,7 +80,7 @@ impl QemuDevice for Hostdev {
             HostdevKind::Usb(source) => usb(source, device, cx, out),
             HostdevKind::Mdev(source) => mdev(source, device, cx, out),
             HostdevKind::ScsiHost(source) => scsi_host(source, device, cx, out),
-            HostdevKind::Scsi(_) => cx.not_yet("a SCSI device of the host", device.at("@type"), out),
+            HostdevKind::Scsi(source) => scsi::args(source, device, cx, out),
             HostdevKind::Storage { .. } | HostdevKind::Misc { .. } | HostdevKind::Net { .. } => {
                 let message = "this kind of device of the host is for containers";
                 out.problem(Diagnostic::error(Code::Unsupported, device.at("@type"), message));

@@ -37,10 +37,7 @@ pub(super) fn objects(image: &Image<'_>, cx: &Context<'_>, out: &mut Args) -> Se
     };
     // What nbdkit serves, it has the passwords for.
     let served = network.is_some_and(|network| super::nbdkit::serves(network, cx));
-    let password = image.auth.filter(|_| !served).and_then(|auth| {
-        let id = format!("{storage}-auth-secret0");
-        secret::kept(id, auth.secret.secret.as_ref()?, auth.secret.meta.origin, cx, out)
-    });
+    let password = if served { None } else { password(image, &format!("{storage}-auth"), cx, out) };
     let cookies = network.filter(|_| !served).and_then(|network| {
         let cookies: Vec<String> = network
             .cookies
@@ -60,6 +57,12 @@ pub(super) fn objects(image: &Image<'_>, cx: &Context<'_>, out: &mut Args) -> Se
     });
     let passphrases = passphrases.collect();
     Secrets { password, passphrases, cookies, tls, reservations: None }
+}
+
+/// Adds the password that the server asks for; `of` is what its id starts with.
+pub(super) fn password(image: &Image<'_>, of: &str, cx: &Context<'_>, out: &mut Args) -> Option<String> {
+    let auth = image.auth?;
+    secret::kept(format!("{of}-secret0"), auth.secret.secret.as_ref()?, auth.secret.meta.origin, cx, out)
 }
 
 /// Adds the credentials for a protocol that goes over TLS.

@@ -10,11 +10,11 @@ use crate::context::{Context, Resolved};
 use crate::props::Props;
 use crate::storage::{Backing, Image};
 
-/// The number of the first node of each disk.
+/// The number of the first node of each disk, and the one behind all of them.
 ///
 /// libvirt counts from 1, from the last disk to the first, and in each disk from the image that the guest
 /// sees down to the lowest; after them come the disk's throttle filters.
-pub(crate) fn node_numbers(domain: &Domain) -> Vec<u32> {
+pub(crate) fn node_numbers(domain: &Domain) -> (Vec<u32>, u32) {
     let mut next = 1u32;
     let mut numbers: Vec<u32> = domain
         .devices
@@ -28,7 +28,7 @@ pub(crate) fn node_numbers(domain: &Domain) -> Vec<u32> {
         })
         .collect();
     numbers.reverse();
-    numbers
+    (numbers, next)
 }
 
 /// How many numbers a disk takes.
