@@ -123,7 +123,7 @@ capabilities! {
     ChardevQemuVdagent "chardev.qemu-vdagent"
         First(&[Schema("chardev-add/arg-type/backend/+qemu-vdagent"), Chardev("qemu-vdagent")]);
     CirrusVga "cirrus-vga" Device("cirrus-vga");
-    CompatDeprecated "compat-deprecated" GroupParam("compat", "deprecated-input");
+    CompatDeprecated "compat-deprecated" Since(6, 0, 0);
     ConfidentialGuestSupport "confidential-guest-support" MachineProp("none", "confidential-guest-support");
     CpuCache "cpu-cache" ObjectProp("max-x86_64-cpu", "l3-cache");
     CpuHost "cpu-host" Since(0, 11, 0);

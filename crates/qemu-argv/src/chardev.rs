@@ -286,9 +286,9 @@ fn tcp_socket<'a>(
 
 /// Adds the object with the certificates of a TCP connection, and gives its id.
 fn tls_object(id: &str, server: bool, origin: Origin, cx: &Context<'_>, out: &mut Args) -> String {
-    if cx.config().chardev_tls_secret.is_some() {
-        cx.not_yet("an encrypted private key of character devices", origin, out);
-    }
+    let secret = cx.config().chardev_tls_secret.as_deref();
+    let password =
+        secret.and_then(|uuid| crate::secret::configured(format!("{id}-secret0"), uuid, origin, cx, out));
     let object = format!("obj{id}_tls0");
     out.props(
         "-object",
@@ -296,7 +296,8 @@ fn tls_object(id: &str, server: bool, origin: Origin, cx: &Context<'_>, out: &mu
             .set("id", &object)
             .set("dir", &cx.config().chardev_tls_dir)
             .set("endpoint", if server { "server" } else { "client" })
-            .set("verify-peer", !server || cx.config().chardev_tls_verify),
+            .set("verify-peer", !server || cx.config().chardev_tls_verify)
+            .set("passwordid", password),
     );
     object
 }

@@ -10,6 +10,7 @@ use domain_model::{Code, Device, DeviceInfo, Diagnostic, Domain, DomainType, Ori
 use crate::arg::Args;
 use crate::config::{Config, Layout};
 use crate::device::QemuDevice;
+use crate::device::controller::machine_name;
 use crate::dialect::Dialect;
 use crate::host::Host;
 
@@ -174,6 +175,11 @@ impl<'a> Context<'a> {
             .map(|(index, (device, alias))| Resolved::new(device, alias, index))
     }
 
+    /// QEMU's ids of all devices, in libvirt's order of families.
+    pub(crate) fn all_aliases(&self) -> impl Iterator<Item = &str> {
+        self.aliases.iter().flatten().map(String::as_str)
+    }
+
     /// QEMU's id of a device, by family and place.
     pub fn alias<T: Listed>(&self, index: usize) -> Option<&str> {
         self.aliases.get(T::INDEX)?.get(index).map(String::as_str)
@@ -200,7 +206,8 @@ impl<'a> Context<'a> {
         let place = controllers
             .iter()
             .position(|device| device.spec.index == Some(index) && device.spec.kind.tag() == kind)?;
-        self.alias::<Controller>(place)
+        let own = controllers.get(place).and_then(|device| machine_name(&device.spec, self.domain));
+        own.or_else(|| self.alias::<Controller>(place))
     }
 
     /// Reports something that libvirt can do and this program not yet.

@@ -171,7 +171,7 @@ impl Dialect {
             (_, "-device") => self.device,
             (_, "-netdev") => self.netdev,
             (_, "-chardev") => self.chardev,
-            (Era::Modern, "-object" | "-blockdev" | "-audiodev") => Spelling::Json,
+            (Era::Modern, "-object" | "-blockdev" | "-audiodev" | "-compat") => Spelling::Json,
             (Era::Modern, _) => Spelling::KeyValue,
             (Era::Historic, _) => Spelling::Unescaped,
         }

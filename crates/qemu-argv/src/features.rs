@@ -139,11 +139,7 @@ pub(crate) fn machine(cx: &Context<'_>, out: &mut Args) {
         let id = speaker.spec.audio.or_else(first).map(|id| format!("audio{id}"));
         props = props.set_at("pcspk-audiodev", id, speaker.at("audio/@id"));
     }
-    props = props.set_at("acpi", acpi(cx, features), at("features/acpi")).set_at(
-        "aia",
-        features.aia.map(|aia| aia.as_str()),
-        at("features/aia/@value"),
-    );
+    props = props.set_at("acpi", acpi(cx, features), at("features/acpi"));
     out.props("-machine", props);
 }
 
@@ -233,6 +229,7 @@ fn feature_options(props: Props, features: &Features, cx: &Context<'_>) -> Props
             features.ps2.filter(|_| cx.has(Capability::MachineI8042Opt)),
             at("features/ps2/@state"),
         )
+        .set_at("aia", features.aia.map(|aia| aia.as_str()), at("features/aia/@value"))
 }
 
 /// The options of `-machine` that concern memory, besides where it is.

@@ -67,6 +67,16 @@ pub trait Host {
         None
     }
 
+    /// The host's address in a virtual network of libvirt's; `None` if it has none or that is not known.
+    fn network_address(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// The versions of TPMs that can be emulated, as swtpm says: `1.2`, `2.0`.
+    fn tpm_versions(&self) -> Vec<String> {
+        vec!["1.2".to_owned(), "2.0".to_owned()]
+    }
+
     /// The NUMA nodes that are best for a new guest, where somebody advises on that (as `numad` does).
     fn advised_nodes(&self) -> Option<CpuSet> {
         None
@@ -180,6 +190,10 @@ pub struct RecordedHost {
     pub firmware_files: Vec<FirmwareFile>,
     /// Virtual networks, by name.
     pub networks: std::collections::BTreeMap<String, NetworkPlug>,
+    /// The host's addresses in virtual networks, by the networks' names.
+    pub network_addresses: std::collections::BTreeMap<String, String>,
+    /// The versions of TPMs that can be emulated; all of them if there are none.
+    pub tpm_versions: Vec<String>,
     /// The NUMA nodes that are best for a new guest, such as `0-3`.
     pub advised_nodes: Option<String>,
     /// The NUMA node of each processor.
@@ -241,6 +255,17 @@ impl Host for RecordedHost {
 
     fn network(&self, name: &str) -> Option<NetworkPlug> {
         self.networks.get(name).cloned()
+    }
+
+    fn network_address(&self, name: &str) -> Option<String> {
+        self.network_addresses.get(name).cloned()
+    }
+
+    fn tpm_versions(&self) -> Vec<String> {
+        match self.tpm_versions.is_empty() {
+            true => vec!["1.2".to_owned(), "2.0".to_owned()],
+            false => self.tpm_versions.clone(),
+        }
     }
 
     fn advised_nodes(&self) -> Option<CpuSet> {

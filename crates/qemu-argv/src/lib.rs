@@ -36,6 +36,7 @@ mod storage;
 mod sysinfo;
 mod throttle;
 mod virtio;
+mod zpci;
 
 use domain_model::{Diagnostic, Domain, Origin};
 
@@ -86,13 +87,19 @@ pub fn lower(resolved: &Domain, inputs: Inputs<'_>) -> (CommandLine, Vec<Diagnos
 }
 
 fn start(resolved: Domain, inputs: Inputs<'_>) -> (CommandLine, Vec<Diagnostic>) {
+    let mut changes = Vec::new();
+    let caps = qemu::capabilities(&resolved, inputs.caps, &mut changes);
+    let inputs = Inputs { caps: &caps, ..inputs };
     let dialect = Dialect::of(inputs.caps);
     let (started, mut problems) = resolve::start(resolved, inputs);
+    problems.extend(changes);
     let cx = Context::new(&started, inputs, dialect);
     let mut out = Args::default();
     for section in order::sections(dialect.era) {
         section(&cx, &mut out);
     }
+    zpci::args(&cx, &mut out);
+    qemu::overrides(&cx, &mut out);
     problems.extend(out.problems);
     problems.extend(gate::gate(&out.list, inputs.caps));
     let program = started.devices.emulator.clone().unwrap_or_default();

@@ -32,6 +32,7 @@ pub fn sections(era: Era) -> &'static [Section] {
 const MODERN: &[Section] = &[
     domain::environment,
     domain::name,
+    qemu::deprecation,
     domain::start_paused,
     domain::master_key,
     os::firmware::blockdevs,
@@ -57,9 +58,9 @@ const MODERN: &[Section] = &[
     pm::reactions,
     features::no_acpi,
     pm::sleep_states,
-    controller::root_hotplug,
     os::boot,
     emit::<Iommu>,
+    controller::root_hotplug,
     emit::<Controller>,
     emit::<MemoryDevice>,
     emit::<Hub>,

@@ -143,6 +143,17 @@ impl Props {
         if condition { add(self) } else { self }
     }
 
+    /// Takes a property out, and adds it with another value behind the others; none leaves it out.
+    pub(crate) fn replace(&mut self, key: &str, value: Option<Value>, origin: Origin) {
+        self.items.retain(|prop| prop.key != key);
+        self.items.extend(value.map(|value| Prop {
+            key: Cow::Owned(key.to_owned()),
+            value,
+            origin,
+            needs: None,
+        }));
+    }
+
     /// The properties, in order.
     pub fn items(&self) -> &[Prop] {
         &self.items

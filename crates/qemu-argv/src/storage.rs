@@ -15,7 +15,7 @@ use domain_model::xml::Meta;
 
 use crate::arg::Args;
 use crate::context::Context;
-use crate::props::Props;
+use crate::props::{Props, Value};
 
 /// One image of a chain, while its nodes are built.
 ///
@@ -131,6 +131,20 @@ impl Image<'_> {
         }
     }
 
+    /// What `-drive` says of where the content is; `None` if it cannot be said.
+    pub fn drive(&self, cx: &Context<'_>, out: &mut Args) -> Option<Props> {
+        let origin = self.meta.at("source");
+        if self.encryption.is_some() || self.auth.is_some() || self.source.slice.is_some() {
+            cx.not_yet("a card whose image needs a password or is a part of a file", origin, out);
+            return None;
+        }
+        let storage = place::storage(self, &secrets::objects(self, cx, out), cx, out)?;
+        Some(match storage.get("filename") {
+            Some(path) => Props::plain(origin).set("file", path.clone()),
+            None => Props::plain(origin).set("file", Value::Props(storage)),
+        })
+    }
+
     /// Adds the options that all nodes have; `is_effective` says whether the guest sees this one.
     fn node_options(&self, props: Props, name: String, is_effective: bool) -> Props {
         let props = props.set("node-name", name);
@@ -159,7 +173,7 @@ impl Image<'_> {
     }
 
     /// What happens to writes of zeroes; they can only be discarded where discards reach the image.
-    fn detect_zeroes(&self) -> (Option<DetectZeroes>, Origin) {
+    pub fn detect_zeroes(&self) -> (Option<DetectZeroes>, Origin) {
         if !self.is_top {
             return (None, self.meta.origin);
         }

@@ -165,6 +165,16 @@ impl Cases {
         self.folder.text(&case.input)
     }
 
+    /// The devices whose properties a case sets by hand (`<qemu:override>`), whether QEMU has them or not.
+    pub fn changed_by_hand(&self, case: &Case) -> Vec<String> {
+        let Ok(document) = Document::parse("domain.xml", self.text(case).unwrap_or_default()) else {
+            return Vec::new();
+        };
+        let (domain, _) = Domain::read(&document);
+        let changes = domain.qemu_override.into_iter().flat_map(|changes| changes.devices);
+        changes.map(|device| device.alias).collect()
+    }
+
     /// The words of libvirt's command lines, by case.
     pub fn argvs(&self) -> Result<HashMap<String, Vec<String>>, LoadError> {
         #[derive(serde::Deserialize)]
@@ -245,7 +255,10 @@ impl Cases {
         let env: Vec<(String, String)> = command_line.env.iter().map(variable).collect();
         let mut argv = vec![command_line.program.clone()];
         argv.extend(command_line.argv(&mut |request| self.fd(case, request)));
-        Rendered { violations: schema::violations(&argv, caps), text: shell::lines(&env, &argv) }
+        Rendered {
+            violations: schema::violations(&argv, caps, &self.changed_by_hand(case)),
+            text: shell::lines(&env, &argv),
+        }
     }
 
     fn args(&self, case: &Case) -> Result<Outcome, String> {

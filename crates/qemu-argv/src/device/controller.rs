@@ -20,12 +20,11 @@ use crate::virtio;
 impl QemuDevice for Controller {
     fn alias(device: &Device<Self>, _: usize, domain: &Domain, _: Inputs<'_>) -> String {
         let index = device.spec.index.unwrap_or_default();
+        if let Some(name) = machine_name(&device.spec, domain) {
+            return name.to_owned();
+        }
         match &device.spec.kind {
             ControllerKind::Pci(pci) => pci::alias(pci, index, domain),
-            _ if is_built_in(&device.spec, domain) => match device.spec.kind {
-                ControllerKind::Scsi { .. } => "scsi".to_owned(),
-                _ => "ide".to_owned(),
-            },
             ControllerKind::Usb { .. } if index == 0 => "usb".to_owned(),
             kind => format!("{}{index}", kind.tag()),
         }
@@ -107,6 +106,15 @@ fn of_kind(kind: &str, cx: &Context<'_>, out: &mut Args) {
 
 fn simple(driver: &str, device: &Resolved<'_, Controller>) -> Option<Props> {
     Some(Props::new("driver", driver, device.origin).set("id", device.alias))
+}
+
+/// The machine's own name of the disk controller that is a part of it, whatever the domain calls that.
+pub(crate) fn machine_name(controller: &Controller, domain: &Domain) -> Option<&'static str> {
+    match controller.kind {
+        ControllerKind::Scsi { .. } if is_built_in(controller, domain) => Some("scsi"),
+        ControllerKind::Ide { .. } | ControllerKind::Sata if is_built_in(controller, domain) => Some("ide"),
+        _ => None,
+    }
 }
 
 /// Whether a controller is a part of the machine.

@@ -6,6 +6,7 @@ mod frontend;
 mod historic;
 mod images;
 mod name;
+mod sd;
 mod validate;
 
 pub(crate) use defaults::{buses, sort};
@@ -73,7 +74,7 @@ impl QemuDevice for Disk {
             return;
         }
         if disk.target.bus == Some(DiskBus::Sd) {
-            cx.not_yet("a disk on the bus `sd`", device.at("target/@bus"), out);
+            sd::args(device, cx, out);
             return;
         }
         let drive = images::args(device, cx, out);

@@ -62,6 +62,13 @@ impl QemuDevice for Tpm {
             _ => {}
         }
         if let TpmBackendKind::Emulator(emulator) = &device.spec.backend.kind {
+            let known = cx.inputs.host.tpm_versions();
+            let version = emulator.version.map(TpmVersion::as_str).unwrap_or_default();
+            if !known.iter().any(|known| known == version) {
+                let known = known.join(", ");
+                let message = format!("swtpm on this host emulates TPM {known}, not {version}");
+                refuse("backend/@version", &message);
+            }
             let is_v1 = emulator.version == Some(TpmVersion::V1_2);
             if is_v1 && device.spec.model != Some(TpmModel::TpmTis) {
                 refuse("backend/@version", "TPM 1.2 is for devices of model `tpm-tis`");

@@ -34,6 +34,9 @@ pub struct Mocks {
     /// What cards of virtual networks are plugged into, by the names that the cases use.
     #[serde(skip)]
     networks: BTreeMap<String, NetworkPlug>,
+    /// The host's addresses in virtual networks, by the names that the cases use.
+    #[serde(skip)]
+    network_addresses: BTreeMap<String, String>,
     #[serde(skip)]
     cpu_map: Arc<CpuMap>,
     #[serde(skip)]
@@ -87,6 +90,7 @@ impl Mocks {
         let mut mocks: Mocks = folder.json("support/mocks.json")?;
         mocks.firmware = Mocks::firmware_files(folder);
         mocks.networks = networks(folder);
+        mocks.network_addresses = network_addresses(folder);
         mocks.cpus = folder.json("support/host-cpus.json")?;
         let map = CpuMap::read(&mut |name| folder.text(&format!("support/cpu_map/{name}")).ok());
         let problem = |error: qemu_argv::CpuMapError| LoadError::Layout {
@@ -131,6 +135,8 @@ impl Mocks {
             numa_nodes: self.host_numa_sysfs.nodes.clone(),
             pci_devices: self.pci_devices.iter().filter_map(|row| pci_device(row)).collect(),
             networks: self.networks.clone(),
+            network_addresses: self.network_addresses.clone(),
+            tpm_versions: case.env.get("VIR_TEST_MOCK_FAKE_TPM_VERSION").cloned().into_iter().collect(),
             advised_nodes: Some(self.auto_nodeset.clone()),
             cpu_nodes: self.host_numa_sysfs.cpus().collect(),
             scsi_generic: Some(self.scsi_generic_name.clone()),
@@ -199,6 +205,18 @@ fn networks(folder: &Reference) -> BTreeMap<String, NetworkPlug> {
     names
         .flat_map(|network| ports.iter().map(move |(port, plug)| (format!("{network};{port}"), plug.clone())))
         .collect()
+}
+
+/// The host's address in each network; cases name networks without a port as `NETWORK;`.
+fn network_addresses(folder: &Reference) -> BTreeMap<String, String> {
+    let files = folder.files("support/networkxml2xmlin", ".xml").unwrap_or_default();
+    let address = |path: &String| {
+        let document = Document::parse("network", folder.text(path).ok()?).ok()?;
+        let ip = document.root().children().find(|child| child.name() == "ip")?;
+        let stem = path.rsplit('/').next()?.strip_suffix(".xml")?.to_owned();
+        Some((format!("{stem};"), ip.attribute("address")?.into_owned()))
+    };
+    files.iter().filter_map(address).collect()
 }
 
 fn plug(port: &str) -> Option<NetworkPlug> {

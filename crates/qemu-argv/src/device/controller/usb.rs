@@ -7,6 +7,7 @@ use domain_model::{Code, Diagnostic};
 use crate::arg::Args;
 use crate::context::{Context, Resolved};
 use crate::props::Props;
+use crate::resolve::board::Board;
 use crate::resolve::controllers::is_usb2;
 
 /// The properties of a USB controller; none if the guest has no USB.
@@ -19,6 +20,10 @@ pub(super) fn props(
     out: &mut Args,
 ) -> Option<Props> {
     let Some(chosen) = model else {
+        // A controller without a model is a place for an address on IBM Z, and nothing that QEMU has.
+        if Board::of(cx.domain) == Board::S390Ccw {
+            return None;
+        }
         let message = "this QEMU has no USB controller that could be the default; name a model";
         out.problem(Diagnostic::error(Code::Unsupported, device.origin, message));
         return None;

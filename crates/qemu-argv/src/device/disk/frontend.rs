@@ -194,6 +194,8 @@ fn bootindex(props: Props, device: &Resolved<'_, Disk>, cx: &Context<'_>) -> Pro
     }
     let props = boot::bootindex(props, device.info, class_order(device, cx));
     let loadparm = device.info.boot.as_ref().and_then(|boot| boot.loadparm.as_deref());
+    // Where a device cannot be told, the machine is.
+    let loadparm = loadparm.filter(|_| cx.has(Capability::VirtioCcwLoadparm));
     // Where the device cannot be told, what is said for the machine has to do.
     let loadparm = loadparm.filter(|_| cx.has(Capability::VirtioCcwLoadparm));
     props.set_at("loadparm", loadparm, device.at("boot/@loadparm"))

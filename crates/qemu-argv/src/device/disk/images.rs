@@ -48,6 +48,27 @@ fn stores(disk: &Disk) -> impl Iterator<Item = &BackingStore> {
     std::iter::successors(disk.backing_store.as_deref(), |store| store.backing_store.as_deref())
 }
 
+/// The image that the guest sees.
+pub(super) fn top<'a>(device: &Resolved<'a, Disk>, name: String) -> Image<'a> {
+    let disk = device.spec;
+    let driver = disk.driver.as_ref();
+    Image {
+        name,
+        source: &disk.source,
+        format: driver.and_then(|driver| driver.format).unwrap_or(Format::Raw),
+        metadata_cache: driver.and_then(|driver| driver.metadata_cache_max_size),
+        auth: disk.auth(),
+        encryption: disk.encryption(),
+        data_file: None,
+        readonly: disk.readonly,
+        driver,
+        is_top: true,
+        is_cdrom: disk.device() == DiskDevice::Cdrom,
+        is_floppy: disk.device() == DiskDevice::Floppy,
+        meta: &device.device().meta,
+    }
+}
+
 /// Adds the nodes of a disk, the lowest first, and gives the name of the one that the drive shows.
 ///
 /// A drive without a medium has none.
@@ -63,22 +84,7 @@ pub(super) fn args(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mut Args
         name
     };
     let driver = disk.driver.as_ref();
-    let top = Image {
-        name: next_name(),
-        source: &disk.source,
-        format: driver.and_then(|driver| driver.format).unwrap_or(Format::Raw),
-        metadata_cache: driver.and_then(|driver| driver.metadata_cache_max_size),
-        auth: disk.auth(),
-        encryption: disk.encryption(),
-        data_file: None,
-        readonly: disk.readonly,
-        driver,
-        is_top: true,
-        is_cdrom: disk.device() == DiskDevice::Cdrom,
-        is_floppy: disk.device() == DiskDevice::Floppy,
-        meta: &device.device().meta,
-    };
-    let mut layers = vec![Layer::new(top, &mut next_name, cx)];
+    let mut layers = vec![Layer::new(top(device, next_name()), &mut next_name, cx)];
     let mut is_complete = false;
     for store in stores(disk) {
         let Some(source) = &store.source else {

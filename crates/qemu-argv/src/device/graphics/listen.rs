@@ -1,9 +1,9 @@
 //! Where a screen can be reached: ports and `<listen>`.
 
-use domain_model::Origin;
 use domain_model::device::graphics::{Graphics, Listen, ListenKind, Rdp, Spice, Vnc};
 use domain_model::xml::Meta;
 use domain_model::xml::text::YesNo;
+use domain_model::{Code, Diagnostic, Origin};
 
 use crate::context::Context;
 
@@ -113,6 +113,13 @@ fn has_ports(listen: Option<&ListenKind>) -> bool {
     !matches!(listen, Some(ListenKind::Socket { .. } | ListenKind::None))
 }
 
+/// The error for a network in which the host has no address that is known.
+pub(super) fn unknown_network(network: &str, origin: Origin) -> Diagnostic {
+    let message = format!("the host has no address in the virtual network `{network}`, or it is not known");
+    Diagnostic::error(Code::Unsupported, origin, message)
+        .help("use `<listen type='address' address=…/>` with an address of the host")
+}
+
 /// Where a server listens, once the guest starts.
 pub(super) enum Place {
     /// An address of the host.
@@ -121,8 +128,8 @@ pub(super) enum Place {
     Socket(String),
     /// Nowhere.
     Nowhere,
-    /// The host's address in a network, which nobody has looked up.
-    Network,
+    /// The host's address in a network of this name, and nobody knows it.
+    Network(String),
 }
 
 /// The place of a server whose socket has a name if nobody chose one.
@@ -133,7 +140,13 @@ pub(super) fn place(listens: &[Listen], default: &str, socket_name: &str, cx: &C
             Place::Socket(format!("{}/{socket_name}.sock", cx.guest_dir()))
         }
         Some(ListenKind::None) => Place::Nowhere,
-        Some(ListenKind::Network { address: None, .. }) => Place::Network,
+        Some(ListenKind::Network { address: None, network }) => {
+            let network = network.as_deref().unwrap_or_default();
+            match cx.inputs.host.network_address(network) {
+                Some(address) => Place::Address(address),
+                None => Place::Network(network.to_owned()),
+            }
+        }
         Some(ListenKind::Address { address } | ListenKind::Network { address, .. }) => {
             Place::Address(address.as_deref().unwrap_or(default).to_owned())
         }

@@ -26,8 +26,8 @@ pub(super) fn args(spice: &Spice, device: &Resolved<'_, Graphics>, cx: &Context<
             .requires(Capability::SpiceUnix, "unix", true, device.at("listen"))
             .set_at("addr", path, device.at("listen")),
         Place::Nowhere => props.set_at("port", 0, device.at("listen")),
-        Place::Network => {
-            cx.not_yet("`<listen type='network'>`", device.at("listen"), out);
+        Place::Network(network) => {
+            out.problem(listen::unknown_network(&network, device.at("listen")));
             return;
         }
         Place::Address(address) => {

@@ -10,6 +10,7 @@ use crate::arg::Args;
 use crate::context::{Context, Resolved};
 use crate::device::sound;
 use crate::props::Props;
+use crate::secret;
 
 /// The TCP port of VNC's display 0.
 pub(super) const BASE: i32 = 5900;
@@ -22,8 +23,8 @@ pub(super) fn args(vnc: &Vnc, device: &Resolved<'_, Graphics>, cx: &Context<'_>,
             Props::plain(device.origin).set_at("vnc", format!("unix:{path}"), device.at("listen"))
         }
         Place::Nowhere => Props::new("vnc", "none", device.at("listen")),
-        Place::Network => {
-            cx.not_yet("`<listen type='network'>`", device.at("listen"), out);
+        Place::Network(network) => {
+            out.problem(listen::unknown_network(&network, device.at("listen")));
             return;
         }
         Place::Address(address) => {
@@ -71,16 +72,17 @@ pub(super) fn args(vnc: &Vnc, device: &Resolved<'_, Graphics>, cx: &Context<'_>,
 /// Adds the object with the certificates, and gives its id.
 fn credentials(device: &Resolved<'_, Graphics>, cx: &Context<'_>, out: &mut Args) -> &'static str {
     let id = "vnc-tls-creds0";
-    if cx.config().vnc_tls_secret.is_some() {
-        cx.not_yet("an encrypted private key of VNC", device.origin, out);
-    }
+    let secret = cx.config().vnc_tls_secret.as_deref();
+    let password =
+        secret.and_then(|uuid| secret::configured(format!("{id}-secret0"), uuid, device.origin, cx, out));
     out.props(
         "-object",
         Props::new("qom-type", "tls-creds-x509", device.origin)
             .set("id", id)
             .set("dir", &cx.config().vnc_tls_dir)
             .set("endpoint", "server")
-            .set("verify-peer", cx.config().vnc_tls_verify),
+            .set("verify-peer", cx.config().vnc_tls_verify)
+            .set("passwordid", password),
     );
     id
 }
