@@ -56,7 +56,7 @@ pub(crate) fn deprecation(cx: &Context<'_>, out: &mut Args) {
     let origin = cx.domain.meta.at("qemu:deprecation/@behavior");
     if !cx.has(Capability::CompatDeprecated) {
         let message = format!("{} does not tell what is deprecated", cx.inputs.qemu());
-        out.problem(Diagnostic::warning(Code::MissingCapability, origin, message));
+        out.problem(Diagnostic::warning(Code::Unsupported, origin, message));
         return;
     }
     out.props(

@@ -1,4 +1,4 @@
-//! `-device zpci`: what a PCI device of an IBM Z guest is called.
+//! `-device zpci`: what PCI devices of IBM Z guests are called.
 
 use std::collections::HashMap;
 
