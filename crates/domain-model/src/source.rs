@@ -175,12 +175,14 @@ impl Document {
 
     /// The path of an origin in the document, such as `/domain/devices/interface[2]/driver/@txmode`.
     pub fn path(&self, origin: Origin) -> Option<String> {
-        let (node, path) = match origin {
-            Origin::Built | Origin::Always { .. } | Origin::Text { .. } => return None,
-            Origin::Written { node, path } | Origin::Implied { by: node, path, .. } => (node, path),
+        let (mut node, path) = match origin {
+            Origin::Built | Origin::Always { .. } => return None,
+            Origin::Text { start, .. } => self.at_offset(start)?,
+            Origin::Written { node, path } | Origin::Implied { by: node, path, .. } => {
+                (self.node(node)?, Cow::Borrowed(path))
+            }
         };
         let mut steps = Vec::new();
-        let mut node = self.node(node)?;
         loop {
             let Some(parent) = node.parent() else {
                 steps.push(node.name().to_owned());
@@ -204,9 +206,24 @@ impl Document {
         }
         if !path.is_empty() {
             out.push('/');
-            out.push_str(path);
+            out.push_str(&path);
         }
         Some(out)
+    }
+
+    /// The innermost element at a byte offset, and `@name` if it is one of its attributes that is there.
+    fn at_offset(&self, offset: u32) -> Option<(Node<'_>, Cow<'static, str>)> {
+        // The nodes are in the order in which they begin.
+        let behind = self.nodes.partition_point(|node| node.span.start <= offset);
+        let mut node = self.node(NodeId(u32::try_from(behind.checked_sub(1)?).ok()?))?;
+        while !node.is_element() || node.raw().span.end <= offset {
+            node = node.parent()?;
+        }
+        let attribute = node
+            .attribute_indices()
+            .find(|index| node.attribute_span_at(*index).contains(&(offset as usize)))
+            .map(|index| format!("@{}", node.attribute_name_at(index)));
+        Some((node, Cow::Owned(attribute.unwrap_or_default())))
     }
 }
 
@@ -351,6 +368,13 @@ impl<'d> Node<'d> {
 
     fn attribute_span(&self, name: &str) -> Option<Range<usize>> {
         self.attribute_index(name).map(|index| self.attribute_span_at(index))
+    }
+
+    /// The names and values of the element's attributes, in order, entities resolved.
+    pub fn attributes(&self) -> impl Iterator<Item = (&'d str, Cow<'d, str>)> + use<'d> {
+        let node = *self;
+        node.attribute_indices()
+            .map(move |index| (node.attribute_name_at(index), node.attribute_value_at(index)))
     }
 
     /// The value of an attribute, entities resolved.

@@ -1,4 +1,4 @@
-//! What is left of a domain when only what the model knows is written.
+//! What the model knows and what it does not: what is written, what is reported, and where.
 
 use domain_model::{Document, Domain};
 
@@ -15,4 +15,19 @@ fn comments_and_unknown_things_are_left_out() {
     let document = Document::parse("test", plain).unwrap();
     check(noisy, &Domain::read(&document).0.write());
     check(plain, &Domain::read(&document).0.write());
+}
+
+#[test]
+fn what_is_unknown_has_a_path() {
+    let text = "<domain typ='qemu'>\n  <devices>\n    <hub type='usb'/>\n    <hub type='usb' mood='good'>\n      \
+                <nice/></hub>\n    <watchdog model='dog'/>\n  </devices>\n</domain>";
+    let document = Document::parse("test", text).unwrap();
+    let (_, problems) = Domain::read(&document);
+    let paths: Vec<_> = problems.iter().filter_map(|problem| document.path(problem.origin)).collect();
+    let hub = "/domain/devices/hub[2]";
+    for expected in
+        ["/domain/@typ", &format!("{hub}/@mood"), &format!("{hub}/nice"), "/domain/devices/watchdog/@model"]
+    {
+        assert!(paths.iter().any(|path| path == expected), "{expected}: {paths:?}");
+    }
 }
