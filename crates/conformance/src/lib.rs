@@ -10,6 +10,7 @@ pub mod provenance;
 pub mod ratchet;
 pub mod reference;
 pub mod run;
+pub mod schema;
 pub mod suite;
 pub mod suites;
 pub mod tree;

@@ -1,5 +1,6 @@
 //! The command line of the conformance tool.
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write as _, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -57,6 +58,20 @@ enum Command {
         #[arg(long)]
         case: Option<String>,
     },
+    /// Print what libvirt's schema allows and the model does not type
+    Schema {
+        /// The folder with `domain.rng`
+        #[arg(default_value_os_t = conformance::schema::default_folder())]
+        schemas: PathBuf,
+    },
+    /// Validate what the model writes of every domain of the reference data; needs `xmllint`
+    Validate {
+        /// The folder with `domain.rng`
+        #[arg(default_value_os_t = conformance::schema::default_folder())]
+        schemas: PathBuf,
+        #[command(flatten)]
+        folder: Folder,
+    },
     /// Compare with the committed lists of known gaps
     Ratchet {
         /// Rewrite the lists, keeping the reasons of cases that still fail
@@ -83,6 +98,8 @@ fn main() -> ExitCode {
         Command::Show { suite, case, folder } => show(&suite, &case, folder),
         Command::List { suite, failing, passing, folder } => list(&suite, failing, passing, folder),
         Command::Accept { dir, qemu, case } => accept(dir, &qemu, case.as_deref()),
+        Command::Schema { schemas } => schema(&schemas),
+        Command::Validate { schemas, folder } => validate(&schemas, folder),
         Command::Ratchet { update, folder } => ratchet(update, folder),
     };
     verdict.unwrap_or_else(|error| {
@@ -181,6 +198,29 @@ fn list(suite: &str, failing: bool, passing: bool, folder: Folder) -> Try<ExitCo
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn schema(schemas: &Path) -> Try<ExitCode> {
+    let explained: BTreeSet<String> = conformance::schema::explained().into_values().flatten().collect();
+    let untyped = conformance::schema::untyped(schemas)?;
+    for name in untyped.difference(&explained) {
+        writeln!(stdout(), "{name}")?;
+    }
+    let missing = untyped.difference(&explained).count();
+    writeln!(stdout(), "{} not typed, {missing} of them without a reason", untyped.len())?;
+    Ok(if missing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn validate(schemas: &Path, folder: Folder) -> Try<ExitCode> {
+    let reference = Reference::open(folder.dir.unwrap_or_else(Reference::default_root))?;
+    let texts = suites::Roundtrip::load(&reference)?.map(|suite| suite.texts()).unwrap_or_default();
+    let validity = conformance::schema::validate(schemas, &texts)?;
+    for (name, why) in &validity.spoilt {
+        writeln!(stdout(), "{name}\n{why}")?;
+    }
+    let kept = validity.valid - validity.spoilt.len();
+    writeln!(stdout(), "{kept} of {} valid files are valid when written", validity.valid)?;
+    Ok(if validity.spoilt.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn ratchet(update: bool, folder: Folder) -> Try<ExitCode> {

@@ -12,6 +12,8 @@ mod roundtrip;
 use crate::reference::{LoadError, Reference};
 use crate::suite::Suite;
 
+pub use roundtrip::Roundtrip;
+
 /// The suites that `reference` has data for, in the order in which scores are printed.
 pub fn found(reference: &Reference) -> Result<Vec<Box<dyn Suite>>, LoadError> {
     let mut suites: Vec<Box<dyn Suite>> = Vec::new();
@@ -21,7 +23,7 @@ pub fn found(reference: &Reference) -> Result<Vec<Box<dyn Suite>>, LoadError> {
     if let Some(part) = reference.part("modern/qmp") {
         suites.push(Box::new(qmp::Qmp::load(part)?));
     }
-    if let Some(suite) = roundtrip::Roundtrip::load(reference)? {
+    if let Some(suite) = Roundtrip::load(reference)? {
         suites.push(Box::new(suite));
     }
     if let Some(part) = reference.part("legacy/xml2argv") {

@@ -4,7 +4,7 @@ mod tolerated;
 
 use std::collections::BTreeSet;
 
-use domain_model::{Document, Domain, Severity};
+use domain_model::{Document, Domain, Severity, xml};
 use serde::Deserialize;
 
 use super::modern;
@@ -58,6 +58,12 @@ impl Roundtrip {
         files.sort();
         Ok((!files.is_empty()).then(|| Self { folder: folder.clone(), files }))
     }
+
+    /// Every file with its text, those aside that are no text.
+    pub fn texts(&self) -> Vec<(String, String)> {
+        let text = |name: &String| Some((name.clone(), self.folder.text(name).ok()?));
+        self.files.iter().filter_map(|(name, _)| text(name)).collect()
+    }
 }
 
 impl Suite for Roundtrip {
@@ -83,7 +89,7 @@ impl Suite for Roundtrip {
     }
 }
 
-/// The domain in `text`, or the errors in it, one in a line.
+/// The domain in `text`, or the errors in it, one in a line. What is not changed must not change the text either.
 fn read(text: &str) -> Result<Domain, String> {
     let document = Document::parse("domain.xml", text).map_err(|error| error.to_string())?;
     let (domain, diagnostics) = Domain::read(&document);
@@ -95,7 +101,13 @@ fn read(text: &str) -> Result<Domain, String> {
             format!("line {line}: {}", diagnostic.message)
         })
         .collect();
-    if errors.is_empty() { Ok(domain) } else { Err(errors.join("\n")) }
+    if !errors.is_empty() {
+        return Err(errors.join("\n"));
+    }
+    match domain.write_into(&document) == text {
+        true => Ok(domain),
+        false => Err("a domain that is not changed changes the text it is written into".to_owned()),
+    }
 }
 
 fn round(text: &str, domain: &Domain) -> Result<Outcome, String> {
@@ -107,6 +119,10 @@ fn round(text: &str, domain: &Domain) -> Result<Outcome, String> {
     }
     if again.write() != written {
         return Ok(Outcome::equal(&written, &again.write()));
+    }
+    let (from_json, problems) = xml::from_json::<Domain>("domain", xml::to_json("domain", domain));
+    if from_json != *domain || from_json.write() != written || !problems.is_empty() {
+        return Err(format!("comes back from JSON as another domain: {problems:?}\n{}", from_json.write()));
     }
     let mut lost = Vec::new();
     missing(&Element::parse(text)?, &Element::parse(&written)?, "", &mut lost);
