@@ -284,6 +284,13 @@ pub struct Run {
     /// What runs the guest; `auto` takes what the domain asks for and falls back from KVM to TCG.
     #[arg(long, value_enum, default_value_t = AccelName::Auto)]
     pub accel: AccelName,
+    /// Connect the network cards that need the host's network to something else, for this run: `user` (QEMU's own
+    /// network), `passt`, or `bridge=NAME`.
+    #[arg(long, value_name = "NETWORK", value_parser = network)]
+    pub net: Option<Net>,
+    /// Run QEMU and what serves it as this user: a name, or UID:GID. Only root can.
+    #[arg(long, value_name = "USER", conflicts_with = "dry_run")]
+    pub user: Option<String>,
     /// Leave the guest running in the background.
     #[arg(long, conflicts_with = "dry_run")]
     pub detach: bool,
@@ -336,6 +343,26 @@ pub struct Qmp {
     /// Its arguments, a JSON object.
     #[arg(value_name = "JSON")]
     pub arguments: Option<String>,
+}
+
+/// What network cards are connected to instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Net {
+    /// The network that QEMU has built in.
+    User,
+    /// passt.
+    Passt,
+    /// A bridge of the host.
+    Bridge(String),
+}
+
+fn network(text: &str) -> Result<Net, String> {
+    match (text, text.strip_prefix("bridge=")) {
+        ("user", _) => Ok(Net::User),
+        ("passt", _) => Ok(Net::Passt),
+        (_, Some(name)) if !name.is_empty() => Ok(Net::Bridge(name.to_owned())),
+        _ => Err("expected `user`, `passt` or `bridge=NAME`".to_owned()),
+    }
 }
 
 /// What runs the guest.

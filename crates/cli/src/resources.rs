@@ -6,12 +6,16 @@ mod helpers;
 mod taps;
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain_model::{Code, Diagnostic, Origin};
+use qemu_argv::needs::LockedMemory;
 use qemu_argv::{CommandLine, FdRequest};
 use runner::net::Tap;
 use runner::{Command, Confinement, HostRunner, Limits, Process, Runner, User};
@@ -71,10 +75,17 @@ impl Drop for Leftovers {
 /// Every reason that can be found before QEMU is started, each with its place in the XML.
 pub fn prepare(
     line: &CommandLine,
-    command: Command,
+    mut command: Command,
     user: Option<&User>,
 ) -> Result<Resources, Vec<Diagnostic>> {
     files::check(&line.needs.files, user)?;
+    if let Some(LockedMemory { bytes, origin }) = line.needs.locked_memory {
+        if !Confinement::can_lock(bytes) {
+            let problem = failed(origin, "this user may not lock as much memory as QEMU needs");
+            return Err(vec![problem.help("raise the limit (`ulimit -l`), or run as root")]);
+        }
+        command.confinement.locked_memory = Some(bytes);
+    }
     let mut preparation =
         Preparation { user, taps: HashMap::new(), links: HashMap::new(), leftovers: Leftovers::default() };
     let prepared = preparation.run(line, command);
@@ -117,7 +128,7 @@ impl Preparation<'_> {
                 .map_err(|error| failed(origin, format!("cannot hand a descriptor to QEMU: {error}")))?;
             numbers.insert(request.clone(), number);
         }
-        command.confinement.user = self.user.cloned();
+        become_user(&mut command, self.user);
         let descriptors::Ours { monitor, console } = ours;
         let leftovers = std::mem::take(&mut self.leftovers);
         let mut resources = Resources { command, monitor, console, companions, leftovers, numbers };
@@ -132,6 +143,28 @@ pub fn confined(program: impl Into<PathBuf>) -> Command {
     let mut command = plain(program);
     command.confinement = Confinement::strict();
     command
+}
+
+/// Lets a process be somebody else, in that user's home.
+fn become_user(command: &mut Command, user: Option<&User>) {
+    let Some(user) = user else { return };
+    for name in ["USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"] {
+        command.env.remove(OsStr::new(name));
+    }
+    command.env.insert("HOME".into(), user.home().into());
+    command.confinement.user = Some(user.clone());
+}
+
+/// Makes a directory for what another user's QEMU makes while the guest runs, and gives the path by which QEMU
+/// reaches it: by its descriptor, as that user cannot enter the directories above.
+///
+/// # Errors
+/// When it cannot be made or given away.
+pub fn directory_of(user: &User, entry: &Path, command: &mut Command) -> io::Result<String> {
+    let path = entry.join("user");
+    files::state_directory(&path, Some(user))?;
+    let number = command.fds.pass(File::open(&path)?)?;
+    Ok(format!("/proc/self/fd/{number}"))
 }
 
 /// A program with a small, known environment.

@@ -207,6 +207,13 @@ impl Config {
         }
     }
 
+    /// The same with another private directory of the guest.
+    #[must_use]
+    pub fn in_guest_dir(self, guest_dir: &str) -> Self {
+        let place = || guest_dir.to_owned();
+        Config { lib_dir: place(), channel_dir: place(), run_dir: place(), memory_dir: place(), ..self }
+    }
+
     /// The name libvirt gives a guest's directories: the id and the first 20 bytes of the name.
     pub fn short_name(&self, name: &str) -> String {
         let mut end = name.len().min(20);

@@ -3,6 +3,8 @@
 pub(crate) mod backend;
 
 use caps_parser::Capability;
+use domain_model::device::hostdev::HostdevKind;
+use domain_model::device::interface::InterfaceSource;
 use domain_model::device::memory::{MemoryDevice, MemoryKind, Nvdimm};
 use domain_model::memory::{Memory, MemoryAccess, MemoryAllocation, MemorySource, Memtune};
 use domain_model::os::Arch;
@@ -12,6 +14,7 @@ use domain_model::{Code, Diagnostic, Domain, Origin};
 use crate::arg::Args;
 use crate::check::Problems;
 use crate::context::Context;
+use crate::needs::LockedMemory;
 use crate::props::Props;
 use crate::resolve::Resolving;
 use crate::resolve::board::Board;
@@ -251,6 +254,30 @@ pub(crate) fn path(cx: &Context<'_>, out: &mut Args) {
     }
 }
 
+/// What QEMU has to be able to keep from being swapped out: everything if the domain says so, and the memory that
+/// devices of the host reach by themselves.
+///
+/// How much QEMU needs besides the guest's memory nobody knows; libvirt allows 1 GiB if there is no hard limit.
+fn locked_memory(cx: &Context<'_>, locked: Option<Origin>) -> Option<LockedMemory> {
+    let domain = cx.domain;
+    let hostdevs = domain.devices.hostdevs.iter().filter_map(|device| {
+        matches!(device.spec.kind, HostdevKind::Pci(_) | HostdevKind::Mdev(_)).then_some(device.meta.origin)
+    });
+    let cards = domain.devices.interfaces.iter().filter_map(|device| {
+        matches!(device.spec.source, InterfaceSource::Hostdev(_) | InterfaceSource::Vdpa { .. })
+            .then_some(device.meta.origin)
+    });
+    let origin = locked.or_else(|| hostdevs.chain(cards).next())?;
+    let hard_limit = domain.memtune.as_ref().and_then(|tune| tune.hard_limit).and_then(Kib::bytes);
+    let guest = domain.memory.as_ref().and_then(|memory| memory.size).and_then(Kib::bytes);
+    let bytes = match (hard_limit, locked) {
+        (Some(limit), _) => limit,
+        (None, Some(_)) => u64::MAX,
+        (None, None) => guest.unwrap_or_default().saturating_add(1 << 30),
+    };
+    Some(LockedMemory { bytes, origin })
+}
+
 /// `-overcommit mem-lock=…`
 pub(crate) fn overcommit(cx: &Context<'_>, out: &mut Args) {
     let backing = cx.domain.memory_backing.as_ref();
@@ -260,6 +287,7 @@ pub(crate) fn overcommit(cx: &Context<'_>, out: &mut Args) {
         _ => Origin::always("memory is not locked unless `<locked/>` asks for it"),
     };
     out.props("-overcommit", Props::plain(origin).set("mem-lock", locked));
+    out.needs.locked_memory = locked_memory(cx, locked.then_some(origin));
 }
 
 /// Whether all of the guest's memory is shared with other processes, as those need that serve its devices.

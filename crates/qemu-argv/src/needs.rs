@@ -10,10 +10,21 @@ pub struct Needs {
     pub files: Vec<HostFile>,
     /// The secrets that QEMU reads from files of their own.
     pub secrets: Vec<SecretFile>,
+    /// What QEMU has to be able to keep from being swapped out.
+    pub locked_memory: Option<LockedMemory>,
     /// TAP devices, whose queues QEMU inherits.
     pub taps: Vec<Tap>,
     /// The processes that run beside QEMU, in the order in which they are started.
     pub helpers: Vec<Helper>,
+}
+
+/// Memory that QEMU has to be able to keep from being swapped out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockedMemory {
+    /// How much, in bytes; the largest number is no limit.
+    pub bytes: u64,
+    /// Why.
+    pub origin: Origin,
 }
 
 /// A file that QEMU or a process beside it opens by itself.

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use rustix::fs::Mode;
-use rustix::process::{Gid, Resource, Rlimit, Uid, getrlimit, setrlimit, umask};
+use rustix::process::{Gid, Resource, Rlimit, Uid, geteuid, getrlimit, setrlimit, umask};
 use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 /// What a process may not do. The default takes nothing from it.
@@ -26,6 +26,13 @@ impl Confinement {
     /// What nothing that serves a guest needs is taken away.
     pub fn strict() -> Self {
         Self { no_new_privileges: true, private_files: true, no_core_dump: true, ..Self::default() }
+    }
+
+    /// Whether this program may let a process lock so many bytes of memory.
+    pub fn can_lock(bytes: u64) -> bool {
+        let limit = getrlimit(Resource::Memlock);
+        let is_enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= bytes);
+        is_enough(limit.current) || is_enough(limit.maximum) || geteuid().is_root()
     }
 
     /// The system calls between fork and exec; nothing here allocates.

@@ -77,16 +77,11 @@ impl TapError {
 /// # Errors
 /// When the user may not, the bridge is missing, or a name is taken.
 pub fn make(plan: &TapPlan) -> Result<Tap, TapError> {
-    if let Some(bridge) = &plan.bridge
-        && !Path::new("/sys/class/net").join(bridge).join("bridge").is_dir()
-    {
-        let missing = io::Error::new(io::ErrorKind::NotFound, "there is no such bridge");
-        return Err(TapError::of("use the bridge", bridge)(missing));
+    if let Some(bridge) = &plan.bridge {
+        Device::named(bridge).map_err(TapError::of("find the bridge", bridge))?;
     }
-    let is_there = plan.name.as_ref().is_some_and(|name| Path::new("/sys/class/net").join(name).exists());
-    if let (true, false, Some(name)) = (plan.exists, is_there, &plan.name) {
-        let missing = io::Error::new(io::ErrorKind::NotFound, "there is no such device");
-        return Err(TapError::of("open the TAP device", name)(missing));
+    if let (true, Some(name)) = (plan.exists, &plan.name) {
+        Device::named(name).map_err(TapError::of("find the TAP device", name))?;
     }
     let mut tap = Tap { name: plan.name.clone().unwrap_or_else(|| "vnet%d".to_owned()), queues: Vec::new() };
     let file = if plan.exists { macvtap(&tap.name) } else { None };
@@ -136,7 +131,7 @@ fn configure(plan: &TapPlan, name: &str) -> Result<(), TapError> {
     if let Some(bridge) = bridge {
         Device::named(bridge)
             .and_then(|bridge| bridge.add_port(&device))
-            .map_err(TapError::of("add a port to the bridge", bridge))?;
+            .map_err(TapError::of("make a TAP device a port of", bridge))?;
         if plan.isolated {
             let file = format!("/sys/class/net/{name}/brport/isolated");
             std::fs::write(&file, "1").map_err(TapError::of("write", &file))?;

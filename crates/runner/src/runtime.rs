@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -305,7 +305,11 @@ impl Entry {
     /// When it cannot be made.
     pub fn socket(&self, name: &str) -> Result<(UnixListener, PathBuf), RuntimeError> {
         let socket = self.path.join(file_name(name));
-        let listener = UnixListener::bind(by_descriptor(&self.dir, &file_name(name)));
+        let path = by_descriptor(&self.dir, &file_name(name));
+        let listener = UnixListener::bind(&path).and_then(|listener| {
+            // The directory keeps others out already.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map(|()| listener)
+        });
         Ok((listener.map_err(RuntimeError::io("listen on", &socket))?, socket))
     }
 

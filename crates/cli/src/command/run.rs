@@ -8,7 +8,7 @@ use runner::console::Terminal;
 use runner::runtime::Entry;
 use runner::signals::Signals;
 use runner::supervise::{Guest, Surroundings, supervise};
-use runner::{Command, HostRunner, RunError, Runner};
+use runner::{Command, HostRunner, RunError, Runner, User};
 use serde_json::json;
 
 use super::argv;
@@ -22,6 +22,7 @@ use crate::{guests, secrets, source};
 
 mod accelerator;
 mod blame;
+mod network;
 mod plan;
 mod watch;
 
@@ -32,6 +33,9 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
     let mut input = input::domain(&args.domain, report)?;
     input.settle(report)?;
     let chosen = source::choose(&input.domain, &args.qemu, report)?;
+    if let Some(net) = &args.net {
+        network::replace(&mut input.domain, net, report);
+    }
     let accelerator = accelerator::choose(&mut input.domain, args.accel, report)?;
     if args.dry_run {
         let config = argv::config(&input, LayoutName::Run);
@@ -50,14 +54,26 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
         .map_err(|error| Stop::new(Status::Failed, format!("cannot catch signals: {error}")))?;
     let name = input.domain.name.clone().unwrap_or_default();
     let mut entry = if name.is_empty() { None } else { Some(claim(&name, &input)?) };
-    let config = Config {
+    let mut command = resources::confined(program);
+    let user = args.user.as_deref().map(User::find).transpose().map_err(|error| no_user(&error))?;
+    let mut config = Config {
         supervised: true,
         lib_dir: entry.as_ref().map(|entry| entry.path().display().to_string()).unwrap_or_default(),
         ..argv::config(&input, LayoutName::Run)
     };
+    if let (Some(user), Some(entry)) = (&user, &entry) {
+        let place =
+            resources::directory_of(user, entry.path(), &mut command).map_err(|error| no_user(&error))?;
+        config = config.in_guest_dir(&place);
+    }
     let line = argv::build(&input, &chosen, &config, &ThisHost, report)?;
-    secrets::write(&line.needs.secrets)?;
-    let resources = resources::prepare(&line, command(program, &line), None).map_err(|problems| {
+    match &user {
+        // Files that only their owner reads are the user's.
+        Some(user) => user.act(|| secrets::write(&line.needs.secrets)).map_err(|error| no_user(&error))??,
+        None => secrets::write(&line.needs.secrets)?,
+    }
+    command = with_environment(command, &line);
+    let resources = resources::prepare(&line, command, user.as_ref()).map_err(|problems| {
         report.problems(&input.document, &problems);
         Stop::silent(Status::Failed)
     })?;
@@ -105,11 +121,14 @@ fn claim(name: &str, input: &Input) -> Result<Entry, Stop> {
     guests::directory()?.claim(name, detail).map_err(|error| guests::refused(&error))
 }
 
+fn no_user(error: &std::io::Error) -> Stop {
+    Stop::new(Status::Usage, format!("cannot run QEMU as another user: {error}"))
+}
+
 /// QEMU's environment is small and known; what a desktop needs is passed on.
-fn command(program: &std::path::Path, line: &CommandLine) -> Command {
+fn with_environment(mut command: Command, line: &CommandLine) -> Command {
     // What a desktop needs to show a window.
     const PASSED: &[&str] = &["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"];
-    let mut command = resources::confined(program);
     for name in PASSED {
         if let Some(value) = std::env::var_os(name) {
             command = command.env(*name, value);

@@ -1,9 +1,10 @@
 //! Virtual networks: libvirt's definitions, and the bridges that are up.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use domain_model::{Document, Node};
 use qemu_argv::NetworkPlug;
+use runner::net::Device;
 
 /// What cards of a network are plugged into; `None` if it is not defined, not up, or more than a plug.
 pub fn plug(name: &str) -> Option<NetworkPlug> {
@@ -31,10 +32,7 @@ fn places() -> Vec<PathBuf> {
 
 /// Whether a bridge is there and switched on.
 fn is_up(bridge: &str) -> bool {
-    let folder = Path::new("/sys/class/net").join(bridge);
-    let flags = std::fs::read_to_string(folder.join("flags")).unwrap_or_default();
-    let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).unwrap_or_default();
-    folder.join("bridge").is_dir() && flags & 1 != 0
+    Device::named(bridge).and_then(|bridge| bridge.is_up()).unwrap_or(false)
 }
 
 /// What a definition says that cards are plugged into.

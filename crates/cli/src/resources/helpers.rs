@@ -10,7 +10,7 @@ use qemu_argv::{Helper, Link, Word};
 use runner::{HostRunner, Process, Runner, User};
 use serde::Deserialize;
 
-use super::{confined, failed, files};
+use super::{become_user, confined, failed, files};
 use crate::host;
 
 /// Where programs are that nobody types.
@@ -45,12 +45,12 @@ pub fn start(
     if let Some((name, args)) = &helper.setup {
         let program = installed(name).ok_or_else(|| missing(helper, name))?;
         let mut command = confined(&program).args(args);
-        command.confinement.user = user.cloned();
+        become_user(&mut command, user);
         let run = HostRunner.run(&command).and_then(|output| output.success(&program));
         run.map_err(|error| failed(helper.origin, error.to_string()))?;
     }
     let mut command = confined(&program);
-    command.confinement.user = user.cloned();
+    become_user(&mut command, user);
     let no_link = |error: io::Error| {
         failed(helper.origin, format!("cannot link `{}` to QEMU: {error}", helper.program))
     };

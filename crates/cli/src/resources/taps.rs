@@ -10,8 +10,9 @@ use runner::{HostRunner, Runner};
 use super::{Leftovers, failed, plain};
 
 /// What helps whoever may not make TAP devices.
-const INSTEAD: &str = "run as root or with CAP_NET_ADMIN, allow the bridge in `/etc/qemu/bridge.conf`, or replace the \
-                       network for one run: `domx run --net user` or `--net passt`";
+const RIGHTS: &str = "run as root or with CAP_NET_ADMIN, or allow the bridge in `/etc/qemu/bridge.conf`";
+/// What always helps.
+const INSTEAD: &str = "replace the network for one run: `domx run --net user` or `--net passt`";
 
 /// Makes a TAP device.
 ///
@@ -44,7 +45,13 @@ pub fn make(tap: &needs::Tap, leftovers: &mut Leftovers) -> Result<Tap, Diagnost
         }
         made => made,
     };
-    let made = made.map_err(|error| failed(tap.origin, error.to_string()).help(INSTEAD))?;
+    let made = made.map_err(|error| {
+        let help = match error.is_denied() {
+            true => format!("{RIGHTS}; or {INSTEAD}"),
+            false => INSTEAD.to_owned(),
+        };
+        failed(tap.origin, error.to_string()).help(help)
+    })?;
     if let Some(script) = &tap.script {
         let command = plain(script).args([&made.name]);
         let run = HostRunner.run(&command).and_then(|output| output.success(Path::new(script)));
