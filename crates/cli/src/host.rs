@@ -2,6 +2,7 @@
 
 mod firmware;
 mod network;
+mod pool;
 
 use std::fs::OpenOptions;
 use std::io::Read as _;
@@ -12,7 +13,9 @@ use std::sync::OnceLock;
 use domain_model::storage::Secret;
 use domain_model::values::CpuSet;
 use domain_model::xml::Text as _;
-use qemu_argv::{CpuMap, FileKind, FirmwareFile, Host, HostPciDevice, NetworkPlug};
+use qemu_argv::{
+    CpuMap, FileKind, FirmwareFile, Host, HostPciDevice, NetworkPlug, StoragePool, StorageVolume,
+};
 
 /// Where libvirt, if it is installed, keeps what it knows of CPU models.
 const CPU_MAP: &str = "/usr/share/libvirt/cpu_map";
@@ -107,6 +110,14 @@ impl Host for ThisHost {
             .collect();
         nodes.sort_unstable();
         nodes
+    }
+
+    fn storage_pool(&self, name: &str) -> Option<StoragePool> {
+        pool::pool(name)
+    }
+
+    fn storage_volume(&self, pool: &str, name: &str) -> Option<StorageVolume> {
+        pool::volume(pool, name)
     }
 
     fn scsi_generic(&self, adapter: &str, bus: u32, target: u32, unit: u64) -> Option<String> {

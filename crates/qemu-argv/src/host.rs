@@ -1,5 +1,7 @@
 //! Facts about the host: questions to ask, and recorded answers.
 
+mod pool;
+
 use std::sync::Arc;
 
 use crate::cpu::map::CpuMap;
@@ -8,6 +10,8 @@ use domain_model::storage::Secret;
 use domain_model::values::CpuSet;
 use domain_model::xml::Text as _;
 use serde::{Deserialize, Serialize};
+
+pub use pool::{PoolSecret, StoragePool, StorageVolume, VolumeKind};
 
 /// What a command line needs to know of the host it is for.
 ///
@@ -75,6 +79,16 @@ pub trait Host {
     /// The versions of TPMs that can be emulated, as swtpm says: `1.2`, `2.0`.
     fn tpm_versions(&self) -> Vec<String> {
         vec!["1.2".to_owned(), "2.0".to_owned()]
+    }
+
+    /// A storage pool of libvirt's; `None` if there is none of this name or it is not known.
+    fn storage_pool(&self, _name: &str) -> Option<StoragePool> {
+        None
+    }
+
+    /// A volume of a storage pool.
+    fn storage_volume(&self, _pool: &str, _name: &str) -> Option<StorageVolume> {
+        None
     }
 
     /// The NUMA nodes that are best for a new guest, where somebody advises on that (as `numad` does).
@@ -194,6 +208,8 @@ pub struct RecordedHost {
     pub network_addresses: std::collections::BTreeMap<String, String>,
     /// The versions of TPMs that can be emulated; all of them if there are none.
     pub tpm_versions: Vec<String>,
+    /// Storage pools and their volumes, by name.
+    pub pools: std::collections::BTreeMap<String, StoragePool>,
     /// The NUMA nodes that are best for a new guest, such as `0-3`.
     pub advised_nodes: Option<String>,
     /// The NUMA node of each processor.
@@ -266,6 +282,14 @@ impl Host for RecordedHost {
             true => vec!["1.2".to_owned(), "2.0".to_owned()],
             false => self.tpm_versions.clone(),
         }
+    }
+
+    fn storage_pool(&self, name: &str) -> Option<StoragePool> {
+        self.pools.get(name).cloned()
+    }
+
+    fn storage_volume(&self, pool: &str, name: &str) -> Option<StorageVolume> {
+        self.pools.get(pool)?.volumes.get(name).cloned()
     }
 
     fn advised_nodes(&self) -> Option<CpuSet> {

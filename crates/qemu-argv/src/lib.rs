@@ -45,7 +45,10 @@ pub use config::{Config, Layout};
 pub use context::{Context, Inputs, Resolved};
 pub use cpu::map::{CpuMap, CpuMapError, FeatureSet, MapFeature, MapModel, MapVendor, Signature};
 pub use dialect::Dialect;
-pub use host::{FdRequest, FileKind, Host, HostCpu, HostPciDevice, NetworkPlug, RecordedHost};
+pub use host::{
+    FdRequest, FileKind, Host, HostCpu, HostPciDevice, NetworkPlug, PoolSecret, RecordedHost, StoragePool,
+    StorageVolume, VolumeKind,
+};
 pub use needs::{Access, Helper, HostFile, Link, Needs, SecretFile, Tap, Word};
 pub use os::descriptor::FirmwareFile;
 pub use props::{ListStyle, Prop, Props, Value};

@@ -21,7 +21,7 @@ use domain_model::{Diagnostic, Domain};
 
 use crate::context::{Context, Inputs};
 use crate::dialect::{Dialect, Era};
-use crate::{check, clock, cpu, device, domain, features, iothreads, memory, numa, os};
+use crate::{check, clock, cpu, device, domain, features, iothreads, memory, numa, os, storage};
 
 /// A domain while it is resolved.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ const HISTORIC: &[Step] = &[
 ];
 
 /// What starting a guest fills in that its definition leaves open.
-const START: &[Step] = &[cpu::update, usb::assign];
+const START: &[Step] = &[cpu::update, storage::translate, usb::assign];
 
 /// Fills in what is chosen anew at each start of a defined domain.
 pub fn start(domain: Domain, inputs: Inputs<'_>) -> (Domain, Vec<Diagnostic>) {

@@ -5,6 +5,9 @@ mod nbdkit;
 mod place;
 mod protocol;
 mod secrets;
+mod volume;
+
+pub(crate) use volume::translate;
 
 use caps_parser::Capability;
 use domain_model::Origin;

@@ -198,7 +198,7 @@ impl Cases {
     pub fn host(&self, case: &Case) -> RecordedHost {
         let mut env = self.manifest.baseline_env.clone();
         env.extend(case.env.clone());
-        self.mocks.host(case, env)
+        self.mocks.host(case, &self.text(case).unwrap_or_default(), env)
     }
 
     /// What is chosen for all guests where a case is run.

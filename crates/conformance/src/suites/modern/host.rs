@@ -9,6 +9,7 @@ use domain_model::xml::text::parse_c_number;
 use domain_model::{Document, Node};
 use qemu_argv::{
     CpuMap, FdRequest, FileKind, FirmwareFile, HostCpu, HostPciDevice, NetworkPlug, RecordedHost,
+    StoragePool, StorageVolume, VolumeKind,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -37,6 +38,9 @@ pub struct Mocks {
     /// The host's addresses in virtual networks, by the names that the cases use.
     #[serde(skip)]
     network_addresses: BTreeMap<String, String>,
+    /// Storage pools without their volumes, by name.
+    #[serde(skip)]
+    pools: BTreeMap<String, StoragePool>,
     #[serde(skip)]
     cpu_map: Arc<CpuMap>,
     #[serde(skip)]
@@ -91,6 +95,7 @@ impl Mocks {
         mocks.firmware = Mocks::firmware_files(folder);
         mocks.networks = networks(folder);
         mocks.network_addresses = network_addresses(folder);
+        mocks.pools = pools(folder);
         mocks.cpus = folder.json("support/host-cpus.json")?;
         let map = CpuMap::read(&mut |name| folder.text(&format!("support/cpu_map/{name}")).ok());
         let problem = |error: qemu_argv::CpuMapError| LoadError::Layout {
@@ -124,8 +129,36 @@ impl Mocks {
         Some(HostCpu { model: model.clone()?, vendor: vendor.clone(), features: features.clone() })
     }
 
-    /// The host of a case.
-    pub fn host(&self, case: &Case, env: BTreeMap<String, String>) -> RecordedHost {
+    /// The pools, each with the volumes that a domain names: such as `dir+NAME`, or of block devices just `NAME`.
+    fn pools(&self, domain: &str) -> BTreeMap<String, StoragePool> {
+        let names = ["volume='", "volume=\""].into_iter().flat_map(|start| domain.split(start).skip(1));
+        let names = names.filter_map(|rest| rest.split(['\'', '"']).next());
+        let volume = |name: &str| {
+            let (kind, short) = name.split_once('+').unwrap_or(("block", name));
+            let volume_kind = match kind {
+                "file" => VolumeKind::File,
+                "block" => VolumeKind::Block,
+                "dir" => VolumeKind::Dir,
+                _ => VolumeKind::Network,
+            };
+            (
+                name.to_owned(),
+                StorageVolume { kind: volume_kind, path: format!("/some/{kind}/device/{short}") },
+            )
+        };
+        let volumes: BTreeMap<String, StorageVolume> =
+            names.filter(|name| *name != "nonexistent").map(volume).collect();
+        let filled = |(name, pool): (&String, &StoragePool)| {
+            (
+                name.clone(),
+                StoragePool { active: name != "inactive", volumes: volumes.clone(), ..pool.clone() },
+            )
+        };
+        self.pools.iter().map(filled).collect()
+    }
+
+    /// The host of a case with this domain.
+    pub fn host(&self, case: &Case, domain: &str, env: BTreeMap<String, String>) -> RecordedHost {
         RecordedHost {
             free_port: None,
             arch: Some(case.host_arch.clone()),
@@ -135,6 +168,7 @@ impl Mocks {
             numa_nodes: self.host_numa_sysfs.nodes.clone(),
             pci_devices: self.pci_devices.iter().filter_map(|row| pci_device(row)).collect(),
             networks: self.networks.clone(),
+            pools: self.pools(domain),
             network_addresses: self.network_addresses.clone(),
             tpm_versions: case.env.get("VIR_TEST_MOCK_FAKE_TPM_VERSION").cloned().into_iter().collect(),
             advised_nodes: Some(self.auto_nodeset.clone()),
@@ -190,6 +224,17 @@ fn pci_device(row: &[Value]) -> Option<(String, HostPciDevice)> {
     let [address, _, group, ..] = row else { return None };
     let iommu_group = group.as_u64().and_then(|group| u32::try_from(group).ok());
     Some((address.as_str()?.to_owned(), HostPciDevice { conventional: false, iommu_group }))
+}
+
+/// The storage pools, each a file; one more is there and not active.
+fn pools(folder: &Reference) -> BTreeMap<String, StoragePool> {
+    let files = folder.files("support/storagepoolxml2xmlout", ".xml").unwrap_or_default();
+    let pool = |path: &String| {
+        let name = path.rsplit('/').next()?.strip_suffix(".xml")?.to_owned();
+        Some((name, StoragePool::read(&folder.text(path).ok()?)?))
+    };
+    let inactive = ("inactive".to_owned(), StoragePool { kind: "dir".to_owned(), ..StoragePool::default() });
+    files.iter().filter_map(pool).chain([inactive]).collect()
 }
 
 /// The virtual networks: the cases name a network and a port, `NETWORK;PORT`, and both are files.

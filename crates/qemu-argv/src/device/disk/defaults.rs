@@ -74,7 +74,10 @@ fn driver_and_format(disk: &mut Disk, origin: Origin) {
         ..DiskDriver::default()
     });
     driver.name.get_or_insert_with(|| "qemu".to_owned());
-    driver.format.get_or_insert(Format::Raw);
+    // What a volume is shows when the guest starts.
+    if disk.source.is_empty() || !matches!(disk.source.kind, SourceKind::Volume(_)) {
+        driver.format.get_or_insert(Format::Raw);
+    }
     if let SourceKind::Network(network) = &mut disk.source.kind
         && network.protocol == Some(Protocol::Iscsi)
         && let Some(name) = &mut network.name

@@ -11,7 +11,7 @@ pub(super) fn forget(disk: &mut Disk) {
         driver.cache.take_if(|cache| *cache == Cache::Default);
     }
     // A drive without a medium is a drive for files.
-    if disk.source.is_empty() && matches!(disk.source.kind, SourceKind::Network(_)) {
+    if disk.source.is_empty() && matches!(disk.source.kind, SourceKind::Network(_) | SourceKind::Volume(_)) {
         disk.source.kind = SourceKind::default();
     }
     if matches!(disk.source.kind, SourceKind::VhostUser(_)) {
