@@ -167,3 +167,17 @@ fn nothing_looks_at_the_name_of_a_case() {
         none(krate, &uses(&format!("crates/{krate}/src"), &words, &[]));
     }
 }
+
+#[test]
+fn every_test_that_the_security_page_names_exists() {
+    let page = fs::read_to_string(workspace().join("SECURITY.md")).unwrap();
+    let named: Vec<&str> =
+        page.split('`').filter_map(|word| word.split_once("::")).map(|(_, name)| name).collect();
+    assert!(named.len() > 15, "the page names tests: {named:?}");
+    let all = sources("crates");
+    let is_there = |name: &&str| all.iter().any(|source| source.text.contains(&format!("fn {name}(")));
+    // The heading of the page explains how tests are named.
+    let missing: Vec<String> =
+        named.into_iter().filter(|name| *name != "TEST" && !is_there(name)).map(str::to_owned).collect();
+    none("tests that do not exist", &missing);
+}

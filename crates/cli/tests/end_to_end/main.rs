@@ -5,10 +5,15 @@
 mod background;
 mod bad_input;
 mod endings;
+mod files;
+mod helpers;
 mod initramfs;
+mod isolation;
 mod linux;
+mod network;
 mod outputs;
 mod probe;
 mod real_qemu;
+mod running;
 mod seed;
 mod support;

@@ -1,0 +1,112 @@
+//! Processes that serve a guest: started before it, ended with it, in every ending.
+
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use crate::running::{Running, echo, is_installed};
+use crate::support::{Place, gone, processes, real_qemu, signal, wait_for};
+
+const TPM: &str = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>";
+const PASST: &str = "<interface type='user'><model type='virtio'/><backend type='passt'/></interface>";
+
+fn pid(place: &Place, name: &str) -> u32 {
+    let all = processes(place);
+    let found = all.iter().find(|(_, found)| found.starts_with(name)).map(|(pid, _)| *pid);
+    found.unwrap_or_else(|| panic!("no {name} among {all:?}"))
+}
+
+#[test]
+fn an_emulated_tpm_runs_beside_the_guest_and_keeps_its_state_private() {
+    if real_qemu().is_none() || !is_installed("/usr/bin/swtpm") {
+        return;
+    }
+    let place = Place::new();
+    for _ in 0..2 {
+        let guest = Running::start(&place, &echo(TPM), &[]);
+        pid(&place, "swtpm");
+        assert_eq!(guest.power_off(), 0);
+        gone(&place);
+    }
+    let folder = place.path().join("state/domx/swtpm/echo");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(mode(&folder.join("tpm2-00.permall")), 0o600);
+}
+
+#[test]
+fn a_crash_of_a_helper_is_reported() {
+    if real_qemu().is_none() || !is_installed("/usr/bin/swtpm") {
+        return;
+    }
+    let place = Place::new();
+    let guest = Running::start(&place, &echo(TPM), &[]);
+    signal("-KILL", pid(&place, "swtpm"));
+    wait_for("the crash is not reported", || {
+        guest.errors().contains("`swtpm` ended before the guest: signal 9 (SIGKILL)")
+    });
+    guest.power_off();
+    gone(&place);
+}
+
+#[test]
+fn no_helper_survives_domx_or_qemu() {
+    if real_qemu().is_none() || !is_installed("/usr/bin/swtpm") || !is_installed("/usr/bin/passt") {
+        return;
+    }
+    let place = Place::new();
+    let devices = format!("{TPM}{PASST}");
+    let mut guest = Running::start(&place, &echo(&devices), &[]);
+    pid(&place, "passt");
+    guest.kill();
+    wait_for("something lives on", || processes(&place).is_empty());
+    // What is left in files is cleaned by the next start, which ends by QEMU's crash.
+    let mut guest = Running::start(&place, &echo(&devices), &[]);
+    signal("-SEGV", pid(&place, "qemu"));
+    assert_eq!(guest.wait(Duration::from_secs(10)), 1);
+    gone(&place);
+}
+
+#[test]
+fn a_helper_that_is_missing_or_fails_is_told_at_its_place() {
+    if real_qemu().is_none() {
+        return;
+    }
+    let place = Place::new();
+    let share = |daemon: &str| {
+        let memory = "<memoryBacking><access mode='shared'/></memoryBacking><os>";
+        echo(&format!(
+            "<filesystem type='mount'><driver type='virtiofs'/><binary path='{daemon}'/>\n\
+             <source dir='/tmp'/><target dir='t'/></filesystem>"
+        ))
+        .replace("<os>", memory)
+    };
+    let missing = place.file("missing.xml", &share("/no/such/virtiofsd"));
+    let said = place.domx(&["run", missing.to_str().unwrap()]);
+    assert_eq!(said.status, 1, "{said:?}");
+    for expected in ["`/no/such/virtiofsd` cannot be executed", "missing.xml:"] {
+        assert!(said.stderr.contains(expected), "{expected}: {}", said.stderr);
+    }
+    let failing = place.file("failing.xml", &share("/bin/false"));
+    let said = place.domx(&["run", failing.to_str().unwrap()]);
+    assert_eq!(said.status, 1, "{said:?}");
+    assert!(said.stderr.contains("failing.xml:"), "{}", said.stderr);
+    gone(&place);
+}
+
+#[test]
+fn a_directory_is_shared_by_its_own_daemon() {
+    let daemons = ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"];
+    let is_there = daemons.iter().any(|path| std::path::Path::new(path).exists());
+    if real_qemu().is_none() || !crate::running::is_root() || !is_there && !is_installed(daemons[0]) {
+        return;
+    }
+    let place = Place::new();
+    let xml = echo(
+        "<filesystem type='mount'><driver type='virtiofs'/><source dir='/tmp'/><target dir='t'/></filesystem>",
+    );
+    let xml = xml.replace("<os>", "<memoryBacking><access mode='shared'/></memoryBacking><os>");
+    let guest = Running::start(&place, &xml, &[]);
+    pid(&place, "virtiofsd");
+    assert_eq!(guest.power_off(), 0);
+    gone(&place);
+}
