@@ -20,6 +20,7 @@ pub(super) fn args(device: &Resolved<'_, Graphics>, cx: &Context<'_>, out: &mut 
         out.problem(Diagnostic::error(Code::Unsupported, device.origin, message));
         return;
     }
+    refuse(!device.spec.listens().is_empty(), "listen", device, out);
     match device.spec {
         Graphics::Vnc(server) => vnc(server, device, cx, out),
         Graphics::Sdl(window) => sdl(window, device, cx, out),
