@@ -53,6 +53,8 @@ pub enum Command {
     Argv(Argv),
     /// Show why each argument is there: XML line, rule, capability.
     Explain(Explain),
+    /// Turn a QEMU command line into domain XML.
+    Import(Import),
     /// Start a domain and stay with it until it ends.
     Run(Run),
     /// List the guests that run.
@@ -268,6 +270,21 @@ pub struct Explain {
     /// How to print it.
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     pub format: TextFormat,
+}
+
+/// `domx import`
+///
+/// Reads the first command of a shell script that starts a QEMU. The script is not run: its own variables are
+/// filled in, what is known only when it runs is reported. What has no place in the XML is kept in
+/// `<qemu:commandline>`, with a warning.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// A script or a command line: a file, or `-`.
+    #[arg(conflicts_with = "command")]
+    pub file: Option<String>,
+    /// The command line itself, behind `--`.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
 }
 
 /// `domx run`

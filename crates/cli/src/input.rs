@@ -7,6 +7,9 @@ use domain_model::{Diagnostic, Document, Domain};
 
 use crate::report::{Report, Status, Stop};
 
+/// How many bytes tell the format of an image.
+const HEAD: u64 = 1024;
+
 /// A domain as it was given to us.
 #[derive(Debug)]
 pub struct Input {
@@ -64,6 +67,22 @@ impl Input {
 pub fn text(path: &Path) -> Result<String, Stop> {
     String::from_utf8(file(path)?)
         .map_err(|_| Stop::new(Status::Usage, format!("`{}` is not a text in UTF-8", path.display())))
+}
+
+/// Reads a text from standard input.
+pub fn standard_input() -> Result<String, Stop> {
+    let bytes = limited(std::io::stdin().lock()).map_err(|error| unreadable("standard input", &error))?;
+    String::from_utf8(bytes).map_err(|_| Stop::new(Status::Usage, "standard input is not a text in UTF-8"))
+}
+
+/// The first bytes of a file, if it is a file that can be read.
+pub fn head(path: &Path) -> Option<Vec<u8>> {
+    // Opening a pipe would wait for whoever writes to it.
+    let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let file = is_file.then(|| std::fs::File::open(path).ok()).flatten()?;
+    let mut bytes = Vec::new();
+    file.take(HEAD).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 fn file(path: &Path) -> Result<Vec<u8>, Stop> {

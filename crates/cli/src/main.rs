@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::Show(args) => command::show::run(args, &report),
         Command::Argv(args) => command::argv::run(args, &report),
         Command::Explain(args) => command::explain::run(args, &report),
+        Command::Import(args) => command::import::run(args, &report),
         Command::Run(args) if args.detach && !cli.supervising => command::detach::run(args, &report),
         Command::Run(args) => command::run::run(args, cli.supervising, &report),
         Command::List(args) => command::list::run(args),

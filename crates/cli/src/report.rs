@@ -1,9 +1,10 @@
 //! Messages on stderr, and the exit status they lead to.
 
 use std::io::{IsTerminal, Write};
+use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use domain_model::{Class, Code, Diagnostic, Document, Severity, SyntaxError};
+use domain_model::{Class, Code, Diagnostic, Document, Origin, Severity, SyntaxError};
 use serde_json::json;
 
 use crate::args::{Cli, Color};
@@ -152,22 +153,37 @@ impl Report {
             if problem.severity == Severity::Warning && self.quiet {
                 continue;
             }
-            let _ = writeln!(std::io::stderr().lock(), "{}", self.render(document, problem));
+            let span = document.span(problem.origin);
+            let text = self.render(document.name(), document.text(), span, problem);
+            let _ = writeln!(std::io::stderr().lock(), "{text}");
         }
     }
 
-    fn render(&self, document: &Document, problem: &Diagnostic) -> String {
+    /// Problems of a text that is no document, each with its line and a caret.
+    pub fn problems_of_text(&self, name: &str, text: &str, problems: &[Diagnostic]) {
+        for problem in problems {
+            if problem.severity == Severity::Warning && self.quiet {
+                continue;
+            }
+            let span = match problem.origin {
+                Origin::Text { start, end } => Some(start as usize..end as usize),
+                _ => None,
+            };
+            let span = span.filter(|span| text.get(span.clone()).is_some());
+            let _ = writeln!(std::io::stderr().lock(), "{}", self.render(name, text, span, problem));
+        }
+    }
+
+    fn render(&self, name: &str, text: &str, span: Option<Range<usize>>, problem: &Diagnostic) -> String {
         let level = match problem.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
         let title = level.primary_title(problem.message.as_str()).id(problem.code.as_str());
-        let mut group = match document.span(problem.origin) {
-            Some(span) => title.element(
-                Snippet::source(document.text())
-                    .path(document.name())
-                    .annotation(AnnotationKind::Primary.span(span)),
-            ),
+        let mut group = match span {
+            Some(span) => {
+                title.element(Snippet::source(text).path(name).annotation(AnnotationKind::Primary.span(span)))
+            }
             None => Group::with_title(title),
         };
         if let Some(rule) = problem.origin.rule() {

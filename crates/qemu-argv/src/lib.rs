@@ -7,6 +7,7 @@ pub mod device;
 pub mod dialect;
 pub mod gate;
 pub mod host;
+pub mod import;
 pub mod needs;
 pub mod order;
 pub mod props;

@@ -8,6 +8,7 @@ pub mod detach;
 pub mod documents;
 pub mod explain;
 pub mod fmt;
+pub mod import;
 pub mod list;
 pub mod logs;
 pub mod qmp;

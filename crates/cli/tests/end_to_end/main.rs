@@ -7,6 +7,7 @@ mod bad_input;
 mod endings;
 mod files;
 mod helpers;
+mod import;
 mod initramfs;
 mod isolation;
 mod linux;

@@ -63,7 +63,7 @@ impl Helpers {
     /// Asks the script and reads the map.
     pub fn load(folder: &Reference) -> Result<Self, LoadError> {
         let (script, map) = ("helpers/qemu.sh", "helpers/cpu_map.xml");
-        let answer = Command::new("sh").arg(folder.root().join(script)).args(["-cpu", "?"]).output();
+        let answer = Command::new("sh").arg(folder.root().join(script)).arg("-cpu ?").output();
         let answer = answer.map_err(|error| folder.malformed(script, error))?;
         // The map is one file; today there is an index of several.
         let text = folder.text(map)?.replace("<arch name='x86'>", "").replace("</arch>", "");
@@ -98,7 +98,7 @@ fn host(helpers: &Helpers) -> RecordedHost {
 /// Reads and completes a domain; fails if it is none.
 pub fn resolve(
     xml: &str,
-    mut caps: Capabilities,
+    caps: Capabilities,
     machines: Machines,
     helpers: &Helpers,
     config: &Config,
@@ -109,6 +109,17 @@ pub fn resolve(
     if !errors.is_empty() {
         return Err(errors.join("\n"));
     }
+    Ok(complete(&domain, caps, machines, helpers, config))
+}
+
+/// Fills in what a domain leaves open.
+pub fn complete(
+    domain: &Domain,
+    mut caps: Capabilities,
+    machines: Machines,
+    helpers: &Helpers,
+    config: &Config,
+) -> Resolved {
     let emulator = domain.devices.emulator.as_deref().unwrap_or_default();
     machine_help::parse(&machine_list(emulator, machines), &mut caps.facts);
     // The path of the script is given from the folder of the cases.
@@ -116,8 +127,8 @@ pub fn resolve(
         cpu_help::parse(&helpers.cpu_models, &mut caps.facts);
     }
     let inputs = Inputs { caps: &caps, host: &host(helpers), config };
-    let (domain, problems) = qemu_argv::resolve(&domain, inputs);
-    Ok(Resolved { domain, caps, errors: messages(&problems) })
+    let (domain, problems) = qemu_argv::resolve(domain, inputs);
+    Resolved { domain, caps, errors: messages(&problems) }
 }
 
 /// What an emulator answers to `-M ?`; others than those that are known have the one machine.
@@ -156,7 +167,8 @@ pub fn lower(resolved: &Resolved, helpers: &Helpers, config: &Config) -> (String
     (words.join(" "), errors)
 }
 
-fn messages(problems: &[Diagnostic]) -> Vec<String> {
+/// The messages of the errors among the problems.
+pub fn messages(problems: &[Diagnostic]) -> Vec<String> {
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
     errors.map(|problem| problem.message.clone()).collect()
 }

@@ -1,7 +1,11 @@
 //! `legacy/argv2xml`: domains read back from command lines of 2011.
 
+use caps_parser::Capabilities;
+use qemu_argv::dialect::Era;
+use qemu_argv::import::NoFiles;
 use serde::Deserialize;
 
+use super::legacy::{self, Helpers, Machines};
 use crate::args_file;
 use crate::reference::{LoadError, Reference};
 use crate::suite::{Outcome, Suite};
@@ -58,8 +62,14 @@ impl Suite for Argv2Xml {
 }
 
 /// The domain of a command line as XML, and whether there was anything to warn of.
-fn import(_command_line: &str) -> Result<(String, bool), String> {
-    Err("reading command lines is not supported yet".to_owned())
+fn import(command_line: &str) -> Result<(String, bool), String> {
+    let (domain, problems) = qemu_argv::import::import(command_line, Era::Historic, &NoFiles);
+    let warned = !problems.is_empty();
+    let caps = Capabilities::from_flags([]);
+    let (helpers, config) = (Helpers::default(), legacy::config());
+    let resolved = legacy::complete(&domain, caps, Machines::AsWritten, &helpers, &config);
+    let errors: Vec<String> = legacy::messages(&problems).into_iter().chain(resolved.errors).collect();
+    if errors.is_empty() { Ok((resolved.domain.write_historic(), warned)) } else { Err(errors.join("\n")) }
 }
 
 /// What both texts lose before they are compared: lines that a command line of 2011 says nothing, or too little, about.

@@ -1,4 +1,4 @@
-//! Storage pools of libvirt, for disks of the type `volume`.
+//! Storage pools of libvirt's, as far as disks of the type `volume` need them.
 
 use std::collections::BTreeMap;
 

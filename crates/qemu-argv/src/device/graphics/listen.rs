@@ -29,8 +29,7 @@ pub(super) fn historic(graphics: &mut Graphics) {
     {
         listen.clone_from(address);
     }
-    // What is left has no attribute that says the same.
-    listens.retain(|listen| !matches!(listen.kind, ListenKind::Address { .. } | ListenKind::Socket { .. }));
+    listens.clear();
 }
 
 /// Fills in where a VNC server listens.
