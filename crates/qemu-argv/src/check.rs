@@ -1,6 +1,8 @@
 //! What cannot work of a resolved domain, before arguments are built.
 
 use caps_parser::Capability;
+use domain_model::virtio::VirtioOptions;
+use domain_model::xml::Meta;
 use domain_model::{Code, Diagnostic, Origin};
 
 use crate::context::Context;
@@ -34,6 +36,32 @@ impl<'a> Problems<'a> {
     pub(crate) fn requires(&mut self, capability: Capability, what: &str, origin: Origin) {
         if !self.cx.has(capability) {
             self.list.push(gate::missing(capability, what, origin, self.cx.inputs.caps));
+        }
+    }
+
+    /// Refuses options of virtio for a device that is none; `device` is where it was written.
+    pub(crate) fn no_virtio(&mut self, options: &VirtioOptions, what: &str, device: &Meta) {
+        for (name, path, is_there) in [
+            ("iommu", "driver/@iommu", options.iommu.is_some()),
+            ("ats", "driver/@ats", options.ats.is_some()),
+            ("packed", "driver/@packed", options.packed.is_some()),
+            ("page_per_vq", "driver/@page_per_vq", options.page_per_vq.is_some()),
+        ] {
+            if is_there {
+                self.unsupported(
+                    device.at(path),
+                    format!("`{name}` is for virtio devices, and {what} is none"),
+                );
+            }
+        }
+    }
+
+    /// Refuses a device that another process serves if that cannot see the guest's memory.
+    pub(crate) fn shared_memory(&mut self, what: &str, origin: Origin) {
+        if !memory::is_shared(self.cx.domain) {
+            let message = format!("{what} needs memory that is shared with the process behind it");
+            let problem = Diagnostic::error(Code::Unsupported, origin, message);
+            self.list.push(problem.help("use `<memoryBacking>` with `<access mode='shared'/>`"));
         }
     }
 

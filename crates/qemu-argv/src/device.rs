@@ -10,6 +10,7 @@ mod filesystem;
 mod graphics;
 pub(crate) mod hostdev;
 mod hub;
+mod info;
 mod input;
 pub(crate) mod interface;
 pub(crate) mod iommu;
@@ -38,7 +39,9 @@ use domain_model::device::iothread_map::{IothreadMap, MappedIothread};
 use domain_model::{Device, DeviceInfo, Diagnostic, Domain, Origin};
 
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
+use crate::dialect::Era;
 use crate::props::{ListStyle, Props, Value};
 use crate::resolve::Resolving;
 
@@ -157,6 +160,10 @@ fn family_defaults<T: QemuDevice>(cx: &mut Resolving<'_>) {
 
 fn family_validate<T: QemuDevice>(cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
     for device in cx.each::<T>() {
+        if cx.dialect.era == Era::Modern {
+            let mut problems = Problems::new(cx, problems);
+            info::check(T::ELEMENT, &device.device().meta, device.info, &mut problems);
+        }
         T::validate(&device, cx, problems);
     }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use domain_model::iothreads::Iothread;
 use domain_model::xml::Meta;
-use domain_model::{Code, Diagnostic, Domain};
+use domain_model::{Code, Diagnostic, Domain, Origin};
 
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::Context;
 use crate::props::Props;
 use crate::resolve::Resolving;
@@ -44,6 +45,13 @@ pub(crate) fn ids(domain: &Domain) -> Vec<u32> {
     match domain.iothread_ids.as_slice() {
         [] => (1..=domain.iothreads.unwrap_or_default()).collect(),
         threads => threads.iter().map(|thread| thread.id).collect(),
+    }
+}
+
+/// Refuses a device that a thread works for which is not there.
+pub(crate) fn exists(id: u32, origin: Origin, out: &mut Problems<'_>) {
+    if !ids(out.cx.domain).contains(&id) {
+        out.unsupported(origin, format!("there is no I/O thread {id}"));
     }
 }
 

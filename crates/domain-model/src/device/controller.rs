@@ -382,12 +382,12 @@ impl PciTarget {
             ("chassisNr", "@chassisNr", self.chassis_nr.map(u64::from), 1..=255),
             ("port", "@port", self.port.map(|port| port.0), 0..=255),
             ("busNr", "@busNr", self.bus_nr.map(u64::from), 1..=254),
-            ("index", "@index", self.index.map(u64::from), 0..=31),
+            ("index", "@index", self.index.map(u64::from), 0..=30),
         ] {
             if value.is_some_and(|value| !range.contains(&value)) {
                 let message =
                     format!("`{name}` of a PCI controller is from {} to {}", range.start(), range.end());
-                xml.report(Diagnostic::error(Code::BadValue, xml.at(path), message));
+                xml.report(Diagnostic::error(Code::Unsupported, xml.at(path), message));
             }
         }
     }

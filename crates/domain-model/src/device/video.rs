@@ -158,7 +158,7 @@ impl VideoModel {
         ] {
             if size.is_some_and(|size| size > 0) {
                 let message = format!("`{name}` is only for cards of the type `qxl`, not for `{kind}`");
-                xml.report(Diagnostic::error(Code::Conflict, xml.at(path), message));
+                xml.report(Diagnostic::error(Code::Unsupported, xml.at(path), message));
             }
         }
     }

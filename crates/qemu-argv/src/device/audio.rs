@@ -2,20 +2,34 @@
 
 use std::num::NonZeroU32;
 
+use caps_parser::Capability;
 use domain_model::device::audio::{
     AlsaStream, Audio, AudioBackend, BufferedStream, JackStream, NamedStream, OssStream, PlainStream, Stream,
     Streams,
 };
-use domain_model::{Device, Domain, Origin};
+use domain_model::{Device, Diagnostic, Domain, Origin};
 
 use super::QemuDevice;
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::props::Props;
 
 impl QemuDevice for Audio {
     fn alias(device: &Device<Self>, _: usize, _: &Domain, _: Inputs<'_>) -> String {
         format!("audio{}", device.spec.id)
+    }
+
+    fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        let out = &mut Problems::new(cx, problems);
+        let origin = device.at("@type");
+        match &device.spec.backend {
+            AudioBackend::Spice(_) if !super::has_spice(cx.domain) => {
+                out.unsupported(origin, "sound goes over Spice only with `<graphics type='spice'>`");
+            }
+            AudioBackend::Dbus(_) => out.requires(Capability::DisplayDbus, "<audio type='dbus'>", origin),
+            _ => {}
+        }
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {

@@ -1,16 +1,18 @@
 //! `<controller>` on the QEMU side: what buses hang on.
 
+mod check;
 mod historic;
 mod pci;
 mod usb;
 
-use domain_model::device::controller::{Controller, ControllerKind, PciModel, ScsiModel};
+use domain_model::device::controller::{Controller, ControllerKind, ScsiModel};
 use domain_model::virtio::VirtioModel;
 use domain_model::xml::Tagged;
 use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::dialect::Era;
 use crate::props::Props;
@@ -30,14 +32,8 @@ impl QemuDevice for Controller {
         }
     }
 
-    fn validate(device: &Resolved<'_, Self>, _: &Context<'_>, problems: &mut Vec<Diagnostic>) {
-        let model = device.spec.pci().and_then(|pci| pci.model);
-        if matches!(model, Some(PciModel::PciRoot | PciModel::PcieRoot))
-            && let Some(address) = &device.info.address
-        {
-            let message = "the root of PCI has no address";
-            problems.push(Diagnostic::error(Code::Unsupported, address.meta.origin, message));
-        }
+    fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        check::check(device, &mut Problems::new(cx, problems));
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {

@@ -2,10 +2,11 @@
 
 use caps_parser::Capability;
 use domain_model::device::crypto::{Crypto, CryptoBackendModel};
-use domain_model::{Device, Domain};
+use domain_model::{Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::props::Props;
 use crate::{address, virtio};
@@ -13,6 +14,15 @@ use crate::{address, virtio};
 impl QemuDevice for Crypto {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
         format!("crypto{index}")
+    }
+
+    fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        let out = &mut Problems::new(cx, problems);
+        out.requires(Capability::VirtioCrypto, "<crypto model='virtio'>", device.at("@model"));
+        if device.spec.backend.model == CryptoBackendModel::Lkcf {
+            let origin = device.spec.backend.meta.at("@model");
+            out.requires(Capability::CryptodevBackendLkcf, "<backend model='lkcf'>", origin);
+        }
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {

@@ -1,5 +1,7 @@
 //! `<filesystem>` on the QEMU side: 9pfs and virtiofs.
 
+mod check;
+
 use caps_parser::Capability;
 use domain_model::device::filesystem::{
     AccessMode, Filesystem, FilesystemDriverType, FilesystemSource, Mode, Multidevs, Virtiofsd, WritePolicy,
@@ -9,6 +11,7 @@ use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::config::Layout;
 use crate::context::{Context, Inputs, Resolved};
 use crate::host::FdRequest;
@@ -29,26 +32,8 @@ impl QemuDevice for Filesystem {
         }
     }
 
-    fn validate(device: &Resolved<'_, Self>, _: &Context<'_>, problems: &mut Vec<Diagnostic>) {
-        let mut refuse = |path: &'static str, message: String| {
-            problems.push(Diagnostic::error(Code::Unsupported, device.at(path), message));
-        };
-        if !matches!(device.spec.source, FilesystemSource::Mount { .. }) {
-            let kind = domain_model::xml::Tagged::tag(&device.spec.source);
-            refuse("@type", format!("QEMU shares directories (type `mount`) only, not `{kind}`"));
-        }
-        let has_modes = device.spec.fmode.is_some() || device.spec.dmode.is_some();
-        if has_modes && device.spec.accessmode != Some(AccessMode::Mapped) {
-            let message = "`fmode` and `dmode` are for the access mode `mapped` only".to_owned();
-            refuse(if device.spec.fmode.is_some() { "@fmode" } else { "@dmode" }, message);
-        }
-        match device.spec.driver.kind {
-            Some(FilesystemDriverType::Virtiofs) => virtiofs(device, &mut refuse),
-            None
-            | Some(FilesystemDriverType::Path | FilesystemDriverType::Handle | FilesystemDriverType::Mtp) => {
-            }
-            Some(kind) => refuse("driver/@type", format!("QEMU has no file systems of the kind `{kind}`")),
-        }
+    fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        check::check(device, &mut Problems::new(cx, problems));
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
@@ -57,17 +42,6 @@ impl QemuDevice for Filesystem {
             Some(FilesystemDriverType::Mtp) => mtp(device, cx, out),
             _ => plan9(device, cx, out),
         }
-    }
-}
-
-/// What does not go with virtiofs.
-fn virtiofs(device: &Resolved<'_, Filesystem>, refuse: &mut dyn FnMut(&'static str, String)) {
-    let filesystem = device.spec;
-    if filesystem.accessmode.is_some_and(|mode| mode != AccessMode::Passthrough) {
-        refuse("@accessmode", "virtiofs has the access mode `passthrough` only".to_owned());
-    }
-    if filesystem.driver.wrpolicy.is_some_and(|policy| policy != WritePolicy::Default) {
-        refuse("driver/@wrpolicy", "virtiofs has no write policy".to_owned());
     }
 }
 

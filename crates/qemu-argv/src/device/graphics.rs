@@ -1,5 +1,6 @@
 //! `<graphics>`: ways to see the screen.
 
+mod check;
 mod historic;
 mod listen;
 mod local;
@@ -14,6 +15,7 @@ use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::dialect::Era;
 use crate::gate;
@@ -40,6 +42,9 @@ impl QemuDevice for Graphics {
     }
 
     fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        if cx.dialect.era == Era::Modern {
+            check::check(device, &mut Problems::new(cx, problems));
+        }
         if cx.dialect.era == Era::Historic {
             return;
         }

@@ -1,5 +1,6 @@
 //! `<hostdev>`: devices of the host handed to the guest.
 
+mod check;
 mod historic;
 mod scsi;
 
@@ -15,6 +16,7 @@ use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::dialect::Era;
 use crate::host::FdRequest;
@@ -49,6 +51,9 @@ impl QemuDevice for Hostdev {
             problems.push(Diagnostic::error(Code::Conflict, device.at("source"), message));
         }
         place(device, problems);
+        if cx.dialect.era == Era::Modern {
+            check::check(device, &mut Problems::new(cx, problems));
+        }
         if matches!(device.spec.kind, HostdevKind::Scsi(_)) {
             scsi::validate(device, cx, problems);
         }

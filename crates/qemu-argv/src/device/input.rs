@@ -1,12 +1,17 @@
 //! `<input>`: keyboards, mice and tablets.
 
+use caps_parser::Capability;
+use domain_model::address::Place;
 use domain_model::device::controller::{ControllerKind, UsbModel};
 use domain_model::device::input::{Evdev, Input, InputBus, InputKind, InputModel};
 use domain_model::virtio::VirtioModel;
+use domain_model::xml::Tagged;
+use domain_model::xml::text::OnOff;
 use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::dialect::{Devices, Era};
 use crate::props::Props;
@@ -32,25 +37,7 @@ impl QemuDevice for Input {
     }
 
     fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
-        let is_half_virtio = matches!(
-            device.spec.model,
-            Some(InputModel::VirtioTransitional | InputModel::VirtioNonTransitional)
-        );
-        if is_half_virtio && !matches!(device.spec.kind, InputKind::Passthrough(_)) {
-            let message = "only input devices of type `passthrough` have transitional models";
-            problems.push(Diagnostic::error(Code::Unsupported, device.at("@model"), message));
-        }
-        let has_no_usb = cx.domain.devices.controllers.iter().any(|controller| {
-            matches!(controller.spec.kind, ControllerKind::Usb { model: Some(UsbModel::None), .. })
-        });
-        if device.spec.bus == Some(InputBus::Usb) && has_no_usb {
-            let message = "a USB device needs USB, and the domain says that there is none";
-            problems.push(Diagnostic::error(Code::Unsupported, device.at("@bus"), message));
-        }
-        if device.spec.bus == Some(InputBus::Ps2) && matches!(device.spec.kind, InputKind::Tablet) {
-            let message = "there are no PS/2 tablets; use `bus='usb'` or `bus='virtio'`";
-            problems.push(Diagnostic::error(Code::Unsupported, device.at("@bus"), message));
-        }
+        check(device, &mut Problems::new(cx, problems));
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
@@ -127,6 +114,76 @@ fn historic(device: &Resolved<'_, Input>, cx: &Context<'_>, out: &mut Args) {
                 Props::new("driver", format!("usb-{word}"), device.at("@type")).set("id", device.alias);
             out.props("-device", address::address(props, device.info, cx));
         }
+    }
+}
+
+/// Reports what does not fit the bus, or what this QEMU does not have.
+fn check(device: &Resolved<'_, Input>, out: &mut Problems<'_>) {
+    let input = device.spec;
+    let domain = out.cx.domain;
+    let at = |path| device.at(path);
+    let is_virtio = input.bus == Some(InputBus::Virtio);
+    let kind = input.kind.tag();
+    let half = [InputModel::VirtioTransitional, InputModel::VirtioNonTransitional];
+    if input.model.is_some_and(|model| half.contains(&model))
+        && !matches!(input.kind, InputKind::Passthrough(_))
+    {
+        out.unsupported(at("@model"), "only input devices of type `passthrough` have transitional models");
+    }
+    if let Some(model) = input.model.filter(|_| !is_virtio) {
+        out.unsupported(at("@model"), format!("the model `{model}` is for the bus `virtio`"));
+    }
+    if out.cx.dialect.era == Era::Modern && !is_virtio {
+        out.no_virtio(&input.virtio, "this device", &device.device().meta);
+    }
+    match (&input.kind, input.bus) {
+        (_, Some(bus @ (InputBus::Xen | InputBus::Parallels))) => {
+            out.refuse(Code::Malformed, at("@bus"), format!("QEMU has no input devices on the bus `{bus}`"));
+        }
+        (InputKind::Passthrough(_), Some(bus)) if !is_virtio => {
+            let message = format!("devices of type `passthrough` are on the bus `virtio`, not `{bus}`");
+            out.unsupported(at("@bus"), message);
+        }
+        (InputKind::Evdev(_), Some(_)) => {
+            out.unsupported(at("@bus"), "devices of type `evdev` are on no bus of the guest");
+        }
+        (InputKind::Tablet, Some(InputBus::Ps2)) => {
+            let message = "there are no PS/2 tablets; use `bus='usb'` or `bus='virtio'`";
+            out.refuse(Code::Malformed, at("@bus"), message);
+        }
+        (InputKind::Keyboard, Some(InputBus::Usb)) => {
+            out.requires(Capability::UsbKbd, "-device usb-kbd", at("@bus"));
+        }
+        _ => {}
+    }
+    let has_no_usb = domain.devices.controllers.iter().any(|controller| {
+        matches!(controller.spec.kind, ControllerKind::Usb { model: Some(UsbModel::None), .. })
+    });
+    if input.bus == Some(InputBus::Usb) && has_no_usb {
+        out.unsupported(at("@bus"), "a USB device needs USB, and the domain says that there is none");
+    }
+    if input.bus == Some(InputBus::Ps2) && out.cx.dialect.era == Era::Modern {
+        let is_off = domain.features.as_ref().and_then(|features| features.ps2) == Some(OnOff::Off);
+        if is_off {
+            out.unsupported(at("@bus"), "PS/2 devices need the feature `ps2`, which is turned off");
+        } else if !os::is_x86(domain) {
+            out.requires(Capability::I8042, "bus='ps2'", at("@bus"));
+        }
+    }
+    if is_virtio {
+        let is_ccw =
+            matches!(device.info.address.as_ref().map(|address| &address.place), Some(Place::Ccw(_)));
+        let needed = match (&input.kind, is_ccw) {
+            (InputKind::Mouse, false) => Capability::VirtioMouse,
+            (InputKind::Mouse, true) => Capability::VirtioMouseCcw,
+            (InputKind::Tablet, false) => Capability::VirtioTablet,
+            (InputKind::Tablet, true) => Capability::VirtioTabletCcw,
+            (InputKind::Keyboard, false) => Capability::VirtioKeyboard,
+            (InputKind::Keyboard, true) => Capability::VirtioKeyboardCcw,
+            (InputKind::Passthrough(_), _) => Capability::VirtioInputHost,
+            (InputKind::Evdev(_), _) => Capability::InputLinux,
+        };
+        out.requires(needed, &format!("<input type='{kind}' bus='virtio'>"), at("@type"));
     }
 }
 

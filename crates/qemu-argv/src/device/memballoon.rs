@@ -3,10 +3,11 @@
 use caps_parser::Capability;
 use domain_model::device::memballoon::{Memballoon, MemballoonModel};
 use domain_model::virtio::VirtioModel;
-use domain_model::{Device, Domain};
+use domain_model::{Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::dialect::Devices;
 use crate::{address, virtio};
@@ -14,6 +15,13 @@ use crate::{address, virtio};
 impl QemuDevice for Memballoon {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
         format!("balloon{index}")
+    }
+
+    fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        if device.spec.model == MemballoonModel::Xen {
+            let out = &mut Problems::new(cx, problems);
+            out.unsupported(device.at("@model"), "memory balloons of model `xen` are for Xen");
+        }
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {

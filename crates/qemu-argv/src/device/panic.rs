@@ -9,6 +9,7 @@ use domain_model::{Code, Device, Diagnostic, Domain};
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
+use crate::dialect::Era;
 use crate::props::Props;
 use crate::resolve::Resolving;
 use crate::resolve::board::Board;
@@ -47,6 +48,20 @@ impl QemuDevice for Panic {
             refuse("@model", format!("there is a panic device of model `{model}` already"));
         }
         let place = device.info.address.as_ref().map(|address| &address.place);
+        if cx.dialect.era == Era::Modern {
+            let needed = match model {
+                PanicModel::Isa => Some(Capability::Pvpanic),
+                PanicModel::Pvpanic => Some(Capability::PvpanicPci),
+                PanicModel::Hyperv | PanicModel::Pseries | PanicModel::S390 => None,
+            };
+            if let Some(needed) = needed.filter(|needed| !cx.has(*needed)) {
+                let what = format!("<panic model='{model}'>");
+                problems.push(crate::gate::missing(needed, &what, device.at("@model"), cx.inputs.caps));
+            }
+        }
+        let mut refuse = |path, message: String| {
+            problems.push(Diagnostic::error(Code::Unsupported, device.at(path), message));
+        };
         let fits = match model {
             PanicModel::Isa | PanicModel::Hyperv => os::is_x86(cx.domain),
             PanicModel::Pseries => Board::of(cx.domain) == Board::Pseries,

@@ -8,6 +8,7 @@ use domain_model::{Device, Diagnostic, Domain};
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::chardev::{self, Frontend};
+use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::props::Props;
 use crate::resolve::Resolving;
@@ -24,6 +25,19 @@ impl QemuDevice for Rng {
     fn defaults(device: &mut Device<Self>, _: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
         if let RngBackendKind::Random { path } = &mut device.spec.backend.kind {
             path.get_or_insert_with(|| HOST_RANDOM.to_owned());
+        }
+    }
+
+    fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        let out = &mut Problems::new(cx, problems);
+        let (needed, what) = match &device.spec.backend.kind {
+            RngBackendKind::Random { .. } => (Capability::RngRandom, "rng-random"),
+            RngBackendKind::Egd(_) => (Capability::RngEgd, "rng-egd"),
+            RngBackendKind::Builtin => (Capability::RngBuiltin, "rng-builtin"),
+        };
+        out.requires(needed, what, device.at("backend/@model"));
+        if let RngBackendKind::Egd(chardev) = &device.spec.backend.kind {
+            chardev::validate(chardev, device.at("backend"), cx, problems);
         }
     }
 

@@ -49,6 +49,9 @@ impl QemuDevice for Shmem {
             problems.push(Diagnostic::error(Code::Unsupported, device.at(path), message));
         };
         match (shmem.model, shmem.server.is_some()) {
+            (Some(ShmemModel::Ivshmem) | None, _) => {
+                refuse("model/@type", "QEMU has no shared memory of model `ivshmem` since 4.0".to_owned());
+            }
             (Some(ShmemModel::IvshmemDoorbell), false) => {
                 refuse(
                     "model/@type",

@@ -2,12 +2,14 @@
 
 use std::num::NonZeroU32;
 
+use caps_parser::Capability;
 use domain_model::device::audio::Audio;
 use domain_model::device::sound::{CodecType, Sound, SoundModel};
 use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::dialect::{Devices, Era};
 use crate::props::Props;
@@ -32,6 +34,12 @@ impl QemuDevice for Sound {
         match cx.dialect.devices {
             Devices::Options => soundhw(cx, out),
             Devices::Device => cx.each::<Self>().for_each(|device| Self::args(&device, cx, out)),
+        }
+    }
+
+    fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        if cx.dialect.era == Era::Modern {
+            check(device, &mut Problems::new(cx, problems));
         }
     }
 
@@ -66,21 +74,44 @@ impl QemuDevice for Sound {
                     .set_at("audiodev", audio.clone(), audio_at)
                     .set_at("streams", streams, device.at("@streams"))
             }
-            SoundModel::Ich7 => {
-                cx.not_yet("a sound card of model `ich7`", model_at, out);
-                return;
-            }
+            // Checked before.
+            SoundModel::Ich7 => return,
         };
         out.props("-device", address::address(props, device.info, cx));
-        match device.spec.model {
-            SoundModel::Ich9 => out.needing(caps_parser::Capability::Ich9IntelHda),
-            SoundModel::Usb => out.needing(caps_parser::Capability::UsbAudio),
-            SoundModel::Virtio => out.needing(caps_parser::Capability::VirtioSound),
-            _ => {}
-        }
         if matches!(device.spec.model, SoundModel::Ich6 | SoundModel::Ich9) {
             codecs(device, audio.as_deref(), out);
         }
+    }
+}
+
+/// Reports cards that QEMU does not have, or this one not.
+fn check(device: &Resolved<'_, Sound>, out: &mut Problems<'_>) {
+    let sound = device.spec;
+    let model = sound.model;
+    let needed = match model {
+        SoundModel::Usb => Some(Capability::UsbAudio),
+        SoundModel::Ich9 => Some(Capability::Ich9IntelHda),
+        SoundModel::Virtio => Some(Capability::VirtioSound),
+        SoundModel::Ich7 => {
+            let message = "QEMU has no sound card of the model `ich7`; `ich6` and `ich9` are alike";
+            out.refuse(Code::Malformed, device.at("@model"), message);
+            None
+        }
+        _ => None,
+    };
+    if let Some(needed) = needed {
+        out.requires(needed, &format!("<sound model='{model}'>"), device.at("@model"));
+    }
+    if model != SoundModel::Virtio {
+        out.no_virtio(&sound.virtio, "this card", &device.device().meta);
+    }
+    for codec in &sound.codecs {
+        let needed = match codec.kind {
+            Some(CodecType::Duplex) | None => Capability::HdaDuplex,
+            Some(CodecType::Micro) => Capability::HdaMicro,
+            Some(CodecType::Output) => Capability::HdaOutput,
+        };
+        out.requires(needed, "<codec>", codec.meta.at("@type"));
     }
 }
 
@@ -109,9 +140,9 @@ fn codecs(device: &Resolved<'_, Sound>, audio: Option<&str>, out: &mut Args) {
     let missing = device.spec.codecs.is_empty().then_some((None, implied));
     for (cad, (kind, origin)) in written.chain(missing).enumerate() {
         let (driver, capability) = match kind {
-            Some(CodecType::Duplex) | None => ("hda-duplex", caps_parser::Capability::HdaDuplex),
-            Some(CodecType::Micro) => ("hda-micro", caps_parser::Capability::HdaMicro),
-            Some(CodecType::Output) => ("hda-output", caps_parser::Capability::HdaOutput),
+            Some(CodecType::Duplex) | None => ("hda-duplex", Capability::HdaDuplex),
+            Some(CodecType::Micro) => ("hda-micro", Capability::HdaMicro),
+            Some(CodecType::Output) => ("hda-output", Capability::HdaOutput),
         };
         out.props(
             "-device",

@@ -2,6 +2,8 @@
 
 mod historic;
 
+mod check;
+
 use caps_parser::Capability;
 use domain_model::device::video::{Video, VideoBackend, VideoModel, VideoType};
 use domain_model::xml::text::YesNo;
@@ -9,6 +11,7 @@ use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::dialect::{Era, VideoOption};
 use crate::host::FdRequest;
@@ -53,6 +56,9 @@ impl QemuDevice for Video {
     }
 
     fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        if cx.dialect.era == Era::Modern {
+            check::check(device, &mut Problems::new(cx, problems));
+        }
         let is_none = device.spec.model.as_ref().and_then(|model| model.kind) == Some(VideoType::None);
         if is_none && cx.domain.devices.videos.len() > 1 {
             let message = "a guest with a video card of type `none` has no other";

@@ -8,6 +8,7 @@ use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::host::FdRequest;
 use crate::resolve::Resolving;
@@ -28,7 +29,8 @@ impl QemuDevice for Vsock {
         }
     }
 
-    fn validate(device: &Resolved<'_, Self>, _: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+    fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        Problems::new(cx, problems).requires(Capability::VhostVsock, "<vsock>", device.origin);
         if let Some(address) = device.spec.address.filter(|address| address.get() < FIRST_GUEST) {
             let message = format!("`{address}` is not a guest's number; they begin at {FIRST_GUEST}");
             problems.push(Diagnostic::error(Code::Unsupported, device.at("cid/@address"), message));

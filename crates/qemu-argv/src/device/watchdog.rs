@@ -8,7 +8,7 @@ use domain_model::{Code, Device, Diagnostic, Domain};
 use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
-use crate::dialect::Devices;
+use crate::dialect::{Devices, Era};
 use crate::props::Props;
 use crate::resolve::Resolving;
 use crate::{address, os};
@@ -32,19 +32,19 @@ impl QemuDevice for Watchdog {
         }
         let model = device.spec.model;
         let is_second = watchdogs.iter().take(device.index).any(|other| other.spec.model == model);
-        if model == WatchdogModel::Itco && is_second {
-            refuse("@model", "the chipset has one watchdog".to_owned());
+        if model != WatchdogModel::I6300esb && is_second {
+            refuse("@model", format!("a guest has one watchdog of model `{model}`"));
         }
         let place = device.info.address.as_ref().map(|address| &address.place);
         match model {
             WatchdogModel::I6300esb if !matches!(place, Some(Place::Pci(_)) | None) => {
                 refuse("address/@type", "a watchdog of model `i6300esb` is on a PCI bus".to_owned());
             }
-            WatchdogModel::Ib700 if !os::is_x86(cx.domain) => {
-                refuse("@model", "a watchdog of model `ib700` is for x86 guests".to_owned());
+            WatchdogModel::Ib700 if cx.dialect.era == Era::Modern && !os::is_i440fx(cx.domain) => {
+                refuse("@model", "a watchdog of model `ib700` is for PCs with the 440FX".to_owned());
             }
-            WatchdogModel::Ib700 if !matches!(place, Some(Place::Isa(_)) | None) => {
-                refuse("address/@type", "a watchdog of model `ib700` is on the ISA bus".to_owned());
+            WatchdogModel::Ib700 if place.is_some() => {
+                refuse("address", "the address of a watchdog of model `ib700` cannot be chosen".to_owned());
             }
             WatchdogModel::Diag288 if !matches!(cx.domain.os.arch, Some(Arch::S390 | Arch::S390x)) => {
                 refuse("@model", "a watchdog of model `diag288` is for s390x guests".to_owned());

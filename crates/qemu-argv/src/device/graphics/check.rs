@@ -1,0 +1,71 @@
+//! What cannot work of ways to see the screen.
+
+use caps_parser::Capability;
+use domain_model::Code;
+use domain_model::device::audio::AudioBackend;
+use domain_model::device::graphics::{Graphics, ListenKind};
+use domain_model::xml::Tagged;
+use domain_model::xml::text::YesNo;
+
+use crate::check::Problems;
+use crate::context::Resolved;
+
+/// The longest password that VNC's own way to log in has room for, in bytes.
+const VNC_PASSWORD: usize = 8;
+
+/// Reports what a server cannot do, or this QEMU not with it.
+pub(super) fn check(device: &Resolved<'_, Graphics>, out: &mut Problems<'_>) {
+    let at = |path| device.at(path);
+    for listen in device.spec.listens() {
+        if let ListenKind::Network { network: None, .. } = &listen.kind {
+            let message = "`<listen type='network'>` needs the attribute `network`";
+            out.refuse(Code::MissingAttribute, listen.meta.origin, message);
+        }
+    }
+    let graphics = &out.cx.domain.devices.graphics;
+    let draws_alone = graphics.iter().any(|other| matches!(other.spec, Graphics::EglHeadless(_)));
+    let can_show = matches!(device.spec, Graphics::EglHeadless(_) | Graphics::Vnc(_) | Graphics::Spice(_));
+    if draws_alone && !can_show {
+        let tag = device.spec.tag();
+        let message = format!("`egl-headless` draws for `vnc` and `spice`, not for `{tag}`");
+        out.unsupported(at("@type"), message);
+    }
+    match device.spec {
+        Graphics::Vnc(vnc) => {
+            if vnc.power_control.is_some() {
+                out.requires(Capability::VncPowerControl, "powerControl=", at("@powerControl"));
+            }
+            if let Some(length) =
+                vnc.password.passwd.as_ref().map(String::len).filter(|length| *length > VNC_PASSWORD)
+            {
+                let message = format!("a VNC password has {VNC_PASSWORD} bytes at most, not {length}");
+                out.unsupported(at("@passwd"), message);
+            }
+        }
+        Graphics::Spice(spice) => {
+            if spice.gl.enable == Some(YesNo::Yes) {
+                out.requires(Capability::SpiceGl, "<gl enable='yes'>", at("gl/@enable"));
+                if spice.gl.rendernode.is_some() {
+                    out.requires(Capability::SpiceRendernode, "rendernode=", at("gl/@rendernode"));
+                }
+            }
+        }
+        Graphics::EglHeadless(gl) => {
+            if gl.rendernode.is_some() {
+                out.requires(Capability::EglHeadlessRendernode, "rendernode=", at("gl/@rendernode"));
+            }
+        }
+        Graphics::Dbus(dbus) => {
+            if dbus.p2p == Some(YesNo::Yes) && dbus.address.is_some() {
+                let message = "a D-Bus screen is either at an address or for one program (`p2p`), not both";
+                out.refuse(Code::Conflict, at("@address"), message);
+            }
+            let audios = &out.cx.domain.devices.audios;
+            let audio = dbus.audio.and_then(|id| audios.iter().find(|audio| audio.spec.id == id));
+            if audio.is_some_and(|audio| !matches!(audio.spec.backend, AudioBackend::Dbus(_))) {
+                out.unsupported(at("audio/@id"), "sound goes with a D-Bus screen only if it goes over D-Bus");
+            }
+        }
+        Graphics::Sdl(_) | Graphics::Rdp(_) | Graphics::Desktop(_) => {}
+    }
+}
