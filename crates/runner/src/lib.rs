@@ -8,6 +8,7 @@ pub mod control;
 pub mod detach;
 pub mod error;
 pub mod fake;
+pub mod footprint;
 pub mod host;
 pub mod net;
 pub mod probe;

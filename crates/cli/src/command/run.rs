@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::os::unix::net::UnixListener;
 
+use domain_model::Domain;
 use qemu_argv::{Arg, CommandLine, Config, shell};
 use runner::console::Terminal;
 use runner::runtime::Entry;
@@ -99,6 +100,9 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
         log: logs.console,
     };
     let plan = plan::plan(&input.domain, args, report);
+    // From here on only the text of the domain is needed, and that for days.
+    drop((line, chosen));
+    input.domain = Domain::default();
     let outcome = supervise(guest, plan, surroundings).map_err(|error| {
         let problems = match &error {
             RunError::Exited { stderr_tail, .. } => blame::blame(&given, stderr_tail),

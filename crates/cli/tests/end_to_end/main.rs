@@ -12,6 +12,7 @@ mod initramfs;
 mod isolation;
 mod linux;
 mod network;
+mod many;
 mod outputs;
 mod probe;
 mod real_qemu;

@@ -2,7 +2,7 @@
 
 use runner::qmp::QmpError;
 use runner::supervise::{End, Means, Notice, Outcome};
-use runner::{RunError, detach};
+use runner::{RunError, detach, footprint};
 use serde_json::Value;
 
 use crate::logs::Messages;
@@ -14,8 +14,12 @@ pub(super) fn watch(
     supervising: bool,
     mut messages: Option<Messages>,
 ) -> Box<dyn FnMut(&Notice) + Send + '_> {
-    let mut is_awaited = supervising;
+    let (mut is_awaited, mut is_fresh) = (supervising, true);
     Box::new(move |notice| {
+        if is_fresh && matches!(notice, Notice::Running | Notice::Paused) {
+            is_fresh = false;
+            footprint::release_code();
+        }
         if is_awaited && matches!(notice, Notice::Running | Notice::Paused) {
             is_awaited = false;
             if detach::report_ready(messages.as_ref().map(Messages::file)).is_err() {
