@@ -108,7 +108,7 @@ fn guests_in_the_background_end_by_force_by_time_and_by_themselves() {
     started(&place, &[]);
     check(&place, &["stop", "echo", "--force"], 0, "QEMU was told to quit");
     gone(&place);
-    started(&place, &["--timeout", "1s"]);
+    started(&place, &["--timeout", "4s"]);
     gone(&place);
     check(&place, &["logs", "echo", "--messages"], 0, "the guest's time was over");
     let said = place.domx(&["run", "--detach", &fixture("hello")]);

@@ -90,9 +90,9 @@ fn a_start_fails_at_each_step() {
     check("exit 0", &[], 1, "exit status 0");
     check("kill -SEGV $$", &[], 1, "SIGSEGV");
     // A QEMU that never answers.
-    check("exec sleep 1000", &["--timeout", "300ms"], 124, "the guest's time was over");
-    check("trap '' TERM INT; exec sleep 1000", &["--timeout", "300ms"], 124, "the guest's time was over");
-    check("exec sleep 1000", &["--detach", "--timeout", "300ms"], 124, "the guest's time was over");
+    check("exec sleep 1000", &["--timeout", "1s"], 124, "the guest's time was over");
+    check("trap '' TERM INT; exec sleep 1000", &["--timeout", "1s"], 124, "the guest's time was over");
+    check("exec sleep 1000", &["--detach", "--timeout", "1s"], 124, "the guest's time was over");
     // A child of QEMU goes with it.
     check("sleep 1000 & exit 3", &[], 1, "exit status 3");
 }

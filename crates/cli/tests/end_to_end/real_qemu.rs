@@ -115,7 +115,7 @@ fn the_time_limit_ends_the_guest_with_124() {
         return;
     }
     let place = Place::new();
-    let said = place.domx(&["run", &fixture("echo"), "--timeout", "1s"]);
+    let said = place.domx(&["run", &fixture("echo"), "--timeout", "3s"]);
     assert_eq!(said.status, 124, "{said:?}");
     assert!(said.stdout.contains("ready"), "{said:?}");
     gone(&place);

@@ -1,0 +1,10 @@
+//! Guests that take time, and many of them: on their own, because they keep the machine busy.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod initramfs;
+mod linux;
+mod many;
+#[path = "../end_to_end/support.rs"]
+#[allow(dead_code, reason = "the other tests need more of it")]
+mod support;
