@@ -1,4 +1,4 @@
-//! Guests that take time, and many of them: on their own, because they keep the machine busy.
+//! Linux guests and many guests, apart because they take time.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
