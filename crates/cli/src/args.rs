@@ -206,6 +206,9 @@ pub struct Show {
     /// How to print it.
     #[arg(long, value_enum, default_value_t = ShowFormat::Json)]
     pub format: ShowFormat,
+    /// Which QEMU fills in the rest, with `--format tree`.
+    #[command(flatten)]
+    pub qemu: Qemu,
 }
 
 /// How a domain is shown.

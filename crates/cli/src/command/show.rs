@@ -1,25 +1,32 @@
 //! `domx show`: what a domain means.
 
-use std::fmt::Write;
+mod tree;
 
-use domain_model::{Domain, Node};
+use domain_model::Domain;
+use qemu_argv::Inputs;
 
-use crate::args::{Show, ShowFormat};
-use crate::input;
+use super::argv;
+use crate::args::{LayoutName, Show, ShowFormat};
+use crate::host::ThisHost;
 use crate::report::{Report, Status, Stop};
+use crate::{input, source};
 
-/// Prints the domain as JSON or as a tree.
+/// Prints the domain as JSON, or its buses and devices as a tree.
 pub fn run(args: &Show, report: &Report) -> Result<Status, Stop> {
     let input = input::domain(&args.domain, report)?;
     input.settle(report)?;
-    match args.format {
-        ShowFormat::Json => crate::print(&format!("{:#}\n", json(&input.domain)?)),
-        ShowFormat::Tree => {
-            let mut out = String::new();
-            tree(&mut out, input.document.root(), 0);
-            crate::print(&out)
-        }
+    if args.format == ShowFormat::Json {
+        return crate::print(&format!("{:#}\n", json(&input.domain)?));
     }
+    let chosen = source::choose(&input.domain, &args.qemu, report)?;
+    let config = argv::config(&input, LayoutName::Run);
+    let inputs = Inputs { caps: &chosen.capabilities, host: &ThisHost, config: &config };
+    let (resolved, problems) = qemu_argv::resolve(&input.domain, inputs);
+    report.problems(&input.document, &problems);
+    if Status::of(&problems) != Status::Ok {
+        return Ok(Status::of(&problems));
+    }
+    crate::print(&tree::tree(&json(&resolved)?["domain"]))
 }
 
 /// The model, as one versioned document.
@@ -28,11 +35,4 @@ fn json(domain: &Domain) -> Result<serde_json::Value, Stop> {
     serde_json::to_value(&domain)
         .map(|element| serde_json::json!({ "version": 1, "domain": element["domain"] }))
         .map_err(|error| Stop::new(Status::Failed, format!("cannot print the domain as JSON: {error}")))
-}
-
-fn tree(out: &mut String, node: Node<'_>, depth: usize) {
-    let _ = writeln!(out, "{:indent$}{}", "", node.name(), indent = depth * 2);
-    for child in node.children().filter(Node::is_element) {
-        tree(out, child, depth + 1);
-    }
 }

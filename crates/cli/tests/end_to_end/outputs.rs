@@ -76,6 +76,17 @@ fn check_lists_every_problem_and_compares_qemus() {
 }
 
 #[test]
+fn show_draws_where_devices_end_up() {
+    let place = Place::new();
+    let said = place.domx_reading(&[&["show", "-", "--format", "tree"], CAPS].concat(), &rng());
+    assert_eq!(said.status, 0, "{said:?}");
+    let lines: Vec<&str> = said.stdout.lines().collect();
+    let port = lines.iter().position(|line| line.contains("rng virtio")).unwrap() - 1;
+    assert_eq!(lines[..2], ["guest", "├── controller pci 0 pcie-root"]);
+    assert!(lines[port].contains("pcie-root-port"), "{}", said.stdout);
+}
+
+#[test]
 fn fmt_is_a_fixed_point_that_check_knows() {
     let place = Place::new();
     let said = place.domx_reading(&["fmt", "-"], &rng().replace("  <", "\t<"));
