@@ -287,6 +287,11 @@ impl Domain {
         xml::write("domain", self)
     }
 
+    /// The same for who needs the domain no more: no copy of it is made on the way.
+    pub fn into_xml(mut self) -> String {
+        xml::write_mut("domain", &mut self)
+    }
+
     /// The same without comments and without anything that the model does not know, as libvirt writes it.
     pub fn write_known(&self) -> String {
         xml::write_known(Layout::Current, "domain", self)

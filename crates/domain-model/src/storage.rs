@@ -86,13 +86,13 @@ pub struct Source {
     /// The number of the image in its chain, given by a running domain; 1 and up.
     pub index: Option<u32>,
     /// `<slices>`: the part of the source that is used; at most one, of the type `storage`. Since libvirt 6.1.
-    pub slice: Option<Slice>,
+    pub slice: Option<Box<Slice>>,
     /// `<auth>`: the credentials that the source asks for; since libvirt 3.9.
     pub auth: Option<Box<Auth>>,
     /// `<encryption>`: how the content is encrypted; since libvirt 3.9.
     pub encryption: Option<Box<Encryption>>,
     /// `<reservations>`: who looks after SCSI persistent reservations; since libvirt 4.4.
-    pub reservations: Option<Reservations>,
+    pub reservations: Option<Box<Reservations>>,
     /// `<dataStore>`: the raw file that holds the data of a qcow2 image; since libvirt 10.10.
     pub data_store: Option<Box<DataStore>>,
     /// `<seclabel>`: labels of just this source.

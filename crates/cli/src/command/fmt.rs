@@ -21,9 +21,9 @@ pub fn run(args: &Fmt, report: &Report) -> Result<Status, Stop> {
         if Status::of(&problems) != Status::Ok {
             return Ok(Status::of(&problems));
         }
-        resolved.write()
+        resolved.into_xml()
     } else {
-        input.domain.write()
+        input.domain.into_xml()
     };
     if !args.check {
         return crate::print(&text);

@@ -131,9 +131,9 @@ pub struct Disk {
     /// `<backenddomain>`: the Xen domain that serves the disk; since libvirt 1.2.13.
     pub backend_domain: Option<String>,
     /// `<geometry>`: the geometry that the guest sees; since libvirt 0.10.
-    pub geometry: Option<Geometry>,
+    pub geometry: Option<Box<Geometry>>,
     /// `<blockio>`: the block sizes that the guest sees; since libvirt 0.10.2.
-    pub blockio: Option<BlockIo>,
+    pub blockio: Option<Box<BlockIo>>,
     /// `<mirror>`: where a running job copies the disk to.
     pub mirror: Option<Box<Mirror>>,
     /// `<target>`: what the guest sees the disk as.
@@ -147,7 +147,7 @@ pub struct Disk {
     /// `<shareable>`: whether other domains use it at the same time.
     pub shareable: bool,
     /// `<transient>`: whether changes are gone when the guest exits; since libvirt 6.9 for QEMU.
-    pub transient: Option<Transient>,
+    pub transient: Option<Box<Transient>>,
     /// `<serial>`: the serial number; since libvirt 0.7.1.
     pub serial: Option<String>,
     /// `<wwn>`: the World Wide Name, 16 hexadecimal digits; since libvirt 0.10.1.

@@ -37,7 +37,7 @@ pub use meta::{Anchor, Extra, Meta};
 pub use problems::MAX_PROBLEMS;
 pub use reader::{Reader, read};
 pub use text::{Text, TextError, words};
-pub use writer::{Writer, write, write_known};
+pub use writer::{Writer, write, write_known, write_mut};
 
 use crate::{Diagnostic, Origin};
 

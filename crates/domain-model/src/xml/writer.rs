@@ -6,13 +6,18 @@ use crate::{Diagnostic, Origin};
 
 /// Writes an element and everything in it.
 pub fn write<E: Element>(name: &'static str, value: &E) -> String {
+    write_mut(name, &mut value.clone())
+}
+
+/// Writes an element and everything in it, without the copy that [`write`] makes of it; it stays what it is.
+pub fn write_mut<E: Element>(name: &'static str, value: &mut E) -> String {
     Writer::default().write(name, value)
 }
 
 /// Writes an element and everything in it that the model knows, in one of libvirt's layouts: no comments,
 /// nothing that was unknown.
 pub fn write_known<E: Element>(layout: Layout, name: &'static str, value: &E) -> String {
-    Writer { layout, known_only: true, ..Writer::default() }.write(name, value)
+    Writer { layout, known_only: true, ..Writer::default() }.write(name, &mut value.clone())
 }
 
 /// An [`Xml`] that prints.
@@ -48,8 +53,8 @@ enum Content {
 }
 
 impl Writer {
-    fn write<E: Element>(mut self, name: &'static str, value: &E) -> String {
-        self.element(name, &mut value.clone());
+    fn write<E: Element>(mut self, name: &'static str, value: &mut E) -> String {
+        self.element(name, value);
         self.out
     }
 

@@ -66,7 +66,7 @@ impl QemuDevice for Disk {
         let is_shared =
             |transient: &domain_model::device::disk::Transient| transient.share_backing == Some(YesNo::Yes);
         // A disk whose image below is shared is plugged in after its overlay has been made.
-        if disk.transient.as_ref().is_some_and(is_shared) {
+        if disk.transient.as_deref().is_some_and(is_shared) {
             return;
         }
         if let SourceKind::VhostUser(_) = &disk.source.kind {

@@ -112,7 +112,7 @@ pub struct DiskDriver {
     /// What all virtio devices share; since libvirt 3.5.
     pub virtio: VirtioOptions,
     /// `<iothreads>`: which iothreads serve which queues; since libvirt 10.0.
-    pub iothreads: Option<IothreadMap>,
+    pub iothreads: Option<Box<IothreadMap>>,
     /// `<metadata_cache>`: the size of qcow2's cache of tables, in bytes; since libvirt 7.0.
     pub metadata_cache_max_size: Option<Bytes>,
     /// Where it was written.

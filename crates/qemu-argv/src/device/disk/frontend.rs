@@ -116,7 +116,7 @@ fn bus_props(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mut Args) -> O
             let props = crate::device::iothread(
                 props,
                 driver.and_then(|driver| driver.iothread),
-                driver.and_then(|driver| driver.iothreads.as_ref()),
+                driver.and_then(|driver| driver.iothreads.as_deref()),
                 device.at("driver/@iothread"),
             );
             let props = props

@@ -276,7 +276,7 @@ fn geometry(disk: &mut Disk, pairs: &Pairs) {
         (pairs.small("cyls"), pairs.small("heads"), pairs.small("secs"))
     {
         let trans = pairs.word("bios-chs-trans");
-        disk.geometry = Some(Geometry { cyls, heads, secs, trans, ..Geometry::default() });
+        disk.geometry = Some(Box::new(Geometry { cyls, heads, secs, trans, ..Geometry::default() }));
     }
 }
 

@@ -103,7 +103,7 @@ fn disk<'o>(device: DiskDevice, frontend: Frontend<'o>, build: &mut Build<'o, '_
         discard_granularity: pairs.small("discard_granularity"),
         ..BlockIo::default()
     };
-    disk.blockio = (blockio != BlockIo::default()).then_some(blockio);
+    disk.blockio = (blockio != BlockIo::default()).then(|| Box::new(blockio));
     disk.target.rotation_rate = pairs.small("rotation_rate");
     // libvirt names the disk in the guest's SCSI data after itself.
     pairs.take("device_id");
