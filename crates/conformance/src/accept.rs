@@ -4,7 +4,7 @@ mod images;
 mod qemu;
 mod stand_in;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +14,7 @@ use domain_model::cpu::CpuMode;
 use domain_model::{Document, Domain, DomainType, Severity};
 use qemu_argv::{CommandLine, Config, FdRequest, Inputs};
 
+use crate::args_file;
 use crate::suites::modern::{Case, Cases};
 use images::Images;
 use qemu::Guest;
@@ -83,88 +84,109 @@ impl fmt::Display for Verdicts {
 /// # Errors
 /// When there is no such QEMU, or no room for stand-ins.
 pub fn all(cases: &Cases, qemu: &Path, wanted: Option<&str>) -> Result<Verdicts, String> {
-    let caps = qemu::capabilities(qemu)?;
-    let arch = caps.facts.arch.clone().unwrap_or_default();
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let chosen: Vec<&Case> = cases
-        .all()
-        .iter()
-        .filter(|case| case.arch == arch && case.args.is_some())
-        .filter(|case| wanted.is_none_or(|wanted| case.id.contains(wanted)))
-        .collect();
-    let passphrase = chosen.first().and_then(|case| cases.host(case).secret).unwrap_or_default();
-    let qemu_img = qemu.parent().map(|folder| folder.join("qemu-img")).filter(|path| path.exists());
-    let qemu_img = qemu_img.unwrap_or_else(|| PathBuf::from("/usr/bin/qemu-img"));
-    let images = Images::make(folder.path(), &qemu_img, &passphrase)?;
+    let passphrase = cases.all().first().and_then(|case| cases.host(case).secret).unwrap_or_default();
+    let bench = Bench::new(qemu, &passphrase)?;
     let argvs = cases.argvs().map_err(|error| error.to_string())?;
-    let trial = Trial { cases, argvs, caps: &caps, qemu, images: &images, folder: folder.path() };
-    let next = AtomicUsize::new(0);
-    let worker = || {
-        let mut verdicts = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(case) = chosen.get(index) else { return verdicts };
-            verdicts.push((index, case.id.clone(), trial.judge(case, index)));
-        }
-    };
-    let mut verdicts: Vec<_> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(worker)).collect();
-        workers.into_iter().filter_map(|worker| worker.join().ok()).flatten().collect()
-    });
-    verdicts.sort_by_key(|(index, ..)| *index);
-    Ok(Verdicts(verdicts.into_iter().map(|(_, case, verdict)| (case, verdict)).collect()))
-}
-
-/// What all cases are tried with.
-struct Trial<'a> {
-    cases: &'a Cases,
-    argvs: HashMap<String, Vec<String>>,
-    caps: &'a Capabilities,
-    qemu: &'a Path,
-    images: &'a Images,
-    folder: &'a Path,
-}
-
-impl Trial<'_> {
-    fn judge(&self, case: &Case, index: usize) -> Verdict {
-        let folder = self.folder.join(index.to_string());
-        if let Err(error) = std::fs::create_dir(&folder) {
-            return Verdict::NotTried(error.to_string());
-        }
-        let place = folder.display().to_string();
-        let verdict = match self.build(case, &place) {
-            Err(why) => Verdict::Unbuilt(why),
-            Ok(line) if line.args.iter().any(|arg| arg.flag.is_empty()) => {
-                Verdict::NotTried("what its author wrote by hand".to_owned())
+    let arch = bench.caps.facts.arch.clone().unwrap_or_default();
+    let of_this_qemu = |case: &&Case| case.arch == arch && case.args.is_some();
+    let is_wanted = |case: &&Case| wanted.is_none_or(|wanted| case.id.contains(wanted));
+    let chosen: Vec<&Case> = cases.all().iter().filter(of_this_qemu).filter(is_wanted).collect();
+    Ok(bench.each(
+        &chosen,
+        |case| case.id.clone(),
+        |case, folder| {
+            let line = match bench.build(cases, case, folder) {
+                Err(why) => return Verdict::Unbuilt(why),
+                Ok(line) => line,
+            };
+            if line.args.iter().any(|arg| arg.flag.is_empty()) {
+                return Verdict::NotTried("what its author wrote by hand".to_owned());
             }
-            Ok(line) => match self.start(spelt(&line), &place) {
+            let libvirts = || bench.start(pairs(argvs.get(&case.id)?.iter().skip(1)), folder).ok().flatten();
+            match bench.start(spelt(&line), folder) {
                 Ok(None) => Verdict::Accepted,
-                Ok(Some(why)) if self.libvirts(case, &place) == Ok(Some(why.clone())) => {
-                    Verdict::RefusedAlike(why)
-                }
+                Ok(Some(why)) if libvirts().as_ref() == Some(&why) => Verdict::RefusedAlike(why),
                 Ok(Some(why)) => Verdict::Refused(why),
                 Err(why) => Verdict::NotTried(why),
-            },
-        };
-        // Nothing of a case is kept, or memory that lies in files would fill the disk.
-        let _ = std::fs::remove_dir_all(&folder);
-        verdict
+            }
+        },
+    ))
+}
+
+/// Starts every command line that a folder has (`*.args`).
+///
+/// # Errors
+/// When there is no such QEMU or folder, or no room for stand-ins.
+pub fn recorded(folder: &Path, qemu: &Path) -> Result<Verdicts, String> {
+    let unreadable = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let entries = std::fs::read_dir(folder).map_err(unreadable)?;
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "args"));
+    files.sort();
+    let bench = Bench::new(qemu, "a passphrase")?;
+    let name = |path: &PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(bench.each(&files, name, |path, folder| match std::fs::read_to_string(path) {
+        Err(error) => Verdict::Unbuilt(error.to_string()),
+        Ok(text) => match bench.start(pairs(args_file::words(&text).iter().skip(1)), folder) {
+            Ok(None) => Verdict::Accepted,
+            Ok(Some(why)) => Verdict::Refused(why),
+            Err(why) => Verdict::NotTried(why),
+        },
+    }))
+}
+
+/// The QEMU that everything is tried with, and what stands in for the rest of the world.
+struct Bench<'a> {
+    caps: Capabilities,
+    qemu: &'a Path,
+    images: Images,
+    folder: tempfile::TempDir,
+}
+
+impl<'a> Bench<'a> {
+    fn new(qemu: &'a Path, passphrase: &str) -> Result<Self, String> {
+        let caps = qemu::capabilities(qemu)?;
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let beside = qemu.parent().map(|folder| folder.join("qemu-img")).filter(|path| path.exists());
+        let qemu_img = beside.unwrap_or_else(|| PathBuf::from("/usr/bin/qemu-img"));
+        let images = Images::make(folder.path(), &qemu_img, passphrase)?;
+        Ok(Bench { caps, qemu, images, folder })
     }
 
-    /// What QEMU says to libvirt's own command line.
-    fn libvirts(&self, case: &Case, folder: &str) -> Result<Option<String>, String> {
-        let argv = self.argvs.get(&case.id).ok_or("libvirt has no command line")?;
-        let mut words = argv.iter().skip(1).cloned().peekable();
-        let mut args = Vec::new();
-        while let Some(flag) = words.next() {
-            args.push((flag, words.next_if(|word| !word.starts_with('-'))));
-        }
-        self.start(args, folder)
+    /// Tries each of several things, some at a time, each with a folder of its own.
+    fn each<T: Sync>(
+        &self,
+        things: &[T],
+        name: impl Fn(&T) -> String + Sync,
+        judge: impl Fn(&T, &str) -> Verdict + Sync,
+    ) -> Verdicts {
+        let next = AtomicUsize::new(0);
+        let worker = || {
+            let mut verdicts = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(thing) = things.get(index) else { return verdicts };
+                let folder = self.folder.path().join(index.to_string());
+                let verdict = match std::fs::create_dir(&folder) {
+                    Ok(()) => judge(thing, &folder.display().to_string()),
+                    Err(error) => Verdict::NotTried(error.to_string()),
+                };
+                // Nothing is kept, or memory that lies in files would fill the disk.
+                let _ = std::fs::remove_dir_all(&folder);
+                verdicts.push((index, name(thing), verdict));
+            }
+        };
+        let mut verdicts: Vec<_> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(&worker)).collect();
+            workers.into_iter().filter_map(|worker| worker.join().ok()).flatten().collect()
+        });
+        verdicts.sort_by_key(|(index, ..)| *index);
+        Verdicts(verdicts.into_iter().map(|(_, name, verdict)| (name, verdict)).collect())
     }
 
     /// Builds the command line of a case for the QEMU in use, without KVM.
-    fn build(&self, case: &Case, folder: &str) -> Result<CommandLine, String> {
-        let text = self.cases.text(case).map_err(|error| error.to_string())?;
+    fn build(&self, cases: &Cases, case: &Case, folder: &str) -> Result<CommandLine, String> {
+        let text = cases.text(case).map_err(|error| error.to_string())?;
         let document = Document::parse("domain.xml", text).map_err(|error| error.to_string())?;
         let (mut domain, _) = Domain::read(&document);
         domain.kind = DomainType::Qemu;
@@ -175,9 +197,9 @@ impl Trial<'_> {
             cpu.migratable = None;
             cpu.model = None;
         }
-        let host = self.cases.host(case);
+        let host = cases.host(case);
         let config = Config { supervised: true, ..Config::of_our_own(folder, folder) };
-        let inputs = Inputs { caps: self.caps, host: &host, config: &config };
+        let inputs = Inputs { caps: &self.caps, host: &host, config: &config };
         let line = qemu_argv::build(&domain, inputs).map(|(line, _)| line);
         line.map_err(|problems| {
             let error = problems.iter().find(|problem| problem.severity == Severity::Error);
@@ -189,7 +211,7 @@ impl Trial<'_> {
     fn start(&self, args: Vec<Arg>, folder: &str) -> Result<Option<String>, String> {
         let guest = Guest::new(self.qemu).map_err(|error| error.to_string())?;
         let has_spice = self.caps.has(Capability::Spice);
-        let place = Place { folder, images: self.images, monitor: guest.monitor(), has_spice };
+        let place = Place { folder, images: &self.images, monitor: guest.monitor(), has_spice };
         let args = stand_in::replace(args, &place)?;
         Ok(guest.comes_up(&args).err().map(|said| brief(&said, folder)))
     }
@@ -199,6 +221,16 @@ impl Trial<'_> {
 fn spelt(line: &CommandLine) -> Vec<Arg> {
     let mut fds = |_: &FdRequest| "-1".to_owned();
     line.args.iter().map(|arg| (arg.flag.to_owned(), line.payload(arg, &mut fds))).collect()
+}
+
+/// Words in pairs: what does not begin like a flag belongs to the flag before it.
+fn pairs<'a>(words: impl Iterator<Item = &'a String>) -> Vec<Arg> {
+    let mut words = words.cloned().peekable();
+    let mut args = Vec::new();
+    while let Some(flag) = words.next() {
+        args.push((flag, words.next_if(|word| !word.starts_with('-'))));
+    }
+    args
 }
 
 /// What QEMU said last that is no mere warning, without what differs from case to case.

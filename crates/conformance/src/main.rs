@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use conformance::ratchet::{Breach, Gaps};
 use conformance::suites::modern::Cases;
-use conformance::{Outcome, Reference, Suite, run, suites};
+use conformance::{Outcome, Reference, Suite, accept as acceptance, run, suites};
 
 /// Measures domx against reference suites.
 #[derive(Parser)]
@@ -49,7 +49,7 @@ enum Command {
     },
     /// Start real QEMU with the command lines of the modern cases, and print how many it takes
     Accept {
-        /// The folder with the reference data
+        /// The folder with the reference data, or one with `.args` files
         dir: Option<PathBuf>,
         /// The QEMU to start
         #[arg(long, default_value = "/usr/bin/qemu-system-x86_64")]
@@ -143,9 +143,12 @@ fn score(dir: Option<PathBuf>) -> Try<ExitCode> {
 }
 
 fn accept(dir: Option<PathBuf>, qemu: &Path, case: Option<&str>) -> Try<ExitCode> {
-    let reference = Reference::open(dir.unwrap_or_else(Reference::default_root))?;
-    let modern = reference.part("modern").ok_or("there are no modern cases")?;
-    let verdicts = conformance::accept::all(&Cases::load(modern)?, qemu, case)?;
+    let dir = dir.unwrap_or_else(Reference::default_root);
+    let modern = Reference::open(&dir)?.part("modern");
+    let verdicts = match modern {
+        Some(modern) => acceptance::all(&Cases::load(modern)?, qemu, case)?,
+        None => acceptance::recorded(&dir, qemu)?,
+    };
     write!(stdout(), "{verdicts}")?;
     Ok(if verdicts.refused() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
