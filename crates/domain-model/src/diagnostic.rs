@@ -81,6 +81,8 @@ codes! {
     MissingCapability = "missing-capability": Unsupported;
     /// A configuration that QEMU, the machine type or this program does not support.
     Unsupported = "unsupported-configuration": Unsupported;
+    /// Something that the QEMU in use still does, and a later one will not.
+    Deprecated = "deprecated": Unsupported;
     /// Understood by libvirt, and not yet by this program.
     NotYet = "not-yet-supported": Unsupported;
     /// A value that makes no sense in this context.

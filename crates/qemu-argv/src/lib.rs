@@ -12,6 +12,7 @@ pub mod needs;
 pub mod order;
 pub mod props;
 pub mod resolve;
+pub mod review;
 pub mod shell;
 pub mod spell;
 
