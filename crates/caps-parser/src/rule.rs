@@ -1,5 +1,7 @@
 //! Rules that turn facts into capabilities, and their one evaluator.
 
+mod words;
+
 use crate::facts::{Accel, Facts};
 use crate::version::Version;
 

@@ -20,8 +20,7 @@ const SCHEMA: [(&str, &str); 4] = [
 
 /// What QEMU's documentation says is going away and its schema does not: the flag, the first of its properties,
 /// another property (or none, if all of it goes), since when, and what to use instead.
-const GOING: [(&str, &str, Option<&str>, Version, &str); 5] = [
-    ("-blockdev", "gluster", None, Version::new(9, 2, 0), "another protocol"),
+const GOING: [(&str, &str, Option<&str>, Version, &str); 4] = [
     ("-blockdev", "sheepdog", None, Version::new(5, 2, 0), "another protocol"),
     ("-blockdev", "vxhs", None, Version::new(5, 1, 0), "another protocol"),
     ("-fsdev", "proxy", None, Version::new(8, 1, 0), "`<driver type='virtiofs'/>`"),
@@ -132,12 +131,13 @@ fn members(schema: &SchemaCell, path: &str, shown: &str, props: &Props, found: &
             places.extend(kind.map(|kind| format!("{path}/+{kind}{below}/{}", prop.key)));
         }
         for place in places {
-            let mut marks = vec![format!("{place}/$deprecated")];
-            if let Value::Text(value) = &prop.value {
-                marks.push(format!("{place}/^{value}/$deprecated"));
-            }
-            if marks.iter().any(|mark| schema.has_path(mark)) {
+            if schema.has_path(&format!("{place}/$deprecated")) {
                 found.push((format!("`{shown} …,{}=`", prop.key), prop.origin));
+            }
+            if let Value::Text(value) = &prop.value
+                && schema.has_path(&format!("{place}/^{value}/$deprecated"))
+            {
+                found.push((format!("`{shown} …,{}={value}`", prop.key), prop.origin));
             }
             if let Value::Props(inner) = &prop.value
                 && schema.has_path(&place)
@@ -203,7 +203,9 @@ mod tests {
             "q35",
             "<disk type='network'><driver type='raw'/><source protocol='gluster' name='volume/image'>\
              <host name='example.com'/></source><target dev='vda' bus='virtio'/></disk>",
-            &["protocol='gluster: `-blockdev gluster` is deprecated in QEMU 10.0.0 and will be removed"],
+            &[
+                "protocol='gluster: `-blockdev …,driver=gluster` is deprecated in QEMU 10.0.0 and will be removed",
+            ],
         );
     }
 }

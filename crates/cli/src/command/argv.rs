@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use qemu_argv::{CommandLine, Config, FdRequest, Host, Inputs, Layout, RecordedHost, shell};
+use qemu_argv::{CommandLine, Config, FdRequest, Host, Inputs, Layout, RecordedHost, review, shell};
 use runner::runtime::{RuntimeDir, file_name};
 use serde_json::json;
 
@@ -77,7 +77,13 @@ pub fn build(
     match qemu_argv::build(&input.domain, inputs) {
         Ok((line, warnings)) => {
             report.problems(&input.document, &warnings);
-            Ok(line)
+            // libvirt leaves it to QEMU to find these.
+            let unknown = match config.layout {
+                Layout::Run => review::unknown(&line, inputs.caps),
+                Layout::Libvirt => Vec::new(),
+            };
+            report.problems(&input.document, &unknown);
+            if unknown.is_empty() { Ok(line) } else { Err(Stop::silent(Status::of(&unknown))) }
         }
         Err(problems) => {
             report.problems(&input.document, &problems);

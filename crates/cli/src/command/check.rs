@@ -1,9 +1,9 @@
 //! `domx check`: every problem of a domain.
 
-use std::fmt::Write;
+mod table;
 
-use domain_model::{Diagnostic, Severity};
-use qemu_argv::Inputs;
+use domain_model::Diagnostic;
+use qemu_argv::{Inputs, review};
 use serde_json::json;
 
 use super::argv;
@@ -11,7 +11,18 @@ use crate::args::{Check, LayoutName, Qemu, TextFormat};
 use crate::host::ThisHost;
 use crate::input::{self, Input};
 use crate::report::{Report, Status, Stop, problem_json};
-use crate::source::{self, Chosen};
+use crate::source;
+use caps_parser::{Capabilities, Version};
+
+/// What is wrong with a domain on one QEMU.
+struct Checked {
+    /// The QEMU, as the user named it.
+    source: String,
+    version: Version,
+    problems: Vec<Diagnostic>,
+    /// Whether everything was looked at; an error early on may hide others.
+    is_complete: bool,
+}
 
 /// Shows the problems, against one QEMU or several.
 pub fn run(args: &Check, report: &Report) -> Result<Status, Stop> {
@@ -20,19 +31,15 @@ pub fn run(args: &Check, report: &Report) -> Result<Status, Stop> {
     if Status::of(&input.problems) == Status::Ok {
         if args.caps.is_empty() {
             let chosen = source::choose(&input.domain, &Qemu::default(), report)?;
-            results.push((chosen.capabilities.source.clone(), problems(&input, &chosen)));
+            results.push(check(&input, chosen.capabilities.source.clone(), &chosen.capabilities));
         }
         for source in &args.caps {
-            let capabilities = source::load(source, report)?;
-            results.push((source.clone(), problems(&input, &Chosen { capabilities, program: None })));
+            results.push(check(&input, source.clone(), &source::load(source, report)?));
         }
     }
-    let status =
-        results.iter().map(|(_, problems)| Status::of(problems)).find(|status| *status != Status::Ok);
-    let status = match Status::of(&input.problems) {
-        Status::Ok => status.unwrap_or(Status::Ok),
-        status => status,
-    };
+    let statuses = results.iter().map(|checked| Status::of(&checked.problems));
+    let status = [Status::of(&input.problems)].into_iter().chain(statuses);
+    let status = status.into_iter().find(|status| *status != Status::Ok).unwrap_or(Status::Ok);
     match args.format {
         TextFormat::Json => {
             let list = |problems: &[Diagnostic]| -> Vec<_> {
@@ -40,18 +47,23 @@ pub fn run(args: &Check, report: &Report) -> Result<Status, Stop> {
             };
             let qemus: Vec<_> = results
                 .iter()
-                .map(|(source, problems)| json!({ "source": source, "problems": list(problems) }))
+                .map(|checked| json!({ "source": checked.source, "problems": list(&checked.problems) }))
                 .collect();
-            let value = json!({ "version": 1, "problems": list(&input.problems), "qemus": qemus });
+            let value = json!({
+                "version": 1,
+                "problems": list(&input.problems),
+                "qemus": qemus,
+                "table": table::json(&input.document, &results),
+            });
             crate::print(&format!("{value:#}\n"))?;
         }
         TextFormat::Text => {
             report.problems(&input.document, &input.problems);
             match results.as_slice() {
                 [] => {}
-                [(_, problems)] => report.problems(&input.document, problems),
+                [checked] => report.problems(&input.document, &checked.problems),
                 several => {
-                    crate::print(&table(&input, several))?;
+                    crate::print(&table::text(&input.document, several))?;
                 }
             }
         }
@@ -59,35 +71,21 @@ pub fn run(args: &Check, report: &Report) -> Result<Status, Stop> {
     Ok(status)
 }
 
-fn problems(input: &Input, chosen: &Chosen) -> Vec<Diagnostic> {
+/// Builds the command line for a QEMU, and asks what that QEMU would say of it.
+fn check(input: &Input, source: String, caps: &Capabilities) -> Checked {
     let config = argv::config(input, LayoutName::Run);
-    let inputs = Inputs { caps: &chosen.capabilities, host: &ThisHost, config: &config };
-    match qemu_argv::build(&input.domain, inputs) {
-        Ok((_, warnings)) => warnings,
-        Err(problems) => problems,
+    let inputs = Inputs { caps, host: &ThisHost, config: &config };
+    let (resolved, mut problems) = qemu_argv::resolve(&input.domain, inputs);
+    let is_complete = Status::of(&problems) == Status::Ok;
+    if is_complete {
+        let (line, more) = qemu_argv::lower(&resolved, inputs);
+        problems.extend(more);
+        // What is missed by its capability need not be missed by its name too.
+        let span = |problem: &Diagnostic| input.document.span(problem.origin);
+        let mut unknown = review::unknown(&line, caps);
+        unknown.retain(|problem| !problems.iter().any(|other| span(other) == span(problem)));
+        problems.extend(unknown);
+        problems.extend(review::deprecated(&line, &resolved, inputs));
     }
-}
-
-/// A row for each QEMU and each of its problems.
-fn table(input: &Input, results: &[(String, Vec<Diagnostic>)]) -> String {
-    let width = results.iter().map(|(source, _)| source.chars().count()).max().unwrap_or(0);
-    let mut out = String::new();
-    for (source, problems) in results {
-        if problems.is_empty() {
-            let _ = writeln!(out, "{source:width$}  ok");
-        }
-        for (index, problem) in problems.iter().enumerate() {
-            let source = if index == 0 { source.as_str() } else { "" };
-            let word = match problem.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            };
-            let place = match input.document.position(problem.origin) {
-                Some(position) => position.to_string(),
-                None => "-".to_owned(),
-            };
-            let _ = writeln!(out, "{source:width$}  {word:7}  {place:>8}  {}", problem.message);
-        }
-    }
-    out
+    Checked { source, version: caps.version(), problems, is_complete }
 }

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use caps_parser::Capability;
+use caps_parser::{Capabilities, Capability};
 use domain_model::{Document, Origin};
-use qemu_argv::{Arg, CommandLine, Payload, Props, Value, shell};
+use qemu_argv::{Arg, CommandLine, Inputs, Payload, Props, Value, shell};
 use serde_json::json;
 
 use super::argv;
@@ -19,7 +19,18 @@ pub fn run(args: &Explain, report: &Report) -> Result<Status, Stop> {
     input.settle(report)?;
     let chosen = source::choose(&input.domain, &args.qemu, report)?;
     let config = argv::config(&input, LayoutName::Run);
-    let line = argv::build(&input, &chosen, &config, &ThisHost, report)?;
+    let caps = &chosen.capabilities;
+    let inputs = Inputs { caps, host: &ThisHost, config: &config };
+    // What this QEMU cannot do is explained too, so what is wrong is said first and the rest follows.
+    let (resolved, mut problems) = qemu_argv::resolve(&input.domain, inputs);
+    if Status::of(&problems) != Status::Ok {
+        report.problems(&input.document, &problems);
+        return Err(Stop::silent(Status::of(&problems)));
+    }
+    let (line, more) = qemu_argv::lower(&resolved, inputs);
+    problems.extend(more);
+    report.problems(&input.document, &problems);
+    let about = About { document: &input.document, caps, full: args.arg.is_some() };
     let wanted: Vec<(&Arg, String)> = line
         .args
         .iter()
@@ -34,23 +45,23 @@ pub fn run(args: &Explain, report: &Report) -> Result<Status, Stop> {
     }
     match args.format {
         TextFormat::Json => {
-            let document = &input.document;
-            let arguments: Vec<_> = wanted.iter().map(|(arg, text)| json_of(arg, text, document)).collect();
+            let arguments: Vec<_> = wanted.iter().map(|(arg, text)| about.json(arg, text)).collect();
             let value = json!({
                 "version": 1,
                 "qemu": argv::program(&line, &chosen),
                 "arguments": arguments,
             });
-            crate::print(&format!("{value:#}\n"))
+            crate::print(&format!("{value:#}\n"))?;
         }
         TextFormat::Text => {
             let mut out = String::new();
             for (arg, text) in &wanted {
-                explain(&mut out, arg, text, &input.document, args.arg.is_some());
+                about.explain(&mut out, arg, text);
             }
-            crate::print(&out)
+            crate::print(&out)?;
         }
     }
+    Ok(Status::of(&problems))
 }
 
 fn spelt(line: &CommandLine, arg: &Arg) -> String {
@@ -62,33 +73,110 @@ fn spelt(line: &CommandLine, arg: &Arg) -> String {
     }
 }
 
-/// One argument: the argument, then where it is from, then the parts that are from elsewhere.
-fn explain(out: &mut String, arg: &Arg, text: &str, document: &Document, full: bool) {
-    let _ = writeln!(out, "{text}");
-    let _ = writeln!(out, "    {}", because(arg.origin, arg.needs, document));
-    if let Payload::Props(props) = &arg.payload {
-        explain_props(out, props, arg.origin, "", document, full);
-    }
+/// What explanations refer to.
+struct About<'a> {
+    document: &'a Document,
+    caps: &'a Capabilities,
+    /// Whether everything is told of an argument, and not only what is not obvious.
+    full: bool,
 }
 
-fn explain_props(
-    out: &mut String,
-    props: &Props,
-    outer: Origin,
-    prefix: &str,
-    document: &Document,
-    full: bool,
-) {
-    for prop in props.items() {
-        let key = format!("{prefix}{}", prop.key);
-        let elsewhere = because(prop.origin, None, document) != because(outer, None, document);
-        if full || elsewhere || prop.needs.is_some() {
-            let value = brief(&prop.value);
-            let _ = writeln!(out, "    {key}={value}  {}", because(prop.origin, prop.needs, document));
+impl About<'_> {
+    /// One argument: the argument, then where it is from, then the parts that are from elsewhere.
+    fn explain(&self, out: &mut String, arg: &Arg, text: &str) {
+        let _ = writeln!(out, "{text}");
+        let _ = writeln!(out, "    {}", self.because(arg.origin, arg.needs));
+        self.needs(out, arg.needs);
+        if let Payload::Props(props) = &arg.payload {
+            self.explain_props(out, props, arg.origin, "");
         }
-        if let Value::Props(inner) = &prop.value {
-            explain_props(out, inner, prop.origin, &format!("{key}."), document, full);
+    }
+
+    fn explain_props(&self, out: &mut String, props: &Props, outer: Origin, prefix: &str) {
+        for prop in props.items() {
+            let key = format!("{prefix}{}", prop.key);
+            let elsewhere = self.because(prop.origin, None) != self.because(outer, None);
+            if self.full || elsewhere || prop.needs.is_some() {
+                let value = brief(&prop.value);
+                let _ = writeln!(out, "    {key}={value}  {}", self.because(prop.origin, prop.needs));
+                self.needs(out, prop.needs);
+            }
+            if let Value::Props(inner) = &prop.value {
+                self.explain_props(out, inner, prop.origin, &format!("{key}."));
+            }
         }
+    }
+
+    fn because(&self, origin: Origin, needs: Option<Capability>) -> String {
+        let document = self.document;
+        let mut out = String::from("← ");
+        match (document.position(origin), document.path(origin)) {
+            (Some(position), Some(path)) => {
+                let _ = write!(out, "{}:{position} {path}", document.name());
+                if let Some(rule) = origin.rule() {
+                    let _ = write!(out, ": {rule}");
+                }
+            }
+            _ => out.push_str(origin.rule().unwrap_or("the domain itself")),
+        }
+        if let Some(capability) = needs {
+            let word = if self.caps.has(capability) { "needs" } else { "lacks" };
+            let _ = write!(out, "  [{word} {capability}]");
+        }
+        out
+    }
+
+    /// What decides whether a QEMU has a capability, where it lacks it or everything is told.
+    fn needs(&self, out: &mut String, needs: Option<Capability>) {
+        let Some(capability) = needs else { return };
+        let is_there = self.caps.has(capability);
+        if self.full || !is_there {
+            let has = match (is_there, self.caps.knows(capability)) {
+                (true, _) => "has",
+                (false, true) => "lacks",
+                (false, false) => "is not known to have",
+            };
+            let (version, rule) = (self.caps.version(), capability.rule());
+            let _ = writeln!(out, "        QEMU {version} {has} `{capability}`; a QEMU has it if {rule}");
+        }
+    }
+
+    fn json(&self, arg: &Arg, text: &str) -> serde_json::Value {
+        let mut value = self.origin_json(arg.origin, arg.needs);
+        value["argument"] = json!(text);
+        value["flag"] = json!(arg.flag);
+        if let Payload::Props(props) = &arg.payload {
+            value["properties"] = self.props_json(props);
+        }
+        value
+    }
+
+    fn props_json(&self, props: &Props) -> serde_json::Value {
+        let properties = props.items().iter().map(|prop| {
+            let mut value = self.origin_json(prop.origin, prop.needs);
+            value["key"] = json!(prop.key);
+            value["value"] = json!(brief(&prop.value));
+            if let Value::Props(inner) = &prop.value {
+                value["properties"] = self.props_json(inner);
+            }
+            value
+        });
+        properties.collect()
+    }
+
+    fn origin_json(&self, origin: Origin, needs: Option<Capability>) -> serde_json::Value {
+        let document = self.document;
+        let position = document.position(origin);
+        json!({
+            "file": position.map(|_| document.name()),
+            "line": position.map(|position| position.line),
+            "column": position.map(|position| position.column),
+            "path": document.path(origin),
+            "rule": origin.rule(),
+            "capability": needs.map(|capability| capability.name()),
+            "capability-present": needs.map(|capability| self.caps.has(capability)),
+            "capability-rule": needs.map(|capability| capability.rule().to_string()),
+        })
     }
 }
 
@@ -103,60 +191,4 @@ fn brief(value: &Value) -> String {
         Value::Props(_) => "{…}".to_owned(),
         Value::Fd(_) => "a descriptor".to_owned(),
     }
-}
-
-fn because(origin: Origin, needs: Option<Capability>, document: &Document) -> String {
-    let mut out = String::from("← ");
-    match (document.position(origin), document.path(origin)) {
-        (Some(position), Some(path)) => {
-            let _ = write!(out, "{}:{position} {path}", document.name());
-            if let Some(rule) = origin.rule() {
-                let _ = write!(out, ": {rule}");
-            }
-        }
-        _ => out.push_str(origin.rule().unwrap_or("the domain itself")),
-    }
-    if let Some(capability) = needs {
-        let _ = write!(out, "  [needs {capability}]");
-    }
-    out
-}
-
-fn json_of(arg: &Arg, text: &str, document: &Document) -> serde_json::Value {
-    let mut value = origin_json(arg.origin, arg.needs, document);
-    value["argument"] = json!(text);
-    value["flag"] = json!(arg.flag);
-    if let Payload::Props(props) = &arg.payload {
-        value["properties"] = props_json(props, document);
-    }
-    value
-}
-
-fn props_json(props: &Props, document: &Document) -> serde_json::Value {
-    let properties: Vec<_> = props
-        .items()
-        .iter()
-        .map(|prop| {
-            let mut value = origin_json(prop.origin, prop.needs, document);
-            value["key"] = json!(prop.key);
-            value["value"] = json!(brief(&prop.value));
-            if let Value::Props(inner) = &prop.value {
-                value["properties"] = props_json(inner, document);
-            }
-            value
-        })
-        .collect();
-    json!(properties)
-}
-
-fn origin_json(origin: Origin, needs: Option<Capability>, document: &Document) -> serde_json::Value {
-    let position = document.position(origin);
-    json!({
-        "file": position.map(|_| document.name()),
-        "line": position.map(|position| position.line),
-        "column": position.map(|position| position.column),
-        "path": document.path(origin),
-        "rule": origin.rule(),
-        "capability": needs.map(|capability| capability.name()),
-    })
 }

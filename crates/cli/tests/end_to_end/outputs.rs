@@ -135,3 +135,49 @@ fn values_cannot_become_options() {
     let blockdev = words.iter().find(|word| word.contains("\"filename\"")).unwrap();
     assert_eq!(json(blockdev)["filename"], "/tmp/a,readonly=on\n-S'\"$(reboot)");
 }
+
+#[test]
+fn check_says_what_each_qemu_cannot_do_and_what_goes() {
+    let place = Place::new();
+    let xml =
+        domain("    <interface type='user'><model type='igb'/></interface>\n    <sound model='virtio'/>")
+            .replace("machine='pc'", "machine='pc-i440fx-2.9'")
+            .replace("machine='q35'", "machine='pc-i440fx-2.9'");
+    let qemus = ["--caps", "builtin:qemu-7.2-x86_64", "--caps", "builtin:qemu-10.0-x86_64"];
+    let said = place.domx_reading(&[&["check", "-"][..], &qemus].concat(), &xml);
+    assert_eq!(said.status, 4, "{said:?}");
+    let row = |piece: &str| -> Vec<&str> {
+        let row = said.stdout.lines().find(|line| line.contains(piece));
+        row.unwrap_or_else(|| panic!("no row for {piece}: {}", said.stdout)).split_whitespace().collect()
+    };
+    assert!(row("machine='pc-i440fx-2.9'").ends_with(&["ok", "deprecated"]), "{}", said.stdout);
+    assert!(row("type='igb'").ends_with(&["cannot", "ok"]), "{}", said.stdout);
+    assert!(row("<sound").ends_with(&["cannot", "ok"]), "{}", said.stdout);
+    assert!(row("together").ends_with(&["cannot", "ok"]), "{}", said.stdout);
+    assert!(said.stdout.contains("has no device `igb`"), "{}", said.stdout);
+    let said = place.domx_reading(&[&["check", "-", "--format", "json"][..], &qemus].concat(), &xml);
+    let value = json(&said.stdout);
+    let table = value["table"].as_array().unwrap();
+    let igb = table.iter().find(|row| row["text"] == "type='igb'").unwrap();
+    assert!(igb["line"].is_number() && igb["column"].is_number(), "{igb}");
+    assert_eq!((&igb["qemus"][0]["verdict"], &igb["qemus"][1]["verdict"]), (&"cannot".into(), &"ok".into()));
+}
+
+#[test]
+fn explain_says_what_a_missing_capability_is() {
+    let place = Place::new();
+    let xml = domain("    <interface type='user'><model type='virtio'/><driver txmode='timer'/></interface>");
+    let args = ["explain", "-", "--without", "virtio-tx-alg", "--arg", "virtio-net-pci"];
+    let said = place.domx_reading(&[&args[..], CAPS].concat(), &xml);
+    assert_eq!(said.status, 4, "{said:?}");
+    for expected in ["driver/@txmode  [lacks virtio-tx-alg]", "has it if one of its devices `virtio-net-pci`"]
+    {
+        assert!(said.stdout.contains(expected), "{}", said.stdout);
+    }
+    let said = place.domx_reading(&[&args[..], CAPS, &["--format", "json"]].concat(), &xml);
+    let value = json(&said.stdout);
+    let properties = value["arguments"][0]["properties"].as_array().unwrap();
+    let tx = properties.iter().find(|property| property["key"] == "tx").unwrap();
+    assert_eq!((&tx["capability"], &tx["capability-present"]), (&"virtio-tx-alg".into(), &false.into()));
+    assert!(tx["capability-rule"].as_str().unwrap().contains("has the property `tx`"), "{tx}");
+}
