@@ -177,7 +177,7 @@ impl<'a> Bench<'a> {
             }
         };
         let mut verdicts: Vec<_> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(&worker)).collect();
+            let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(worker)).collect();
             workers.into_iter().filter_map(|worker| worker.join().ok()).flatten().collect()
         });
         verdicts.sort_by_key(|(index, ..)| *index);

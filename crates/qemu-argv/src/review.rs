@@ -1,4 +1,4 @@
-//! What a QEMU would say of a command line, before it is started.
+//! What a QEMU would say of a command line beforehand.
 
 use caps_parser::qmp::schema::SchemaCell;
 use caps_parser::{Capabilities, Version};

@@ -1,4 +1,4 @@
-//! Storage pools of libvirt's, as far as disks of the type `volume` need them.
+//! libvirt's storage pools, as disks of the type `volume` need them.
 
 use std::collections::BTreeMap;
 

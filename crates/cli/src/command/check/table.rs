@@ -1,4 +1,4 @@
-//! Several QEMUs side by side: what each cannot do, and what is going away.
+//! Several QEMUs side by side, place by place.
 
 use std::fmt::Write;
 
