@@ -14,7 +14,6 @@ use crate::config::Layout;
 use crate::context::Context;
 use crate::dialect::Era;
 use crate::gate;
-use crate::historic;
 use crate::host::FdRequest;
 use crate::props::Props;
 use crate::resolve::Resolving;
@@ -43,7 +42,8 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         Some(_) => {}
     }
     match cx.dialect.era {
-        Era::Historic => historic::check_accelerator(&cx.domain, cx.inputs, &mut cx.problems),
+        // libvirt of 2011 saw this when the guest was started.
+        Era::Historic => {}
         Era::Modern if cx.domain.kind == DomainType::Kvm && !cx.inputs.has(Capability::Kvm) => {
             let origin = cx.domain.meta.at("@type");
             cx.problems.push(gate::missing(Capability::Kvm, "<domain type='kvm'>", origin, cx.inputs.caps));

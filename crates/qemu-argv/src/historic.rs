@@ -42,6 +42,7 @@ pub(crate) fn machine(cx: &Context<'_>, out: &mut Args) {
 /// switched off, and one that it would not take has to be switched on.
 pub(crate) fn accelerator(cx: &Context<'_>, out: &mut Args) {
     let origin = cx.domain.meta.at("@type");
+    check_accelerator(cx, out);
     let (kqemu, kvm) = (cx.domain.kind == DomainType::Kqemu, cx.domain.kind == DomainType::Kvm);
     if !kqemu && !kvm && cx.domain.kind != DomainType::Qemu {
         return;
@@ -60,19 +61,20 @@ pub(crate) fn accelerator(cx: &Context<'_>, out: &mut Args) {
 }
 
 /// Reports an accelerator that the QEMU in use lacks.
-pub(crate) fn check_accelerator(domain: &Domain, inputs: crate::Inputs<'_>, problems: &mut Vec<Diagnostic>) {
-    let (what, either, or) = match domain.kind {
+fn check_accelerator(cx: &Context<'_>, out: &mut Args) {
+    let origin = cx.domain.meta.at("@type");
+    let (what, either, or) = match cx.domain.kind {
         DomainType::Kvm => ("<domain type='kvm'>", Capability::EnableKvm, Capability::Kvm),
         DomainType::Kqemu => ("<domain type='kqemu'>", Capability::EnableKqemu, Capability::Kqemu),
         DomainType::Qemu | DomainType::Xen => return,
         DomainType::Hvf => {
             let message = "the Hypervisor framework is for QEMU 2.12 and later";
-            problems.push(Diagnostic::error(Code::Unsupported, domain.meta.at("@type"), message));
+            out.problem(Diagnostic::error(Code::Unsupported, origin, message));
             return;
         }
     };
-    if !inputs.has(either) && !inputs.has(or) {
-        problems.push(gate::missing(or, what, domain.meta.at("@type"), inputs.caps));
+    if !cx.has(either) && !cx.has(or) {
+        out.problem(gate::missing(or, what, origin, cx.inputs.caps));
     }
 }
 

@@ -43,11 +43,8 @@ impl QemuDevice for Smartcard {
         if let SmartcardMode::Passthrough(chardev) = &card.spec.mode {
             chardev::validate(chardev, card.origin, cx, problems);
         }
-        let needed = match &card.spec.mode {
-            SmartcardMode::Host | SmartcardMode::HostCertificates(_) => Capability::CcidEmulated,
-            SmartcardMode::Passthrough(_) => Capability::CcidPassthru,
-        };
-        if !cx.has(needed) {
+        let needed = needed(&card.spec.mode);
+        if cx.dialect.era == Era::Modern && !cx.has(needed) {
             problems.push(crate::gate::missing(needed, "<smartcard>", card.at("@mode"), cx.inputs.caps));
         }
     }
@@ -65,6 +62,14 @@ impl QemuDevice for Smartcard {
             }
         };
         out.props("-device", address(props.set("id", card.alias), card.info, cx));
+        out.needing(needed(&card.spec.mode));
+    }
+}
+
+fn needed(mode: &SmartcardMode) -> Capability {
+    match mode {
+        SmartcardMode::Host | SmartcardMode::HostCertificates(_) => Capability::CcidEmulated,
+        SmartcardMode::Passthrough(_) => Capability::CcidPassthru,
     }
 }
 

@@ -192,7 +192,8 @@ impl Bus {
     }
 
     fn plug_one(&mut self, info: &mut DeviceInfo, origin: Origin) -> Result<(), Diagnostic> {
-        let Some(slot) = (self.next..=LAST).find(|slot| self.used & (1 << slot) == 0) else {
+        let mut slots = (self.next..=LAST).chain(0..self.next);
+        let Some(slot) = slots.find(|slot| self.used & (1 << slot) == 0) else {
             return Err(Diagnostic::error(Code::Exhausted, origin, "no PCI slot is left"));
         };
         self.used |= 1 << slot;
