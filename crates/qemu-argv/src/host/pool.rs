@@ -1,4 +1,4 @@
-//! libvirt's storage pools, as disks of the type `volume` need them.
+//! Storage pools of libvirt, for disks of the type `volume`.
 
 use std::collections::BTreeMap;
 
