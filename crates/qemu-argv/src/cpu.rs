@@ -6,6 +6,7 @@ mod decode;
 mod feature;
 mod host_model;
 pub mod map;
+mod power;
 mod s390;
 mod start;
 
@@ -138,7 +139,8 @@ fn model(cx: &mut Resolving<'_>) {
         // A model that is not named says only what `host-model` does anyway.
         cpu.model = None;
     } else if let Some(model) = &mut cpu.model {
-        model.fallback.get_or_insert(CpuFallback::Allow);
+        // Only what is named can be replaced by something near.
+        model.fallback = model.name.is_some().then(|| model.fallback.unwrap_or(CpuFallback::Allow));
     }
     cpu.check.get_or_insert(check);
 }

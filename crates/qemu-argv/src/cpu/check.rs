@@ -1,7 +1,7 @@
 //! What cannot work of `<cpu>` and `<vcpu>`.
 
 use caps_parser::Capability;
-use domain_model::cpu::{CpuMode, FeaturePolicy, MaxphysaddrMode};
+use domain_model::cpu::{CpuCacheMode, CpuMode, FeaturePolicy, MaxphysaddrMode};
 use domain_model::os::Arch;
 use domain_model::xml::text::OnOff;
 
@@ -14,6 +14,7 @@ const MAX_CPUS_WITHOUT_EIM: u32 = 255;
 /// Reports processors that the machine cannot have.
 pub(crate) fn check(out: &mut Problems<'_>) {
     model(out);
+    caches(out);
     addresses(out);
     scalable_vectors(out);
     count(out);
@@ -29,6 +30,36 @@ fn model(out: &mut Problems<'_>) {
             out.requires(Capability::CpuMax, "<cpu mode='maximum'>", cpu.meta.at("@mode"));
         }
         _ => {}
+    }
+}
+
+/// QEMU makes up a third level of caches or shows all of the host's.
+fn caches(out: &mut Problems<'_>) {
+    let domain = out.cx.domain;
+    let Some(cpu) = &domain.cpu else { return };
+    let Some(cache) = &cpu.cache else { return };
+    if !crate::os::is_x86(domain) {
+        let message = format!("the caches of CPUs cannot be chosen on {}", out.machine());
+        out.unsupported(cache.meta.origin, message);
+    }
+    let mode = cache.mode;
+    match mode {
+        CpuCacheMode::Emulate if cache.level != Some(3) => {
+            let message = "only caches of the third level are emulated: `level='3'`";
+            out.unsupported(cache.meta.at("@level"), message);
+        }
+        CpuCacheMode::Passthrough
+            if !matches!(cpu.mode, Some(CpuMode::HostPassthrough | CpuMode::Maximum)) =>
+        {
+            let message =
+                "the host's caches need the host's CPU: `<cpu mode='host-passthrough'>` or `mode='maximum'`";
+            out.unsupported(cache.meta.at("@mode"), message);
+        }
+        CpuCacheMode::Passthrough | CpuCacheMode::Disable if cache.level.is_some() => {
+            let message = format!("`mode='{mode}'` is for all levels of caches; leave out `level`");
+            out.unsupported(cache.meta.at("@level"), message);
+        }
+        CpuCacheMode::Emulate | CpuCacheMode::Passthrough | CpuCacheMode::Disable => {}
     }
 }
 

@@ -1,4 +1,4 @@
-//! The x86 CPU models and features that libvirt knows.
+//! The CPU models and features that libvirt knows.
 
 mod read;
 
@@ -20,6 +20,8 @@ pub struct CpuMap {
     pub features: Vec<MapFeature>,
     /// The models, older ones first.
     pub models: Vec<MapModel>,
+    /// The names of the features of Arm CPUs, which have models of their own that guests do not get by name.
+    pub arm_features: Vec<String>,
 }
 
 /// Who makes CPUs.

@@ -9,9 +9,10 @@ use super::decode::{Abilities, Description, describe};
 use super::feature;
 use super::host_model::{self, HostModel};
 use super::map::CpuMap;
-use super::{compare, s390};
+use super::{compare, power, s390};
 use crate::config::Layout;
 use crate::resolve::Resolving;
+use crate::resolve::board::Board;
 
 /// Puts a model that QEMU has, with all its features, in the place of what the definition leaves open.
 pub(crate) fn update(cx: &mut Resolving<'_>) {
@@ -26,8 +27,8 @@ pub(crate) fn update(cx: &mut Resolving<'_>) {
 fn updated(cpu: &mut Cpu, cx: &Resolving<'_>) -> Result<(), Diagnostic> {
     let is_x86 = crate::os::is_x86(&cx.domain);
     let map = cx.inputs.host.cpu_map();
-    if let (true, Some(map)) = (is_x86, map) {
-        known_features(cpu, map)?;
+    if let Some(map) = map {
+        known_features(cpu, map, is_x86, cx)?;
     }
     supported_mode(cpu, cx)?;
     match cx.domain.os.arch {
@@ -39,7 +40,7 @@ fn updated(cpu: &mut Cpu, cx: &Resolving<'_>) -> Result<(), Diagnostic> {
             }
         }
         Some(Arch::S390 | Arch::S390x) => s390::update(cpu, cx)?,
-        Some(Arch::Ppc64 | Arch::Ppc64le) => {}
+        Some(Arch::Ppc64 | Arch::Ppc64le) => power::check(cpu, cx)?,
         _ if is_relative(cpu) => return Err(not_of_this_architecture(cpu)),
         _ => {}
     }
@@ -66,12 +67,20 @@ pub(super) fn is_relative(cpu: &Cpu) -> bool {
     }
 }
 
-/// Refuses features that x86 CPUs are not known to have.
-fn known_features(cpu: &Cpu, map: &CpuMap) -> Result<(), Diagnostic> {
-    match cpu.features.iter().find(|feature| map.feature(&feature.name).is_none()) {
+/// Refuses features that x86 and Arm CPUs are not known to have.
+fn known_features(cpu: &Cpu, map: &CpuMap, is_x86: bool, cx: &Resolving<'_>) -> Result<(), Diagnostic> {
+    let is_known = |name: &str| match is_x86 {
+        true => map.feature(name).is_some(),
+        false => map.arm_features.is_empty() || map.arm_features.iter().any(|known| known == name),
+    };
+    if !is_x86 && !Board::is_arm(&cx.domain) {
+        return Ok(());
+    }
+    match cpu.features.iter().find(|feature| !is_known(&feature.name)) {
         None => Ok(()),
         Some(unknown) => {
-            let message = format!("`{}` is no feature of x86 CPUs", unknown.name);
+            let of = if is_x86 { "x86" } else { "Arm" };
+            let message = format!("`{}` is no feature of {of} CPUs", unknown.name);
             Err(Diagnostic::error(Code::Unsupported, unknown.meta.at("@name"), message))
         }
     }

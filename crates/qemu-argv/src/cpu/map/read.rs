@@ -38,13 +38,22 @@ impl CpuMap {
         let index = document("index.xml", file)?;
         let mut map = CpuMap::default();
         for arch in elements(index.root(), "arch") {
-            if arch.attribute("name").as_deref() != Some("x86") {
-                continue;
-            }
+            let is_arm = match arch.attribute("name").as_deref() {
+                Some("x86") => false,
+                Some("arm") => true,
+                _ => continue,
+            };
             let groups = elements(arch, "group").flat_map(|group| elements(group, "include"));
             for include in elements(arch, "include").chain(groups).take(MAX_FILES) {
                 let name = include.attribute("filename").unwrap_or_default();
-                map.add(&document(&name, file)?)?;
+                let document = document(&name, file)?;
+                if is_arm {
+                    let features = elements(document.root(), "feature");
+                    let names = features.filter_map(|feature| feature.attribute("name"));
+                    map.arm_features.extend(names.map(|name| name.into_owned()));
+                } else {
+                    map.add(&document)?;
+                }
             }
         }
         Ok(map)
@@ -150,7 +159,8 @@ mod tests {
     }
 
     const INDEX: &str = "<cpus><arch name='x86'><include filename='a.xml'/><group name='g'>\
-        <include filename='b.xml'/></group></arch><arch name='arm'><include filename='c.xml'/></arch></cpus>";
+        <include filename='b.xml'/></group></arch><arch name='arm'><include filename='c.xml'/></arch><arch name='z80'><include filename='d.xml'/></arch></cpus>";
+    const ARM: &str = "<cpus><feature name='sve'/><model name='m'/></cpus>";
     const BASICS: &str = "<cpus><vendor name='Acme' string='AcmeAcmeAcme'/>\
         <feature name='one'><cpuid eax_in='1' eax='1'/></feature>\
         <feature name='two' migratable='no'><cpuid eax_in='1' eax='2'/></feature></cpus>";
@@ -161,7 +171,9 @@ mod tests {
             <signature family='6' model='5' stepping='2-3'/><vendor name='Acme'/><feature name='one'/>\
             <feature name='two' removed='yes'/></model>\
             <model name='old-v1'><decode host='on' guest='off'/><model name='old'/><feature name='two'/></model></cpus>";
-        let map = read(&[("index.xml", INDEX), ("a.xml", BASICS), ("b.xml", models)]).unwrap();
+        let map =
+            read(&[("index.xml", INDEX), ("a.xml", BASICS), ("b.xml", models), ("c.xml", ARM)]).unwrap();
+        assert_eq!(map.arm_features, ["sve"]);
         let (old, new) = (map.model("old").unwrap(), map.model("old-v1").unwrap());
         assert!(old.for_guests && old.compared_here && !new.for_guests && !new.compared_here);
         assert_eq!(map.names(&old.features).collect::<Vec<_>>(), ["one"]);
@@ -176,7 +188,8 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_map_is_said() {
         let check = |index: &str, a: &str, expected: &str| {
-            let error = read(&[("index.xml", index), ("a.xml", a), ("b.xml", "<cpus/>")]).unwrap_err();
+            let error = read(&[("index.xml", index), ("a.xml", a), ("b.xml", "<cpus/>"), ("c.xml", ARM)])
+                .unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
         };
         check("<cpus><arch name='x86'><include filename='../x'/></arch></cpus>", "", "no file `../x`");
