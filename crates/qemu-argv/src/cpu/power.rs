@@ -1,4 +1,4 @@
-//! CPUs of POWER guests: the host's own, at most in the mode of an older one.
+//! CPUs of POWER guests: the host's own, or an older one's mode.
 
 use domain_model::cpu::{Cpu, CpuCheck, CpuMode};
 use domain_model::{Code, Diagnostic};
