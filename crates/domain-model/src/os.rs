@@ -283,10 +283,6 @@ impl Os {
         let feature = |name| {
             self.firmware_features.iter().find(|feature| feature.name == name).map(|feature| feature.enabled)
         };
-        if self.firmware.is_none() && !self.firmware_features.is_empty() {
-            let message = "firmware features are only for firmware that is chosen with `<os firmware=…>`";
-            xml.report(Diagnostic::error(Code::Conflict, xml.at("firmware"), message));
-        }
         if feature(FirmwareFeatureName::EnrolledKeys) == Some(YesNo::Yes)
             && feature(FirmwareFeatureName::SecureBoot) == Some(YesNo::No)
         {

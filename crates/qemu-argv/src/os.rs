@@ -105,6 +105,9 @@ pub(crate) fn check(out: &mut Problems<'_>) {
             out.refuse(Code::MissingElement, origin, "a BIOS on the serial port needs a `<serial>`");
         }
     }
+    if let Some(problem) = firmware::features_without_choice(domain) {
+        out.refuse(problem.code, problem.origin, problem.message);
+    }
     if domain.bootloader.is_some() || domain.bootloader_args.is_some() {
         out.unsupported(at("bootloader"), "QEMU knows no boot loader on the host; `<bootloader>` is for Xen");
     }

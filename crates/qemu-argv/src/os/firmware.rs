@@ -6,7 +6,7 @@ use domain_model::launch_security::LaunchSecurityKind;
 use domain_model::os::{
     Arch, Firmware, FirmwareFeature, FirmwareFeatureName, FirmwareFormat, Loader, LoaderType, Nvram, Os,
 };
-use domain_model::storage::SourceKind;
+use domain_model::storage::{Format, SourceKind};
 use domain_model::xml::text::{OnOff, YesNo};
 use domain_model::xml::{Meta, Text as _};
 use domain_model::{Code, Diagnostic, Domain};
@@ -17,11 +17,16 @@ use crate::context::Context;
 use crate::needs::Access;
 use crate::props::{Props, Value};
 use crate::resolve::Resolving;
+use crate::storage::{Backing, Image as DiskImage};
 
 const CHOSEN: &str = "the first firmware of the host that has what is asked for";
 
 /// Fills in which firmware it is, and where it keeps its variables.
 pub(crate) fn defaults(cx: &mut Resolving<'_>) {
+    // Domains from before this was refused may have it where a description of their loader is found.
+    if cx.inputs.config.abi_update {
+        cx.problems.extend(features_without_choice(&cx.domain));
+    }
     let os = &mut cx.domain.os;
     if let Some(loader) = &mut os.loader
         && loader.path.is_some()
@@ -57,6 +62,15 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         nvram(cx);
     }
     needs_acpi(cx);
+}
+
+/// What is wrong with features of firmware that is not chosen by them.
+pub(super) fn features_without_choice(domain: &Domain) -> Option<Diagnostic> {
+    if domain.os.firmware.is_some() || domain.os.firmware_features.is_empty() {
+        return None;
+    }
+    let message = "firmware features are for firmware that is chosen by them, with `<os firmware=…>`";
+    Some(Diagnostic::error(Code::Conflict, domain.meta.at("os/firmware"), message))
 }
 
 /// Whether UEFI is the guest's firmware.
@@ -378,12 +392,36 @@ pub(crate) fn blockdevs(cx: &Context<'_>, out: &mut Args) {
             .set("backing", is_chain.then_some(Value::Null));
         out.props("-blockdev", format);
     }
-    if let Some(nvram) = &os.nvram
-        && let Some(source) = &nvram.source
-        && !matches!(source.kind, SourceKind::File(_))
-    {
-        cx.not_yet("an NVRAM that is not a file", nvram.meta.origin, out);
+    if let Some(image) = elsewhere(cx) {
+        image.args(Backing::Nothing, cx, out);
     }
+}
+
+/// Variables that are not kept in a file, as an image like those of disks.
+fn elsewhere<'a>(cx: &Context<'a>) -> Option<DiskImage<'a>> {
+    let os = &cx.domain.os;
+    let nvram =
+        os.nvram.as_ref().filter(|_| os.loader.as_ref().is_some_and(|loader| loader.path.is_some()))?;
+    let source = nvram.source.as_ref().filter(|source| !matches!(source.kind, SourceKind::File(_)))?;
+    let format = match nvram.format {
+        Some(FirmwareFormat::Qcow2) => Format::Qcow2,
+        Some(FirmwareFormat::Raw) | None => Format::Raw,
+    };
+    Some(DiskImage {
+        name: format!("libvirt-{VARIABLES}"),
+        source,
+        format,
+        metadata_cache: None,
+        auth: source.auth.as_deref(),
+        encryption: source.encryption.as_deref(),
+        data_file: None,
+        readonly: false,
+        driver: None,
+        is_top: true,
+        is_cdrom: false,
+        is_floppy: false,
+        meta: &nvram.meta,
+    })
 }
 
 /// Notes the file of a flash memory; one with variables that is not there yet is made from its template.
@@ -404,7 +442,12 @@ fn note(unit: &Unit<'_>, cx: &Context<'_>, out: &mut Args) {
 
 /// Tells the machine of its flash memory.
 pub(crate) fn pflash_options(props: Props, cx: &Context<'_>) -> Props {
-    units(cx).iter().fold(props, |props, unit| props.set_at(unit.name, unit.node(), unit.meta.origin))
+    let props =
+        units(cx).iter().fold(props, |props, unit| props.set_at(unit.name, unit.node(), unit.meta.origin));
+    match elsewhere(cx) {
+        Some(image) => props.set_at(VARIABLES, image.node(cx), image.meta.origin),
+        None => props,
+    }
 }
 
 /// `-bios`, or that only system management mode writes to flash memory.
