@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use caps_parser::Capabilities;
@@ -86,7 +86,7 @@ impl Entry {
     /// Readers see the old file or the new one and nothing in between, however many write at once.
     fn write(&self, snapshot: &str) -> std::io::Result<()> {
         let Some(directory) = self.path.parent() else { return Ok(()) };
-        std::fs::create_dir_all(directory)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let mut file = tempfile::NamedTempFile::new_in(directory)?;
         file.write_all(self.key.as_bytes())?;
         file.write_all(b"\n")?;

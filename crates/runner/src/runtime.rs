@@ -23,6 +23,8 @@ use crate::ready;
 const CONTROL: &str = "control";
 /// What is known of the guest.
 const RECORD: &str = "record.json";
+/// The same while it is being written.
+const NEW_RECORD: &str = "record.new";
 /// How long to wait for an entry that someone is just making or removing.
 const CLAIM: Duration = Duration::from_secs(1);
 /// How long a supervisor may take to say how its guest is.
@@ -266,7 +268,9 @@ impl RuntimeDir {
     fn sweep(&self) {
         // What cannot be read or removed now is tried again the next time.
         for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
-            if let Ok(Lock::Ours(_dir)) = lock(&entry.path()) {
+            if let Ok(Lock::Ours(_dir)) = lock(&entry.path())
+                && is_entry(&entry.path())
+            {
                 let _ = clear(&entry.path()).and_then(|()| fs::remove_dir(entry.path()));
             }
         }
@@ -324,7 +328,7 @@ impl Entry {
 
     /// Replaces the record at once, so that nobody ever reads half of one.
     fn write(&self) -> Result<(), RuntimeError> {
-        let (path, new) = (self.path.join(RECORD), self.path.join("record.new"));
+        let (path, new) = (self.path.join(RECORD), self.path.join(NEW_RECORD));
         let write = || {
             let mut file =
                 fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
@@ -384,6 +388,13 @@ fn lock(path: &Path) -> io::Result<Lock> {
         Ok(found) if (found.dev(), found.ino()) == (ours.st_dev, ours.st_ino) => Ok(Lock::Ours(dir)),
         _ => Ok(Lock::Gone),
     }
+}
+
+/// Whether a directory was made for a guest. Whoever has one directory for all purposes keeps other things beside it.
+fn is_entry(path: &Path) -> bool {
+    let has = |name: &str| path.join(name).exists();
+    // A supervisor may have died before it wrote anything.
+    has(RECORD) || has(NEW_RECORD) || fs::read_dir(path).is_ok_and(|mut files| files.next().is_none())
 }
 
 /// Removes what a dead supervisor left in an entry that is locked by us.

@@ -175,3 +175,24 @@ fn a_domain_is_read_from_standard_input_in_the_background() {
     check(&place, &["stop", "echo"], 0, "it powered down");
     gone(&place);
 }
+
+#[test]
+fn one_directory_may_serve_all_purposes() {
+    if real_qemu().is_none() {
+        return;
+    }
+    let place = Place::new();
+    let run = |args: &[&str]| {
+        let mut command = place.command();
+        for name in ["XDG_CACHE_HOME", "XDG_STATE_HOME"] {
+            command.env(name, place.path());
+        }
+        let output = command.args(args).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(run(&["run", &fixture("hello")]).trim_end(), "hello from domx");
+    assert_eq!(run(&["list"]).lines().count(), 1);
+    assert_eq!(run(&["logs", "hello"]).trim_end(), "hello from domx");
+    assert!(place.path().join("domx/capabilities").is_dir());
+}
