@@ -199,7 +199,7 @@ pub struct BlockIo {
     pub logical_block_size: Option<u32>,
     /// The unit the disk works in.
     pub physical_block_size: Option<u32>,
-    /// The smallest unit the guest can discard.
+    /// The smallest unit the guest can discard; libvirt 9.0 does not have it yet.
     pub discard_granularity: Option<u32>,
     /// Where it was written.
     pub meta: Meta,

@@ -25,6 +25,18 @@ words! {
 }
 
 /// `<memballoon>`: takes memory from a running guest and gives it back.
+///
+/// ```
+/// use domain_model::device::memballoon::MemballoonModel;
+/// use domain_model::{Devices, Document, xml};
+///
+/// let document = Document::parse("", "<devices>\
+///     <memballoon model='virtio'><stats period='10'/></memballoon></devices>")?;
+/// let (devices, _) = xml::read::<Devices>(document.root());
+/// let balloon = &devices.memballoons[0].spec;
+/// assert_eq!((balloon.model, balloon.stats_period), (MemballoonModel::Virtio, Some(10)));
+/// # Ok::<(), domain_model::SyntaxError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Memballoon {
     /// Which device it is.

@@ -61,7 +61,7 @@ words! {
 pub struct Sound {
     /// Which card it is.
     pub model: SoundModel,
-    /// USB: whether there are more than two channels; since libvirt 8.0.
+    /// USB: whether there are more than two channels; since libvirt 9.4.
     pub multichannel: Option<YesNo>,
     /// Virtio: number of streams; since libvirt 10.4.
     pub streams: Option<NonZeroU32>,

@@ -81,7 +81,7 @@ pub struct NetworkSource {
     pub identity: Option<Identity>,
     /// `<knownHosts>`: the path of the file with the keys of SSH servers; since libvirt 9.8.
     pub known_hosts: Option<String>,
-    /// `<reconnect>`: for how many seconds NBD tries to connect again.
+    /// `<reconnect>`: for how many seconds NBD tries to connect again; libvirt 9.0 does not have it yet.
     pub reconnect_delay: Option<u32>,
 }
 

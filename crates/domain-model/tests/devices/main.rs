@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod chardev;
 mod controller;
 mod disk;
 mod filesystem;
 mod hostdev;
+mod interface;
 mod memory;
+mod small;
 
 use domain_model::{Code, Document, Domain};
 
@@ -30,7 +33,7 @@ fn check(device: &str, expected: &str) {
     let written = domain.write();
     let devices = written.split_once("<devices>\n").unwrap().1.split_once("  </devices>").unwrap().0;
     let devices: Vec<&str> = devices.lines().map(|line| line.strip_prefix("    ").unwrap()).collect();
-    assert_eq!(devices.join("\n"), expected);
+    assert_eq!(devices.join("\n"), expected.trim_end());
     assert_eq!(read_well(expected), domain);
 }
 

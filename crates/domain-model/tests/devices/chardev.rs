@@ -1,39 +1,8 @@
 //! Character devices: what is read, what is written back, what is refused.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+use domain_model::Code;
 
-use domain_model::{Code, Devices, Document, xml};
-
-fn read(device: &str) -> (Devices, Vec<(Code, String)>) {
-    let text = format!("<devices>{device}</devices>");
-    let document = Document::parse("test", text).unwrap();
-    let (devices, problems) = xml::read::<Devices>(document.root());
-    (devices, problems.into_iter().map(|problem| (problem.code, problem.message)).collect())
-}
-
-/// What is read is written as `expected`, one level further in.
-fn check(device: &str, expected: &str) {
-    let (devices, problems) = read(device);
-    assert_eq!(problems, [], "{device}");
-    let written = xml::write("devices", &devices);
-    let inside = written.strip_prefix("<devices>\n").unwrap().strip_suffix("</devices>\n").unwrap();
-    let inside: String =
-        inside.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap())).collect();
-    assert_eq!(inside, expected);
-}
-
-fn check_same(device: &str) {
-    check(device, device);
-}
-
-/// What is read has one problem.
-fn check_problem(device: &str, code: Code, part: &str) {
-    let (_, problems) = read(device);
-    assert!(
-        matches!(problems.as_slice(), [(found, message)] if *found == code && message.contains(part)),
-        "{device}: {problems:?}"
-    );
-}
+use super::{check, check_problem, check_same};
 
 #[test]
 fn sources_are_written_as_libvirt_does() {

@@ -1,38 +1,10 @@
 //! Network cards: what is read, what is written back, what is refused.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use domain_model::device::interface::{Bridge, DirectMode, InterfaceSource, Vlan, VlanTag};
 use domain_model::values::CNumber;
-use domain_model::{Code, Device, Devices, Document, xml};
+use domain_model::{Code, Device, xml};
 
-fn read(interface: &str) -> (Devices, Vec<(Code, String)>) {
-    let text = format!("<devices>{interface}</devices>");
-    let document = Document::parse("test", text).unwrap();
-    let (devices, problems) = xml::read::<Devices>(document.root());
-    (devices, problems.into_iter().map(|problem| (problem.code, problem.message)).collect())
-}
-
-/// What is read is written as `expected`.
-fn check(interface: &str, expected: &str) {
-    let (devices, problems) = read(interface);
-    assert_eq!(problems, [], "{interface}");
-    assert_eq!(xml::write("interface", &devices.interfaces[0]), expected);
-}
-
-/// What is read already is as libvirt writes it.
-fn check_same(interface: &str) {
-    check(interface, interface);
-}
-
-/// What is read has one problem.
-fn check_problem(interface: &str, code: Code, part: &str) {
-    let (_, problems) = read(interface);
-    assert!(
-        matches!(problems.as_slice(), [(found, message)] if *found == code && message.contains(part)),
-        "{interface}: {problems:?}"
-    );
-}
+use super::{check, check_problem, check_same, read};
 
 #[test]
 fn sources_are_written_as_libvirt_does() {
@@ -219,7 +191,8 @@ fn cards_are_built_without_xml() {
         xml::write("interface", &card),
         "<interface type='bridge'>\n  <source bridge='br0'/>\n  <vlan>\n    <tag id='5'/>\n  </vlan>\n</interface>\n"
     );
-    let (devices, _) = read("<interface type='direct'><source dev='e' mode='private'/></interface>");
+    let (domain, _) = read("<interface type='direct'><source dev='e' mode='private'/></interface>");
+    let devices = &domain.devices;
     let InterfaceSource::Direct(direct) = &devices.interfaces[0].spec.source else { panic!() };
     assert_eq!(direct.mode, DirectMode::Private);
 }
