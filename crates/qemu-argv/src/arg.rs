@@ -1,10 +1,11 @@
 //! One argument of the command line, and the list of them.
 
 use caps_parser::Capability;
-use domain_model::{Diagnostic, Origin};
+use domain_model::{Code, Diagnostic, Origin};
 
+use crate::context::Context;
 use crate::host::FdRequest;
-use crate::needs::{Access, HostFile, Needs};
+use crate::needs::{Access, HostFile, MonitorCommand, Needs};
 use crate::props::{Props, Value};
 
 /// One argument: a flag, what follows it, and why it is there.
@@ -109,6 +110,24 @@ impl Args {
     /// Notes a file that QEMU, or a process beside it, opens by itself.
     pub fn file(&mut self, path: impl Into<String>, access: Access, origin: Origin) {
         self.needs.files.push(HostFile { path: path.into(), access, template: None, help: None, origin });
+    }
+
+    /// Says something over the monitor before the guest runs; without a monitor, warns that nobody does.
+    pub fn command(
+        &mut self,
+        execute: &'static str,
+        arguments: serde_json::Value,
+        what: &str,
+        origin: Origin,
+        cx: &Context<'_>,
+    ) {
+        if cx.config().supervised {
+            self.needs.commands.push(MonitorCommand { execute, arguments, origin });
+        } else if !cx.is_libvirt() {
+            let message =
+                format!("{what} can only be said over QMP (`{execute}`), so this command line cannot");
+            self.problem(Diagnostic::warning(Code::NotYet, origin, message));
+        }
     }
 
     /// Reports a problem.

@@ -10,12 +10,25 @@ pub struct Needs {
     pub files: Vec<HostFile>,
     /// The secrets that QEMU reads from files of their own.
     pub secrets: Vec<SecretFile>,
+    /// What is said over the monitor before the guest runs.
+    pub commands: Vec<MonitorCommand>,
     /// What QEMU has to be able to keep from being swapped out.
     pub locked_memory: Option<LockedMemory>,
     /// TAP devices, whose queues QEMU inherits.
     pub taps: Vec<Tap>,
     /// The processes that run beside QEMU, in the order in which they are started.
     pub helpers: Vec<Helper>,
+}
+
+/// A QMP command for what no argument can say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MonitorCommand {
+    /// The command.
+    pub execute: &'static str,
+    /// Its arguments, an object.
+    pub arguments: serde_json::Value,
+    /// Why.
+    pub origin: Origin,
 }
 
 /// Memory that QEMU has to be able to keep from being swapped out.

@@ -105,3 +105,16 @@ fn files_are_named_with_what_is_done_to_them() {
     let expected = [("/dev/c", false), ("/img/a", true), ("/img/b", false)];
     assert_eq!(files, expected.map(|(path, written)| (path.to_owned(), written)));
 }
+
+#[test]
+fn what_no_argument_says_is_said_over_the_monitor_or_warned_of() {
+    let nic = "<interface type='user'><link state='down'/></interface>";
+    let commands = needs("qemu", nic, MODERN, &supervised()).commands;
+    let [command] = commands.as_slice() else { panic!("{commands:?}") };
+    assert_eq!(
+        (command.execute, command.arguments.to_string().as_str()),
+        ("set_link", r#"{"name":"net0","up":false}"#)
+    );
+    let told = support::arguments("qemu", nic, MODERN, &Config::default());
+    assert!(told.iter().any(|line| line.contains("can only be said over QMP (`set_link`)")), "{told:?}");
+}

@@ -1,6 +1,6 @@
 //! Keeping a guest company from its start to its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::control::server::{ClientId, Server, Wish};
 use crate::control::{Farewell, Report, Request, Response};
 use crate::error::RunError;
 use crate::process::{Process, Status};
-use crate::qmp::{Message, QmpConnection, QmpError, Reply};
+use crate::qmp::{Message, QmpConnection, QmpError, Refusal, Reply};
 use crate::ready::{self, Got, Interest, Ready, TICK};
 use crate::runtime::Entry;
 use crate::signals::Signals;
@@ -83,6 +83,7 @@ pub struct Outcome {
 pub fn supervise(guest: Guest, plan: Plan, around: Surroundings<'_>) -> Result<Outcome, RunError> {
     let failed = RunError::io("watch over the guest");
     let greeting_limit = plan.greeting_limit;
+    let setup = plan.setup.clone().into();
     let supervisor = Supervisor {
         program: guest.program,
         qmp: Some(QmpConnection::new(guest.qmp).map_err(&failed)?),
@@ -98,6 +99,7 @@ pub fn supervise(guest: Guest, plan: Plan, around: Surroundings<'_>) -> Result<O
         asked: BTreeMap::new(),
         qmp_error: None,
         negotiated: false,
+        setup,
         status: None,
         process: guest.process,
     };
@@ -124,6 +126,7 @@ enum Source {
 #[derive(Debug)]
 enum Asker {
     Negotiation,
+    Setup(String),
     Lifecycle(&'static str),
     Client(ClientId),
 }
@@ -135,7 +138,9 @@ struct Supervisor<'a> {
     qmp: Option<QmpConnection>,
     qmp_error: Option<QmpError>,
     asked: BTreeMap<u64, Asker>,
+    /// Whether QEMU takes commands, and has taken those of the setup.
     negotiated: bool,
+    setup: VecDeque<(String, Value)>,
     console: Option<Line>,
     lifecycle: Lifecycle,
     entry: Option<Entry>,
@@ -369,15 +374,9 @@ impl Supervisor<'_> {
         // Commands are answered in order, so one without an id belongs to the oldest question.
         let id = reply.id.or_else(|| self.asked.keys().next().copied());
         match (id.and_then(|id| self.asked.remove(&id)), reply.outcome) {
-            (Some(Asker::Negotiation), Ok(_)) => {
-                self.negotiated = true;
-                self.tell(&Event::Negotiated)
-            }
-            (Some(Asker::Negotiation), Err(refusal)) => {
-                self.qmp_error = Some(QmpError::Refused { command: "qmp_capabilities".into(), refusal });
-                self.qmp = None;
-                self.tell(&Event::ChannelLost)
-            }
+            (Some(Asker::Negotiation | Asker::Setup(_)), Ok(_)) => self.set_up(),
+            (Some(Asker::Negotiation), Err(refusal)) => self.give_up("qmp_capabilities".into(), refusal),
+            (Some(Asker::Setup(command)), Err(refusal)) => self.give_up(command, refusal),
             (Some(Asker::Lifecycle(command)), Err(refusal)) => {
                 self.tell(&Event::Refused(command, refusal.to_string()))
             }
@@ -391,6 +390,29 @@ impl Supervisor<'_> {
             }
             (Some(Asker::Lifecycle(_)) | None, _) => Ok(()),
         }
+    }
+
+    /// Sends the next command of the setup; after the last one, the guest can run.
+    fn set_up(&mut self) -> Result<(), RunError> {
+        match (self.setup.pop_front(), &mut self.qmp) {
+            (Some((command, arguments)), Some(qmp)) => {
+                let id = qmp.execute(&command, Some(arguments));
+                self.asked.insert(id, Asker::Setup(command));
+                Ok(())
+            }
+            (Some(_), None) => Ok(()),
+            (None, _) => {
+                self.negotiated = true;
+                self.tell(&Event::Negotiated)
+            }
+        }
+    }
+
+    /// Ends a guest that would not be what was asked for.
+    fn give_up(&mut self, command: String, refusal: Refusal) -> Result<(), RunError> {
+        self.qmp_error = Some(QmpError::Refused { command, refusal });
+        self.qmp = None;
+        self.tell(&Event::ChannelLost)
     }
 
     fn answer(&mut self, client: ClientId, response: &Response) {

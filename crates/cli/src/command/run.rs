@@ -8,7 +8,7 @@ use qemu_argv::{Arg, CommandLine, Config, shell};
 use runner::console::Terminal;
 use runner::runtime::Entry;
 use runner::signals::Signals;
-use runner::supervise::{Guest, Surroundings, supervise};
+use runner::supervise::{Guest, Plan, Surroundings, supervise};
 use runner::{Command, HostRunner, RunError, Runner, User};
 use serde_json::json;
 
@@ -99,7 +99,9 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
         watch: Some(watch::watch(report, supervising, logs.messages)),
         log: logs.console,
     };
-    let plan = plan::plan(&input.domain, args, report);
+    let setup = line.needs.commands.iter();
+    let setup = setup.map(|command| (command.execute.to_owned(), command.arguments.clone())).collect();
+    let plan = Plan { setup, ..plan::plan(&input.domain, args, report) };
     // From here on only the text of the domain is needed, and that for days.
     drop((line, chosen));
     input.domain = Domain::default();

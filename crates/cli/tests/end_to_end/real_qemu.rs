@@ -173,3 +173,19 @@ fn the_transmit_mode_arrives_in_qemu() {
     let reply: serde_json::Value = serde_json::from_str(reply).unwrap();
     assert_eq!(reply["return"], "bh", "{replies}");
 }
+
+#[test]
+fn what_no_argument_says_is_said_before_the_guest_runs() {
+    if real_qemu().is_none() {
+        return;
+    }
+    let place = Place::new();
+    let balloon = "<memballoon model='virtio'><stats period='5'/></memballoon>";
+    let xml = crate::running::echo("").replace("<memballoon model='none'/>", balloon);
+    let guest = crate::running::Running::start(&place, &xml, &[]);
+    let property = r#"{"path":"/machine/peripheral/balloon0","property":"guest-stats-polling-interval"}"#;
+    let said = place.domx(&["qmp", "echo", "qom-get", property]);
+    assert_eq!((said.status, said.stdout.trim()), (0, "5"), "{said:?}");
+    assert_eq!(guest.power_off(), 0);
+    gone(&place);
+}

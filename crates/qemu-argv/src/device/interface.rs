@@ -8,7 +8,7 @@ mod hostdev;
 mod passt;
 mod tap;
 
-use domain_model::device::interface::{Interface, InterfaceSource};
+use domain_model::device::interface::{Interface, InterfaceSource, LinkState};
 use domain_model::virtio::VirtioModel;
 use domain_model::xml::Text;
 use domain_model::{Device, Diagnostic, Domain};
@@ -54,6 +54,10 @@ impl QemuDevice for Interface {
         }
         check::started(nic, out);
         let Some(backend) = backend::backend(nic, cx, out) else { return };
+        if nic.spec.link == Some(LinkState::Down) {
+            let arguments = serde_json::json!({ "name": nic.alias, "up": false });
+            out.command("set_link", arguments, "that a cable is not plugged in", nic.at("link/@state"), cx);
+        }
         match cx.dialect.network {
             Network::Netdev => {
                 let backend = backend.set("id", backend_id(nic));

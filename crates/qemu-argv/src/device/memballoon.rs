@@ -2,8 +2,10 @@
 
 use caps_parser::Capability;
 use domain_model::device::memballoon::{Memballoon, MemballoonModel};
+use domain_model::values::Kib;
 use domain_model::virtio::VirtioModel;
 use domain_model::{Device, Diagnostic, Domain};
+use serde_json::json;
 
 use super::QemuDevice;
 use crate::arg::Args;
@@ -57,5 +59,32 @@ impl QemuDevice for Memballoon {
                 device.at("@freePageReporting"),
             );
         out.props("-device", address::address(props, device.info, cx));
+        ask_for(device, cx, out);
+    }
+}
+
+/// What the balloon does from the start: how large it is, and how often the guest tells of its memory.
+fn ask_for(device: &Resolved<'_, Memballoon>, cx: &Context<'_>, out: &mut Args) {
+    let domain = cx.domain;
+    let all = domain.memory.as_ref().and_then(|memory| memory.size);
+    let current = domain.current_memory.filter(|current| all.is_some_and(|all| *current < all));
+    if let Some(bytes) = current.and_then(Kib::bytes) {
+        let origin = domain.meta.at("currentMemory");
+        out.command(
+            "balloon",
+            json!({ "value": bytes }),
+            "how much memory the guest has at first",
+            origin,
+            cx,
+        );
+    }
+    if let Some(period) = device.spec.stats_period.filter(|period| *period > 0) {
+        let arguments = json!({
+            "path": format!("/machine/peripheral/{}", device.alias),
+            "property": "guest-stats-polling-interval",
+            "value": period,
+        });
+        let what = "how often the guest tells of its memory";
+        out.command("qom-set", arguments, what, device.at("stats/@period"), cx);
     }
 }

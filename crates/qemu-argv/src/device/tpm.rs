@@ -209,8 +209,8 @@ fn swtpm(
     // It has nothing to do without QEMU, so it goes with the connection.
     helper.args(["--terminate"]);
     if let Some(level) = settings.debug.filter(|level| *level > 0) {
-        // Its standard error, which whoever starts it reads.
-        helper.args(["--log".to_owned(), format!("fd=2,level={level}")]);
+        let log = if is_dir { format!("{state}/swtpm.log") } else { format!("{state}.log") };
+        helper.args(["--log".to_owned(), format!("file={log},level={level},truncate")]);
     }
     let banks = settings.active_pcr_banks;
     let named =

@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// What is to happen with a guest, decided before it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
+    /// QMP commands with their arguments, for what has to be so before the guest runs. If QEMU refuses one, there is
+    /// no guest.
+    pub setup: Vec<(String, Value)>,
     /// Stays paused until someone says `cont` over QMP.
     pub start_paused: bool,
     /// When the guest powers itself off. Anything but `Destroy` needs QEMU's `-no-shutdown`.
@@ -28,6 +33,7 @@ impl Default for Plan {
     /// Runs at once, ends with the guest, reboots with it, and grants 30 s, 30 s and 5 s.
     fn default() -> Self {
         Self {
+            setup: Vec::new(),
             start_paused: false,
             on_poweroff: Action::Destroy,
             on_reboot: Action::Restart,
