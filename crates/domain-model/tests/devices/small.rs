@@ -82,7 +82,7 @@ fn what_a_board_has_once() {
     check_same("<nvram>\n  <address type='spapr-vio' reg='0x00004000'/>\n</nvram>");
     check_problem("<panic model='drum'/>", Code::BadValue, "`drum`");
     check_problem("<watchdog model='dog'/>", Code::BadValue, "`dog`");
-    check_problem("<vsock><cid address='2'/></vsock>", Code::BadValue, "2");
+    check_problem("<vsock><cid address='two'/></vsock>", Code::BadValue, "`two`");
 }
 
 #[test]
