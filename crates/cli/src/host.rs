@@ -66,6 +66,10 @@ impl Host for ThisHost {
         network::plug(name)
     }
 
+    fn network_address(&self, name: &str) -> Option<String> {
+        network::address(name)
+    }
+
     fn cpu_nodes(&self) -> Vec<(u32, u32)> {
         let of_node = |node: u32| {
             let list =

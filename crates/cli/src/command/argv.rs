@@ -37,6 +37,9 @@ pub fn run(args: &Argv, report: &Report) -> Result<Status, Stop> {
     let line = build(&input, &chosen, &config, host, report)?;
     announce(&line, report);
     let (env, argv) = spell(&line, program(&line, &chosen));
+    for helper in &line.needs.helpers {
+        report.note(&format!("start first, for `{}`: {}", helper.device, helper.describe()));
+    }
     match args.format {
         // libvirt's layout is one that a shell reads.
         ArgvFormat::Lines | ArgvFormat::Shell => crate::print(&shell::lines(&env, &argv)),

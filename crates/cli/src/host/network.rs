@@ -8,18 +8,33 @@ use runner::net::Device;
 
 /// What cards of a network are plugged into; `None` if it is not defined, not up, or more than a plug.
 pub fn plug(name: &str) -> Option<NetworkPlug> {
-    // A name is a name and no path.
-    if name.is_empty() || name.contains('/') {
-        return None;
-    }
-    let text = places()
-        .into_iter()
-        .find_map(|place| std::fs::read_to_string(place.join(format!("{name}.xml"))).ok())?;
-    let plug = defined(&text)?;
+    let plug = defined(&definition(name)?)?;
     match &plug {
         NetworkPlug::Bridge(bridge) if !is_up(bridge) => None,
         _ => Some(plug),
     }
+}
+
+/// The host's first address in a network, as its definition says.
+pub fn address(name: &str) -> Option<String> {
+    addressed(&definition(name)?)
+}
+
+fn addressed(text: &str) -> Option<String> {
+    let document = Document::parse("network", text).ok()?;
+    let ip = document.root().children().find(|child| child.name() == "ip")?;
+    let address: std::net::IpAddr = document.node(ip.id())?.attribute("address")?.parse().ok()?;
+    Some(address.to_string())
+}
+
+/// libvirt's definition of a network.
+fn definition(name: &str) -> Option<String> {
+    // A name is a name and no path.
+    if name.is_empty() || name.contains('/') {
+        return None;
+    }
+    let mut files = places().into_iter().map(|place| place.join(format!("{name}.xml")));
+    files.find_map(|file| std::fs::read_to_string(file).ok())
 }
 
 /// Where libvirt keeps networks: those of the system, then those of the user's own instance.
@@ -103,5 +118,10 @@ mod tests {
         check("<bridge name='b'/><virtualport type='openvswitch'/>", None);
         check("<bridge name='b'/><portgroup name='p'><vlan><tag id='3'/></vlan></portgroup>", None);
         assert_eq!(defined("no xml"), None);
+        let network =
+            "<network><ip address='192.0.2.1' netmask='255.255.255.0'/><ip address='2001:db8::1'/></network>";
+        assert_eq!(addressed(network).as_deref(), Some("192.0.2.1"));
+        assert_eq!(addressed("<network><ip address='nonsense'/></network>"), None);
+        assert_eq!(definition("../networks/default"), None);
     }
 }
