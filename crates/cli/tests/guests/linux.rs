@@ -23,6 +23,10 @@ fn start(script: &str, os: &str, devices: impl FnOnce(&Place, &Path) -> String) 
         "<domain type='qemu'>
   <name>linux</name>
   <memory unit='MiB'>256</memory>
+  <memoryBacking>
+    <source type='memfd'/>
+    <access mode='shared'/>
+  </memoryBacking>
   <os>
     <type arch='x86_64' machine='q35'>hvm</type>
     {os}
@@ -141,14 +145,57 @@ fn linux_boots_by_uefi() {
         code.display(),
         store.display()
     );
+    let has_tpm = is_installed("/usr/bin/swtpm", "swtpm");
+    let tpm = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>";
+    let tpm = if has_tpm { tpm } else { "" };
     let script = "
 echo domx: efi $(cat /sys/firmware/efi/fw_platform_size)
+echo domx: tpm $(cat /sys/class/tpm/tpm0/tpm_version_major)
 ";
-    let Some(linux) = start(script, &os, |_, _| String::new()) else { return };
+    let Some(linux) = start(script, &os, |_, _| tpm.to_owned()) else { return };
     let said = linux.says("domx: up");
     assert!(said.contains("domx: efi 64"), "{said}");
+    assert!(said.contains("domx: tpm 2") == has_tpm, "{said}");
     linux.stop();
     assert!(std::fs::read(&store).unwrap() != std::fs::read(&variables).unwrap(), "the firmware has booted");
+}
+
+/// A helper process; where it is missing, its device is left out.
+fn is_installed(program: &str, what: &str) -> bool {
+    let found = Path::new(program).exists();
+    if !found {
+        eprintln!("skipped in part: there is no {what}");
+    }
+    found
+}
+
+#[test]
+fn a_directory_is_shared_with_linux() {
+    let daemons = ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"];
+    let Some(daemon) = daemons.into_iter().find(|daemon| Path::new(daemon).exists()) else {
+        eprintln!("skipped: there is no virtiofsd");
+        return;
+    };
+    let shared = Place::new();
+    shared.file("to-guest", "for the guest");
+    let script = "
+mount -t virtiofs shared /mnt && echo domx: $(cat /mnt/to-guest)
+echo 'for the host' > /mnt/to-host
+umount /mnt
+";
+    let Some(linux) = start(script, "", |_, _| {
+        format!(
+            "<filesystem type='mount'><driver type='virtiofs'/><binary path='{daemon}'/><source dir='{}'/>
+             <target dir='shared'/></filesystem>",
+            shared.path().display()
+        )
+    }) else {
+        return;
+    };
+    let said = linux.says("domx: up");
+    assert!(said.contains("domx: for the guest"), "{said}");
+    linux.stop();
+    assert_eq!(std::fs::read_to_string(shared.path().join("to-host")).unwrap(), "for the host\n");
 }
 
 #[test]
