@@ -118,3 +118,21 @@ fn what_no_argument_says_is_said_over_the_monitor_or_warned_of() {
     let told = support::arguments("qemu", nic, MODERN, &Config::default());
     assert!(told.iter().any(|line| line.contains("can only be said over QMP (`set_link`)")), "{told:?}");
 }
+
+#[test]
+fn the_sandbox_stays_off_only_where_qemu_itself_starts_a_helper() {
+    let caps = [MODERN, &[Capability::SeccompSandbox, Capability::SeccompBlacklist]].concat();
+    let has_sandbox = |devices: &str, config: &Config| {
+        let lines = support::lines("qemu", devices, &caps, config);
+        lines.iter().any(|line| line.starts_with("-sandbox"))
+    };
+    let bridged = "<interface type='bridge'><source bridge='br7'/></interface>";
+    for (devices, config, expected) in [
+        ("", Config::default(), true),
+        (bridged, supervised(), true),
+        (bridged, Config::default(), false),
+        ("<interface type='ethernet'/>", Config::default(), true),
+    ] {
+        assert_eq!(has_sandbox(devices, &config), expected, "{devices}");
+    }
+}

@@ -27,6 +27,12 @@ pub fn arguments(domain_type: &str, devices: &str, caps: &[Capability], config: 
     if problems.is_empty() { lines } else { problems }
 }
 
+/// All arguments of a guest with these devices.
+#[allow(dead_code)]
+pub fn lines(domain_type: &str, devices: &str, caps: &[Capability], config: &Config) -> Vec<String> {
+    build(domain_type, devices, caps, config).0
+}
+
 /// What the host has to have ready for a guest with these devices.
 #[allow(dead_code)]
 pub fn needs(domain_type: &str, devices: &str, caps: &[Capability], config: &Config) -> qemu_argv::Needs {
