@@ -107,6 +107,27 @@ impl Args {
         format!("/dev/fdset/{set}")
     }
 
+    /// Hands QEMU all descriptors of a group as the set with the number `set`, and gives the path to open them by.
+    pub(crate) fn numbered_fdset(
+        &mut self,
+        set: u32,
+        group: &str,
+        count: u32,
+        of: &str,
+        origin: Origin,
+    ) -> String {
+        self.fdsets = self.fdsets.max(set.saturating_add(1));
+        for index in 0..count {
+            let request = FdRequest::Passed { group: group.to_owned(), index };
+            let props = Props::plain(origin)
+                .set("set", set)
+                .set("fd", Value::Fd(request))
+                .set("opaque", format!("{of}{index}"));
+            self.props("-add-fd", props);
+        }
+        format!("/dev/fdset/{set}")
+    }
+
     /// Notes a file that QEMU, or a process beside it, opens by itself.
     pub fn file(&mut self, path: impl Into<String>, access: Access, origin: Origin) {
         self.needs.files.push(HostFile { path: path.into(), access, template: None, help: None, origin });

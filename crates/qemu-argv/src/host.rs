@@ -106,6 +106,12 @@ pub trait Host {
         None
     }
 
+    /// The descriptors that whoever starts the guest hands over as a group (`fdgroup`); `None` if there is no such
+    /// group.
+    fn fd_group(&self, _name: &str) -> Option<FdGroup> {
+        None
+    }
+
     /// The value of a secret that the management keeps, such as a password.
     fn secret(&self, secret: &Secret) -> Option<Vec<u8>>;
 
@@ -135,6 +141,16 @@ pub struct HostCpu {
     pub vendor: Option<String>,
     /// Features that the model does not have.
     pub features: Vec<String>,
+}
+
+/// Descriptors that are handed over as a group, all of one image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct FdGroup {
+    /// How many there are.
+    pub count: u32,
+    /// Whether the first of them can be written to even where the image is only read.
+    pub writable: bool,
 }
 
 /// A PCI device of the host.
@@ -216,6 +232,8 @@ pub struct RecordedHost {
     pub cpu_nodes: Vec<(u32, u32)>,
     /// A number of a guest that is free.
     pub vsock_cid: Option<u32>,
+    /// Groups of descriptors, by name.
+    pub fd_groups: std::collections::BTreeMap<String, FdGroup>,
     /// The value of every secret.
     pub secret: Option<String>,
     /// The plugins of nbdkit that are installed.
@@ -302,6 +320,10 @@ impl Host for RecordedHost {
 
     fn free_vsock_cid(&self) -> Option<u32> {
         self.vsock_cid
+    }
+
+    fn fd_group(&self, name: &str) -> Option<FdGroup> {
+        self.fd_groups.get(name).copied()
     }
 
     fn secret(&self, _: &Secret) -> Option<Vec<u8>> {

@@ -48,8 +48,8 @@ pub use context::{Context, Inputs, Resolved};
 pub use cpu::map::{CpuMap, CpuMapError, FeatureSet, MapFeature, MapModel, MapVendor, Signature};
 pub use dialect::Dialect;
 pub use host::{
-    FdRequest, FileKind, Host, HostCpu, HostPciDevice, NetworkPlug, PoolSecret, RecordedHost, StoragePool,
-    StorageVolume, VolumeKind,
+    FdGroup, FdRequest, FileKind, Host, HostCpu, HostPciDevice, NetworkPlug, PoolSecret, RecordedHost,
+    StoragePool, StorageVolume, VolumeKind,
 };
 pub use needs::{Access, Helper, HostFile, Link, Needs, SecretFile, Tap, Word};
 pub use os::descriptor::FirmwareFile;

@@ -12,12 +12,13 @@ pub(crate) use volume::translate;
 use caps_parser::Capability;
 use domain_model::Origin;
 use domain_model::device::disk::{Cache, DetectZeroes, Discard, DiskDriver};
-use domain_model::storage::{Auth, Encryption, EncryptionEngine, Format, Source};
+use domain_model::storage::{Auth, Encryption, EncryptionEngine, Format, Source, SourceKind};
 use domain_model::values::Bytes;
 use domain_model::xml::Meta;
 
 use crate::arg::Args;
 use crate::context::Context;
+use crate::host::FdGroup;
 use crate::props::{Props, Value};
 
 /// One image of a chain, while its nodes are built.
@@ -83,6 +84,16 @@ impl Image<'_> {
         !cx.has(Capability::BlockjobBackingMaskProtocol)
             || self.format != Format::Raw
             || self.luks().is_some()
+            // One descriptor for writing serves reading only if the format's node says so.
+            || self.passed(cx).is_some_and(|group| group.count == 1 && group.writable)
+    }
+
+    /// The descriptors that are handed over for the content.
+    fn passed(&self, cx: &Context<'_>) -> Option<FdGroup> {
+        match &self.source.kind {
+            SourceKind::File(file) => cx.inputs.host.fd_group(file.fdgroup.as_deref()?),
+            _ => None,
+        }
     }
 
     /// The encryption that QEMU itself undoes.
@@ -114,7 +125,19 @@ impl Image<'_> {
         let is_sliced = self.source.slice.is_some();
         let secrets = secrets::objects(self, cx, out);
         let Some(storage) = place::storage(self, &secrets, cx, out) else { return };
-        out.props("-blockdev", self.node_options(storage, self.storage_node(), !has_format && !is_sliced));
+        let alone = self.passed(cx).filter(|group| group.count == 1 && (has_format || is_sliced));
+        let storage = match alone {
+            // QEMU would look among several descriptors for one that is only for reading.
+            Some(group) => {
+                let props = storage
+                    .set("node-name", self.storage_node())
+                    .set("read-only", self.readonly && !group.writable)
+                    .set("discard", "unmap");
+                self.cache(props)
+            }
+            None => self.node_options(storage, self.storage_node(), !has_format && !is_sliced),
+        };
+        out.props("-blockdev", storage);
         if let Some(slice) = &self.source.slice {
             let props = Props::new("driver", "raw", slice.meta.origin)
                 .set("file", self.storage_node())
@@ -161,6 +184,11 @@ impl Image<'_> {
         } else {
             props.set("auto-read-only", true).set("discard", "unmap")
         };
+        self.cache(props)
+    }
+
+    /// Adds how the host's page cache is used.
+    fn cache(&self, props: Props) -> Props {
         let (cache, origin) = self.of_driver(|driver| driver.cache, "@cache");
         props.set_at("cache", cache.and_then(|cache| cache_props(cache, origin)), origin)
     }

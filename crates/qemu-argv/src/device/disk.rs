@@ -11,7 +11,7 @@ mod validate;
 
 pub(crate) use defaults::{buses, sort};
 pub(crate) use frontend::floppy_drives;
-pub(crate) use images::node_numbers;
+pub(crate) use images::{fdset, node_numbers};
 
 use domain_model::device::controller::{ControllerKind, ScsiModel};
 use domain_model::device::disk::{Disk, DiskBus};

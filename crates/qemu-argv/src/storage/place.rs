@@ -1,12 +1,15 @@
 //! The node that has an image's content as it is.
 
+use caps_parser::Capability;
 use domain_model::storage::{NvmeSource, SourceKind};
+use domain_model::{Code, Diagnostic};
 
 use super::secrets::Secrets;
 use super::{Image, nbdkit, protocol};
 use crate::arg::Args;
+use crate::config::Layout;
 use crate::context::Context;
-use crate::host::FileKind;
+use crate::host::{FdRequest, FileKind};
 use crate::needs::Access;
 use crate::props::Props;
 
@@ -28,8 +31,9 @@ pub(super) fn storage(
     };
     match &image.source.kind {
         SourceKind::File(source) => {
-            if source.fdgroup.is_some() {
-                cx.not_yet("`fdgroup`", image.meta.at("source/@fdgroup"), out);
+            if let Some(group) = &source.fdgroup {
+                let path = passed(image, group, cx, out)?;
+                return Some(file("file", &path, "source/@fdgroup"));
             }
             Some(file("file", source.path.as_deref().unwrap_or_default(), "source/@file"))
         }
@@ -65,13 +69,37 @@ pub(super) fn storage(
             cx.not_yet("a volume of a storage pool below another image", image.meta.at("@type"), out);
             None
         }
-        SourceKind::VhostVdpa { .. } => {
-            cx.not_yet("a disk of type `vhostvdpa`", image.meta.at("@type"), out);
-            None
+        SourceKind::VhostVdpa { path } => {
+            let path = cx.config().path(path.as_deref().unwrap_or_default());
+            let at = image.meta.at("source/@dev");
+            let path = match cx.config().layout {
+                Layout::Libvirt => {
+                    out.fdset(FdRequest::Vdpa { path }, &format!("{}-vdpa", image.storage_node()), at, origin)
+                }
+                Layout::Run => {
+                    out.file(&path, Access::Write, at);
+                    path
+                }
+            };
+            out.needing(Capability::VirtioBlkVhostVdpa);
+            Some(Props::new("driver", "virtio-blk-vhost-vdpa", origin).set_at("path", path, at))
         }
         // The disk speaks to the process itself; there is no node.
         SourceKind::VhostUser(_) => None,
     }
+}
+
+/// Hands over the descriptors of an image, and gives the path to open them by.
+fn passed(image: &Image<'_>, group: &str, cx: &Context<'_>, out: &mut Args) -> Option<String> {
+    let origin = image.meta.at("source/@fdgroup");
+    let Some(found) = cx.inputs.host.fd_group(group).filter(|group| group.count > 0) else {
+        let message = format!("no descriptors are handed over as the group `{group}`");
+        out.problem(Diagnostic::error(Code::InvalidArgument, origin, message).help("name the file alone"));
+        return None;
+    };
+    let node = image.storage_node();
+    let set = crate::device::disk::fdset(cx.domain, &image.name);
+    Some(out.numbered_fdset(set, group, found.count, &node, origin))
 }
 
 /// Notes the file that QEMU will open.

@@ -8,7 +8,7 @@ use domain_model::xml::Text as _;
 use domain_model::xml::text::parse_c_number;
 use domain_model::{Document, Node};
 use qemu_argv::{
-    CpuMap, FdRequest, FileKind, FirmwareFile, HostCpu, HostPciDevice, NetworkPlug, RecordedHost,
+    CpuMap, FdGroup, FdRequest, FileKind, FirmwareFile, HostCpu, HostPciDevice, NetworkPlug, RecordedHost,
     StoragePool, StorageVolume, VolumeKind,
 };
 use serde::Deserialize;
@@ -169,6 +169,7 @@ impl Mocks {
             pci_devices: self.pci_devices.iter().filter_map(|row| pci_device(row)).collect(),
             networks: self.networks.clone(),
             pools: self.pools(domain),
+            fd_groups: fd_groups(case),
             network_addresses: self.network_addresses.clone(),
             tpm_versions: case.env.get("VIR_TEST_MOCK_FAKE_TPM_VERSION").cloned().into_iter().collect(),
             advised_nodes: Some(self.auto_nodeset.clone()),
@@ -224,6 +225,15 @@ fn pci_device(row: &[Value]) -> Option<(String, HostPciDevice)> {
     let [address, _, group, ..] = row else { return None };
     let iommu_group = group.as_u64().and_then(|group| u32::try_from(group).ok());
     Some((address.as_str()?.to_owned(), HostPciDevice { conventional: false, iommu_group }))
+}
+
+/// The descriptors that a case hands over.
+fn fd_groups(case: &Case) -> BTreeMap<String, FdGroup> {
+    let group = |(name, group): (&String, &super::manifest::FdGroup)| {
+        let count = u32::try_from(group.fds.len()).unwrap_or(u32::MAX);
+        (name.clone(), FdGroup { count, writable: group.writable })
+    };
+    case.fd_groups.iter().map(group).collect()
 }
 
 /// The storage pools, each a file; one more is there and not active.

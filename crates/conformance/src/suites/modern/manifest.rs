@@ -98,4 +98,6 @@ pub struct Refusal {
 pub struct FdGroup {
     /// Their numbers.
     pub fds: Vec<i32>,
+    /// Whether they can be written to.
+    pub writable: bool,
 }

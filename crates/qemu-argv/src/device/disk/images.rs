@@ -43,6 +43,26 @@ fn nodes(disk: &Disk) -> u32 {
     (1 + data_store(&disk.source) + below).saturating_add(filters)
 }
 
+/// How many images with smaller numbers than this one are handed over as descriptors, which is the number of the set
+/// that its own descriptors are.
+pub(crate) fn fdset(domain: &Domain, node: &str) -> u32 {
+    let is_passed =
+        |source: &&Source| matches!(&source.kind, SourceKind::File(file) if file.fdgroup.is_some());
+    let number = |node: &str| node.rsplit('-').next().and_then(|number| number.parse::<u32>().ok());
+    let (Some(wanted), (firsts, _)) = (number(node), node_numbers(domain)) else { return 0 };
+    let disks = domain.devices.disks.iter().zip(firsts);
+    let images = disks.flat_map(|(disk, first)| {
+        let top = std::iter::once(&disk.spec.source);
+        let below = stores(&disk.spec).filter_map(|store| store.source.as_ref());
+        let sources = top.chain(below).flat_map(|source| {
+            std::iter::once(source).chain(source.data_store.as_deref().map(|store| &store.source))
+        });
+        sources.zip(first..)
+    });
+    let before = images.filter(|(source, number)| *number < wanted && is_passed(source)).count();
+    u32::try_from(before).unwrap_or(u32::MAX)
+}
+
 /// The images below the one that the guest sees, and behind them the statement that there are no more.
 fn stores(disk: &Disk) -> impl Iterator<Item = &BackingStore> {
     std::iter::successors(disk.backing_store.as_deref(), |store| store.backing_store.as_deref())
