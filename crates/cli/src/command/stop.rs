@@ -29,7 +29,9 @@ pub fn run(args: &args::Stop, report: &Report) -> Result<Status, Stop> {
         (Some(Means::Quit), Means::PowerDown) => "QEMU was told to quit, as the guest did not power down",
         (Some(Means::Kill), _) => "QEMU was killed, as it did not quit",
         (Some(Means::Quit), _) => "QEMU was told to quit",
-        _ => "it powered down",
+        (Some(Means::PowerDown), _) => "it powered down",
+        // Something else was faster, or came before: `panicked`, `timed out`.
+        (None, _) => &farewell.end,
     };
     report.note(&format!("`{}` has ended: {how} ({})", args.name, farewell.status));
     Ok(Status::Ok)

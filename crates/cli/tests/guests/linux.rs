@@ -39,6 +39,7 @@ fn start(script: &str, os: &str, devices: impl FnOnce(&Place, &Path) -> String) 
   </features>
   <cpu mode='maximum'/>
   <on_reboot>destroy</on_reboot>
+  <on_crash>preserve</on_crash>
   <devices>
     {devices}
     <serial type='pty'/>
@@ -204,6 +205,13 @@ fn a_panic_of_linux_is_reported() {
     let Some(linux) = start(script, "", |_, _| "<panic model='isa'/>".to_owned()) else { return };
     linux.says("domx: now");
     let messages = || linux.place.domx(&["logs", "linux", "--messages"]).stdout;
-    wait_for_long("the panic is reported", || messages().contains("error: the guest panicked"), messages);
+    wait_for_long("the panic is reported", || messages().contains("warning: the guest panicked"), messages);
+    // It is kept for someone to look at.
+    let listed = || linux.place.domx(&["list"]).stdout;
+    wait_for_long("the guest is kept", || listed().contains("linux  preserved"), listed);
+    assert_eq!(linux.qmp(&["query-status"])["status"], "guest-panicked");
+    let said = linux.place.domx(&["stop", "linux"]);
+    assert!(said.status == 0 && said.stderr.contains("has ended: panicked"), "{said:?}");
     gone(&linux.place);
+    assert!(messages().contains("error: the guest panicked"), "{}", messages());
 }
