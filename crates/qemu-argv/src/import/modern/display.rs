@@ -1,10 +1,16 @@
 //! Screens: video cards and ways to look at them.
 
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
 use domain_model::Origin;
 use domain_model::address::Place;
-use domain_model::device::graphics::{Graphics, Listen, ListenKind, Password, Sdl, Spice, Vnc};
+use domain_model::device::graphics::{
+    Channel, ChannelMode, ChannelName, Graphics, Listen, ListenKind, MouseMode, Password, Sdl, Spice, Vnc,
+};
 use domain_model::device::video::{Acceleration, Video, VideoModel, VideoType};
 use domain_model::virtio::VirtioModel;
+use domain_model::xml::Text;
 use domain_model::xml::text::YesNo;
 
 use super::disk::virtio_options;
@@ -57,7 +63,7 @@ pub(super) fn screens(build: &mut Build<'_, '_, '_>) {
     for (_, option) in build.named(&["vnc"]) {
         if option.value == "none" {
             option.take();
-        } else if let Some(mut vnc) = vnc(&option.value) {
+        } else if let Some(mut vnc) = vnc(&option.value, &build.audios) {
             vnc.keymap = keymap.take().map(|option| {
                 option.take();
                 option.value.clone()
@@ -87,7 +93,9 @@ pub(super) fn screens(build: &mut Build<'_, '_, '_>) {
             }
             // `-display vnc=:1` is `-vnc :1`.
             _ if option.value.starts_with("vnc=") => {
-                if let Some(vnc) = option.value.strip_prefix("vnc=").and_then(vnc) {
+                if let Some(vnc) =
+                    option.value.strip_prefix("vnc=").and_then(|value| vnc(value, &build.audios))
+                {
                     option.take();
                     build.add(Graphics::Vnc(Box::new(vnc)), option.origin, None);
                 }
@@ -104,7 +112,7 @@ fn add_video(kind: VideoType, origin: Origin, place: Option<Place>, build: &mut 
 }
 
 /// `[ADDRESS]:DISPLAY` or `unix:PATH`, with options; `None` if the domain cannot say it.
-fn vnc(value: &str) -> Option<Vnc> {
+fn vnc(value: &str, audios: &BTreeMap<String, NonZeroU32>) -> Option<Vnc> {
     let pairs = Pairs::key_value(value, Some("vnc"));
     let display = pairs.take("vnc")?;
     let mut vnc = Vnc::default();
@@ -118,6 +126,10 @@ fn vnc(value: &str) -> Option<Vnc> {
         // Without an address QEMU listens everywhere, where libvirt listens on the loopback.
         vnc.listen = Some(if address.is_empty() { "0.0.0.0" } else { address }.to_owned());
     }
+    vnc.audio = match pairs.take("audiodev") {
+        Some(id) => Some(*audios.get(id)?),
+        None => None,
+    };
     vnc.share_policy = pairs.word("share");
     match pairs.take("websocket") {
         Some("on") => vnc.websocket = vnc.port.and_then(|port| port.checked_sub(200)),
@@ -143,6 +155,22 @@ fn spice(pairs: &Pairs) -> Option<Spice> {
         }
         (address, _) => Some(address.unwrap_or("0.0.0.0").to_owned()),
     };
+    // The only place that libvirt has for certificates, unless it is configured otherwise.
+    if pairs.peek("x509-dir") == Some("/etc/pki/libvirt-spice") {
+        pairs.take("x509-dir");
+    }
+    for (key, mode) in [("tls-channel", ChannelMode::Secure), ("plaintext-channel", ChannelMode::Insecure)] {
+        for name in pairs.take_all(key) {
+            match ChannelName::parse(name) {
+                Ok(name) => spice.channels.push(Channel { name, mode, ..Channel::default() }),
+                Err(_) if name == "default" => spice.default_mode = Some(mode),
+                Err(_) => return None,
+            }
+        }
+    }
+    if let Some(on) = pairs.switch("agent-mouse") {
+        spice.mouse = Some(if on { MouseMode::Client } else { MouseMode::Server });
+    }
     // A password by another way, or none: libvirt has none unless the domain says one.
     pairs.switch("disable-ticketing");
     spice.password = Password { passwd: pairs.take("password").map(str::to_owned), ..Password::default() };

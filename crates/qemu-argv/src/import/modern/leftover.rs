@@ -121,7 +121,7 @@ pub(super) fn properties(build: &mut Build<'_, '_, '_>, frontend: Frontend<'_>, 
     let names: Vec<String> = left.iter().map(|property| format!("`{}`", property.name)).collect();
     let id = frontend.pairs.peek("id").map(str::to_owned);
     let id = id.unwrap_or_else(|| format!("device{}", frontend.number));
-    let alias = format!("ua-{id}");
+    let alias = if id.starts_with("ua-") { id } else { format!("ua-{id}") };
     info.alias = Some(alias.clone());
     let change = QemuDeviceOverride { alias, frontend: left, ..QemuDeviceOverride::default() };
     build.domain().qemu_override.get_or_insert_default().devices.push(change);

@@ -105,9 +105,13 @@ fn backing(build: &mut Build<'_, '_, '_>) {
     if build.flag(&["mem-prealloc"]).is_some() {
         memory_backing(build).allocation = Some(MemoryAllocation::Immediate);
     }
-    if let Some(option) = build.last(&["overcommit"]).filter(|option| option.value == "mem-lock=on") {
+    for (_, option) in build.named(&["overcommit"]) {
+        match option.value.as_str() {
+            "mem-lock=on" => memory_backing(build).locked = true,
+            "mem-lock=off" => {}
+            _ => continue,
+        }
         option.take();
-        memory_backing(build).locked = true;
     }
     if let Some(option) = build.last(&["mem-path"]).filter(|option| option.value.contains("hugepages")) {
         option.take();
@@ -166,9 +170,20 @@ fn source(build: &mut Build<'_, '_, '_>, _option: &Opt, object: &Pairs) -> bool 
     true
 }
 
+/// Whether another process can see the memory.
+pub(super) fn is_shared(build: &mut Build<'_, '_, '_>) -> bool {
+    let domain = build.domain();
+    let whole = domain.memory_backing.as_ref().and_then(|backing| backing.access);
+    let cells = domain.cpu.iter().filter_map(|cpu| cpu.numa.as_ref()).flat_map(|numa| &numa.cells);
+    let mut accesses = cells.map(|cell| cell.mem_access).chain([whole]);
+    accesses.any(|access| access == Some(MemoryAccess::Shared))
+}
+
 /// Memory modules.
 pub(super) fn device<'o>(driver: &str, frontend: Frontend<'o>, build: &mut Build<'o, '_, '_>) -> Option<()> {
-    if !matches!(driver, "pc-dimm" | "nvdimm") {
+    let has_cells = build.domain().cpu.as_ref().is_some_and(|cpu| cpu.numa.is_some());
+    // libvirt adds modules to NUMA nodes, and needs to know how many there can be.
+    if !matches!(driver, "pc-dimm" | "nvdimm") || !has_cells || build.domain().max_memory.is_none() {
         return None;
     }
     let (option, object) = build.backend("object", frontend.pairs.take("memdev")?)?;

@@ -21,10 +21,12 @@ mod usb;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
-use domain_model::address::{Address, Place};
-use domain_model::chardev::Chardev;
+use domain_model::address::{Address, Ccw, Place};
+use domain_model::chardev::{CharSource, Chardev};
+use domain_model::device::graphics::Graphics;
 use domain_model::device::{Boot, Listed, Rom};
-use domain_model::xml::text::{OnOff, YesNo};
+use domain_model::os::Arch;
+use domain_model::xml::text::{Hex, OnOff, YesNo};
 use domain_model::{Device, DeviceInfo, Domain, Origin};
 
 use super::option::Opt;
@@ -116,9 +118,9 @@ impl<'o, 'c, 'f> Build<'o, 'c, 'f> {
         usb::controllers(self);
         disk::drives(self);
         network::cards(self);
+        sound::read(self);
         display::screens(self);
         port::shorthands(self);
-        sound::read(self);
         small::shorthands(self);
         usb::shorthands(self);
         self.devices();
@@ -207,6 +209,14 @@ impl<'o, 'c, 'f> Build<'o, 'c, 'f> {
             return None;
         }
         let chardev = chardev::backend(pairs)?;
+        let needs_spice = matches!(chardev.source, CharSource::Spicevmc | CharSource::Spiceport { .. });
+        let has_spice = || {
+            let graphics = &self.cx.domain.devices.graphics;
+            graphics.iter().any(|graphics| matches!(graphics.spec, Graphics::Spice(_)))
+        };
+        if needs_spice && !has_spice() {
+            return None;
+        }
         let is_all = pairs.is_spent();
         is_all.then(|| option.take());
         is_all.then_some(chardev)
@@ -231,10 +241,21 @@ impl<'o, 'c, 'f> Build<'o, 'c, 'f> {
 
     /// What all devices share, and the place on a PCI bus; `None` if the bus is not one of the domain's.
     fn pci_info(&mut self, frontend: Frontend<'o>) -> Option<DeviceInfo> {
+        let pairs = frontend.pairs;
+        let driver = pairs.peek("driver").unwrap_or_default();
+        if let Some(name) = driver.strip_suffix("-device").filter(|name| name.starts_with("virtio-")) {
+            // A slot of the machine for virtio devices; which one is up to QEMU.
+            return (!name.is_empty() && pairs.peek("bus").is_none())
+                .then(|| self.placed(frontend, Place::VirtioMmio));
+        }
+        if matches!(self.domain().os.arch, Some(Arch::S390x)) && !driver.ends_with("-pci") {
+            let Some(devno) = pairs.take("devno") else { return Some(self.info(frontend)) };
+            let place = Place::Ccw(ccw(devno)?);
+            return Some(self.placed(frontend, place));
+        }
         let pci = self.slots.of(frontend.number)?;
-        frontend.pairs.take_any(&["bus", "addr", "multifunction"]);
-        let info = self.info(frontend);
-        Some(DeviceInfo { address: Some(Address::implied(Place::Pci(pci), frontend.origin())), ..info })
+        pairs.take_any(&["bus", "addr", "multifunction"]);
+        Some(self.placed(frontend, Place::Pci(pci)))
     }
 
     /// What all devices share, at a place.
@@ -257,6 +278,13 @@ impl<'o, 'c, 'f> Build<'o, 'c, 'f> {
         device.info.address = place.map(|place| Address::implied(place, origin));
         T::of_mut(&mut self.cx.domain.devices).push(device);
     }
+}
+
+/// `CSSID.SSID.DEVNO`, in hexadecimal.
+fn ccw(text: &str) -> Option<Ccw> {
+    let mut parts = text.split('.').map(|part| u64::from_str_radix(part, 16).ok());
+    let mut next = || parts.next().flatten();
+    Some(Ccw { cssid: Some(Hex(next()?)), ssid: Some(Hex(next()?)), devno: Some(Hex(next()?)) })
 }
 
 fn on_off(on: bool) -> OnOff {

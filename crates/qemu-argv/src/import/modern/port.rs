@@ -1,6 +1,6 @@
 //! Serial and parallel ports, consoles and channels.
 
-use domain_model::address::{Isa, Place, VirtioSerial};
+use domain_model::address::{Isa, Place, SpaprVio, VirtioSerial};
 use domain_model::chardev::{CharSource, Chardev};
 use domain_model::device::channel::{Channel, ChannelTarget, NamedPort};
 use domain_model::device::console::{Console, ConsoleTargetType};
@@ -115,6 +115,14 @@ pub(super) fn device<'o>(driver: &str, frontend: Frontend<'o>, build: &mut Build
             let chardev = build.chardev(pairs.take("chardev")?)?;
             let target_type = Some(SerialTargetType::UsbSerial);
             push_serial(Serial { chardev, target_type, ..Serial::default() }, info, frontend, build)
+        }
+        "spapr-vty" => {
+            let chardev = build.chardev(pairs.take("chardev")?)?;
+            let info = match pairs.number("reg").map(Hex) {
+                Some(reg) => build.placed(frontend, Place::SpaprVio(SpaprVio { reg: Some(reg) })),
+                None => build.info(frontend),
+            };
+            push_serial(Serial { chardev, ..Serial::default() }, info, frontend, build)
         }
         "virtserialport" => {
             let info = port_info(frontend, build)?;

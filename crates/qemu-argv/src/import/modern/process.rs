@@ -14,6 +14,27 @@ const OF_THE_STARTER: &[&str] =
 /// Variables that are not QEMU's.
 const USUAL_ENV: &[&str] = &["PATH", "HOME", "USER", "LOGNAME", "LC_ALL", "LANG", "SHELL", "PWD", "TERM"];
 
+/// The key that libvirt hides other secrets with, and its own monitor: whoever starts the domain has others.
+fn secrets(build: &mut Build<'_, '_, '_>) {
+    let is_used = build.options.iter().any(|option| option.peek("keyid") == Some("masterKey0"));
+    if !is_used && let Some((option, _)) = build.backend("object", "masterKey0") {
+        option.take();
+    }
+    for (_, option) in build.named(&["mon"]) {
+        if option.peek("chardev") == Some("charmonitor") {
+            option.take();
+            build.backend("chardev", "charmonitor").into_iter().for_each(|(option, _)| option.take());
+        }
+    }
+    if let Some(option) = build.last(&["msg"]).filter(|option| option.value.starts_with("timestamp=")) {
+        option.take();
+    }
+    // The one of whoever starts the domain is as strict as it can be.
+    if let Some(option) = build.last(&["sandbox"]).filter(|option| option.value.starts_with("on")) {
+        option.take();
+    }
+}
+
 /// Reads what happens when the guest ends, and what its process is like.
 pub(super) fn read(build: &mut Build<'_, '_, '_>) {
     for (_, option) in build.named(OF_THE_STARTER) {
@@ -23,6 +44,7 @@ pub(super) fn read(build: &mut Build<'_, '_, '_>) {
             build.cx.left_out(option.origin, message);
         }
     }
+    secrets(build);
     if build.flag(&["no-reboot"]).is_some() {
         build.domain().on_reboot = Some(LifecycleAction::Destroy);
     }

@@ -50,8 +50,14 @@ pub(super) fn iothread(id: &str, build: &mut Build<'_, '_, '_>) -> Option<u32> {
     Some(number)
 }
 
-/// Options that stand for a device.
+/// Options that stand for a device, and iothreads that no device asks for.
 pub(super) fn shorthands(build: &mut Build<'_, '_, '_>) {
+    for (_, option) in build.named(&["object"]) {
+        if let (Some("iothread"), Some(id)) = (option.peek("qom-type"), option.peek("id")) {
+            iothread(id, build);
+        }
+    }
+    itco(build);
     for (_, option) in build.named(&["watchdog"]) {
         if let Ok(model) = WatchdogModel::parse(&option.value) {
             option.take();
@@ -66,6 +72,16 @@ pub(super) fn shorthands(build: &mut Build<'_, '_, '_>) {
             option.take();
             let place = build.slots.of(number).map(Place::Pci);
             build.add(Filesystem { target, ..spec }, option.origin, place);
+        }
+    }
+}
+
+/// The watchdog of Q35, which counts only if it is let.
+fn itco(build: &mut Build<'_, '_, '_>) {
+    for (_, option) in build.named(&["global"]) {
+        if matches!(option.value.as_str(), "ICH9-LPC.noreboot=off" | "ICH9-LPC.noreboot=false") {
+            option.take();
+            build.add(Watchdog { model: WatchdogModel::Itco, action: None }, option.origin, None);
         }
     }
 }
@@ -113,7 +129,8 @@ pub(super) fn device<'o>(driver: &str, frontend: Frontend<'o>, build: &mut Build
         let target = Some(pairs.take("mount_tag")?.to_owned());
         return build.push(frontend, Filesystem { target, ..spec }, info);
     }
-    if is("vhost-user-fs").is_some() {
+    // libvirt insists that the process behind it can see the memory.
+    if is("vhost-user-fs").is_some() && super::memory::is_shared(build) {
         let info = build.pci_info(frontend)?;
         let chardev = build.chardev(pairs.take("chardev")?)?;
         let CharSource::Unix(unix) = chardev.source else { return None };

@@ -20,10 +20,11 @@ pub(super) fn read(build: &mut Build<'_, '_, '_>) {
         if !pairs.is_spent() {
             continue;
         }
-        let number = u32::try_from(build.domain().devices.audios.len())
-            .ok()
-            .and_then(|count| NonZeroU32::new(count.saturating_add(1)));
-        let Some(number) = number else { continue };
+        // libvirt calls them `audio1` and so on.
+        let own = id.strip_prefix("audio").and_then(|number| number.parse::<NonZeroU32>().ok());
+        let used: Vec<NonZeroU32> = build.audios.values().copied().collect();
+        let free = (1..u32::MAX).filter_map(NonZeroU32::new).find(|number| !used.contains(number));
+        let Some(number) = own.filter(|number| !used.contains(number)).or(free) else { continue };
         build.audios.insert(id.to_owned(), number);
         option.take();
         build.add(Audio { id: number, backend, ..Audio::default() }, option.origin, None);

@@ -5,6 +5,7 @@ use domain_model::device::controller::{Controller, ControllerKind, UsbModel};
 use domain_model::device::hub::Hub;
 use domain_model::device::input::{Input, InputBus, InputKind};
 use domain_model::device::redirdev::Redirdev;
+use domain_model::device::smartcard::{Smartcard, SmartcardMode};
 use domain_model::xml::Text;
 use domain_model::{Device, DeviceInfo, Origin};
 
@@ -166,6 +167,22 @@ pub(super) fn device<'o>(driver: &str, frontend: Frontend<'o>, build: &mut Build
         "usb-hub" => {
             let info = info(frontend, build)?;
             build.push(frontend, Hub::default(), info)
+        }
+        "usb-ccid" => {
+            let id = frontend.pairs.peek("id").map(str::to_owned);
+            let info = info(frontend, build)?;
+            let kind = ControllerKind::Ccid;
+            build.buses.insert(id.unwrap_or_default(), ("ccid", 0));
+            build.push(frontend, Controller { kind, index: Some(0), ..Controller::default() }, info)
+        }
+        "ccid-card-passthru" => {
+            let pairs = frontend.pairs;
+            if let Some(bus) = pairs.take("bus") {
+                build.buses.get(bus.strip_suffix(".0")?).filter(|(kind, _)| *kind == "ccid")?;
+            }
+            let chardev = build.chardev(pairs.take("chardev")?)?;
+            let info = build.info(frontend);
+            build.push(frontend, Smartcard { mode: SmartcardMode::Passthrough(chardev) }, info)
         }
         "usb-redir" => {
             let info = info(frontend, build)?;
