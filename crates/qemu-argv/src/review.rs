@@ -27,6 +27,9 @@ const GOING: [(&str, &str, Option<&str>, Version, &str); 4] = [
     ("-device", "virtio-blk", Some("scsi"), Version::new(5, 0, 0), "a controller of model `virtio-scsi`"),
 ];
 
+/// Names under which QEMU takes devices that it lists under others.
+const ALIASES: [(&str, &str); 2] = [("ahci", "ich9-ahci"), ("lsi", "lsi53c895a")];
+
 /// Devices, and properties of devices, that the QEMU in use does not have.
 ///
 /// libvirt leaves these to QEMU. A capability is asked for where one is known; this is for all others, such as
@@ -40,7 +43,8 @@ pub fn unknown(line: &CommandLine, caps: &Capabilities) -> Vec<Diagnostic> {
         let Payload::Props(props) = &arg.payload else { continue };
         let Some((driver, origin)) = first(props) else { continue };
         let qemu = || qemu_name(caps);
-        if caps.facts.has_device(driver) == Some(false) {
+        let listed = ALIASES.iter().find(|(alias, _)| *alias == driver).map_or(driver, |(_, listed)| listed);
+        if caps.facts.has_device(listed) == Some(false) {
             let message = format!("{} has no device `{driver}`", qemu());
             problems.push(Diagnostic::error(Code::Unsupported, origin, message));
         } else if let Some(known) = caps.facts.props.get(driver) {
@@ -187,6 +191,7 @@ mod tests {
             assert_eq!(said(machine, devices), expected, "{machine} {devices}");
         };
         check("q35", "", &[]);
+        check("q35", "<controller type='sata' index='1'/><controller type='scsi' model='lsilogic'/>", &[]);
         check(
             "pc-i440fx-2.9",
             "",
