@@ -112,6 +112,7 @@ fn run(args: Vec<String>) -> Result<u8, Box<dyn Error>> {
                 entry: Some(entry),
                 signals: Some(signals),
                 watch: Some(watch),
+                leftovers: None,
                 log: None,
             };
             let outcome = supervise(guest, plan, surroundings)?;

@@ -58,6 +58,8 @@ pub struct Surroundings<'a> {
     pub control: Option<UnixListener>,
     /// Its entry among the guests that run, removed before anyone is told that it has ended.
     pub entry: Option<Entry>,
+    /// What else is put away by being dropped, at the same moment.
+    pub leftovers: Option<Box<dyn Send + 'a>>,
     /// Signals that end it.
     pub signals: Option<Signals>,
     /// Told what happens.
@@ -91,6 +93,7 @@ pub fn supervise(guest: Guest, plan: Plan, around: Surroundings<'_>) -> Result<O
         companions: guest.companions,
         lifecycle: Lifecycle::new(plan, Instant::now()),
         entry: around.entry,
+        leftovers: around.leftovers,
         server: around.control.map(Server::new).transpose().map_err(&failed)?,
         terminal: around.terminal,
         log: around.log,
@@ -144,6 +147,7 @@ struct Supervisor<'a> {
     console: Option<Line>,
     lifecycle: Lifecycle,
     entry: Option<Entry>,
+    leftovers: Option<Box<dyn Send + 'a>>,
     server: Option<Server>,
     terminal: Option<Terminal>,
     log: Option<ConsoleLog>,
@@ -163,6 +167,7 @@ impl Supervisor<'_> {
         self.hear_last_words();
         self.dismiss_companions();
         watched?;
+        drop(self.leftovers.take());
         drop(self.entry.take());
         let end = self.lifecycle.end();
         if let Some(server) = &mut self.server {

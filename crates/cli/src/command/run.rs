@@ -94,6 +94,7 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
     let surroundings = Surroundings {
         control,
         entry,
+        leftovers: Some(Box::new(leftovers)),
         terminal: if supervising { None } else { Some(terminal(args, report)?) },
         signals: Some(signals),
         watch: Some(watch::watch(report, supervising, logs.messages)),
@@ -113,7 +114,6 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
         report.problems(&input.document, &problems);
         if problems.is_empty() { watch::failed(&error) } else { Stop::silent(Status::Failed) }
     })?;
-    drop(leftovers);
     watch::result(outcome)
 }
 
