@@ -5,13 +5,11 @@
 mod boot;
 mod clock;
 mod cpu;
-mod incoming;
 mod limits;
 
 pub(crate) use boot::args as boot;
 pub(crate) use clock::args as clock;
 pub(crate) use cpu::{model, topology};
-pub(crate) use incoming::args as incoming;
 pub(crate) use limits::args as limits;
 
 use caps_parser::Capability;

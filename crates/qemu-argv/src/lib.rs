@@ -25,6 +25,7 @@ mod cpu;
 mod domain;
 mod features;
 mod historic;
+mod incoming;
 mod iothreads;
 mod launch_security;
 mod memory;

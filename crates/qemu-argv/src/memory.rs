@@ -165,17 +165,25 @@ fn numa_cells(domain: &Domain) -> impl Iterator<Item = Kib> + '_ {
 
 /// The memory the guest starts with, in KiB: all of it, without modules, in units that QEMU takes.
 pub(crate) fn initial_kib(cx: &Context<'_>) -> u64 {
+    let total = cx.domain.memory.as_ref().and_then(|memory| memory.size).unwrap_or_default().0;
+    if cx.config().incoming.is_some() {
+        // `-m` is in MiB, and what is over was never the guest's.
+        return total.saturating_sub(modules_kib(cx.domain)) / MIB * MIB;
+    }
     let unit = alignment(cx);
     let cells = numa_cells(cx.domain).map(|size| round_up(size.0, unit)).fold(0, u64::saturating_add);
     if cells > 0 {
         return cells;
     }
-    let total = cx.domain.memory.as_ref().and_then(|memory| memory.size).unwrap_or_default().0;
     round_up(total.saturating_sub(modules_kib(cx.domain)), unit)
 }
 
 /// What the sizes of memory are multiples of, in KiB.
 pub(crate) fn alignment(cx: &Context<'_>) -> u64 {
+    // A guest that comes from elsewhere has the sizes that it had there.
+    if cx.config().incoming.is_some() {
+        return 1;
+    }
     match Board::of(cx.domain) {
         Board::Pseries | Board::Ppc64 => 256 * MIB,
         _ => MIB,

@@ -5,8 +5,8 @@ use crate::context::Context;
 use crate::device::{controller, disk, emit, interface};
 use crate::dialect::Era;
 use crate::{
-    clock, cpu, domain, features, historic, iothreads, launch_security, memory, numa, os, pm, qemu, sysinfo,
-    throttle,
+    clock, cpu, domain, features, historic, incoming, iothreads, launch_security, memory, numa, os, pm, qemu,
+    sysinfo, throttle,
 };
 use domain_model::device::{
     audio::Audio, channel::Channel, console::Console, controller::Controller, crypto::Crypto, disk::Disk,
@@ -84,6 +84,7 @@ const MODERN: &[Section] = &[
     emit::<Redirdev>,
     interface::hostdevs,
     emit::<Hostdev>,
+    incoming::args,
     emit::<Memballoon>,
     emit::<Rng>,
     emit::<Nvram>,
@@ -134,7 +135,7 @@ const HISTORIC: &[Section] = &[
     emit::<Sound>,
     emit::<Watchdog>,
     emit::<Hostdev>,
-    historic::incoming,
+    incoming::args,
     emit::<Memballoon>,
     qemu::args,
     historic::limits,

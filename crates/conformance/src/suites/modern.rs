@@ -206,6 +206,8 @@ impl Cases {
         let values = self.manifest.baseline_config.iter().chain(&case.config);
         Config {
             abi_update: case.abi_update,
+            incoming: case.migrate_from.clone(),
+            incoming_fd: case.migrate_fd,
             ..config::config(&values.map(|(name, value)| (name.as_str(), value)).collect())
         }
     }

@@ -39,6 +39,10 @@ pub struct Case {
     pub fd_groups: BTreeMap<String, FdGroup>,
     /// Descriptors handed over for vDPA devices, by path.
     pub vdpa_fds: BTreeMap<String, i32>,
+    /// Where the guest comes from, if it does not start afresh.
+    pub migrate_from: Option<String>,
+    /// The descriptor with its state.
+    pub migrate_fd: Option<u32>,
     /// The plugins of nbdkit that are pretended, such as `PLUGIN_CURL`.
     pub nbdkit: Option<Vec<String>>,
     /// Changes to the environment.

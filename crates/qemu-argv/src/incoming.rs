@@ -5,6 +5,7 @@ use domain_model::{Code, Diagnostic, Origin};
 
 use crate::arg::Args;
 use crate::context::Context;
+use crate::dialect::Era;
 
 /// Where the guest's state comes from, in the way that the QEMU in use has for it.
 pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {
@@ -25,12 +26,15 @@ pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {
         }
     };
     out.text("-incoming", word, origin);
-    out.needing(needed);
+    // Today's QEMUs have all of them.
+    if cx.dialect.era == Era::Historic {
+        out.needing(needed);
+    }
 }
 
 /// The state is in the file that QEMU inherits, best under a number of its own.
 fn stdio(cx: &Context<'_>) -> (String, Capability) {
-    if cx.has(Capability::MigrateQemuFd) {
+    if cx.dialect.era == Era::Modern || cx.has(Capability::MigrateQemuFd) {
         (format!("fd:{}", cx.config().incoming_fd.unwrap_or_default()), Capability::MigrateQemuFd)
     } else if cx.has(Capability::MigrateQemuExec) {
         ("exec:cat".to_owned(), Capability::MigrateQemuExec)
