@@ -103,6 +103,9 @@ struct LogFile {
 /// Adds the `-chardev` of a device, and what it needs, and gives its id.
 pub(crate) fn args(chardev: &Chardev, frontend: Frontend<'_>, cx: &Context<'_>, out: &mut Args) -> String {
     let id = format!("char{}", frontend.alias);
+    if cx.dialect.era == Era::Historic && !historic::check(chardev, frontend.origin, cx, out) {
+        return id;
+    }
     let Some(kind) = kind(chardev, &id, frontend, cx, out) else { return id };
     let log = chardev.log.as_ref().and_then(|log| log_file(log, frontend, cx, out));
     let backend = Backend { kind, id, origin: frontend.origin, log };
@@ -144,6 +147,9 @@ pub(crate) fn legacy(
     cx: &Context<'_>,
     out: &mut Args,
 ) {
+    if !historic::check(chardev, origin, cx, out) {
+        return;
+    }
     match historic::word(chardev, cx) {
         Some(word) => out.text(flag, word, origin),
         None => {

@@ -2,7 +2,8 @@
 //!
 //! `fixtures/golden/QEMU/NAME.xml` is a domain; `NAME.args` is its command line on that QEMU, or `NAME.err`
 //! what is wrong with it there. QEMU is the name of a help text in `fixtures/help/` or of a snapshot that is
-//! built into `domx`. `config.json` and `host.json` beside the domains have what is not at its default.
+//! built into `domx`, or anything if `flags.json` lists its capabilities. `config.json` and `host.json` beside
+//! the domains have what is not at its default.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // A test fails by panicking.
 
@@ -16,13 +17,17 @@ use qemu_argv::{Config, FdRequest, Inputs, RecordedHost, shell};
 use serde::de::DeserializeOwned;
 
 /// The files beside the domains that are none.
-const SETTINGS: [&str; 2] = ["config.json", "host.json"];
+const SETTINGS: [&str; 3] = ["config.json", "host.json", "flags.json"];
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn capabilities(qemu: &str) -> Capabilities {
+fn capabilities(qemu: &str, folder: &Path) -> Capabilities {
+    if folder.join("flags.json").exists() {
+        let flags: Vec<String> = settings(folder.join("flags.json"));
+        return Capabilities::from_flags(flags.iter().map(|flag| flag.parse().unwrap()));
+    }
     let snapshot = workspace().join("crates/cli/builtin").join(format!("{qemu}.json"));
     if let Ok(text) = std::fs::read_to_string(snapshot) {
         return Capabilities::from_json(&text).unwrap();
@@ -89,7 +94,7 @@ fn every_domain_becomes_its_command_line() {
     let mut wrong = Vec::new();
     for qemu in files(&golden) {
         let folder = golden.join(&qemu);
-        let caps = capabilities(&qemu);
+        let caps = capabilities(&qemu, &folder);
         let config: Config = settings(folder.join("config.json"));
         let host: RecordedHost = settings(folder.join("host.json"));
         let mut forgotten = files(&folder);

@@ -63,7 +63,7 @@ impl Helpers {
     /// Asks the script and reads the map.
     pub fn load(folder: &Reference) -> Result<Self, LoadError> {
         let (script, map) = ("helpers/qemu.sh", "helpers/cpu_map.xml");
-        let answer = Command::new("sh").arg(folder.root().join(script)).arg("-cpu ?").output();
+        let answer = Command::new("sh").arg(folder.root().join(script)).args(["-cpu", "?"]).output();
         let answer = answer.map_err(|error| folder.malformed(script, error))?;
         // The map is one file; today there is an index of several.
         let text = folder.text(map)?.replace("<arch name='x86'>", "").replace("</arch>", "");

@@ -7,6 +7,9 @@ use crate::arg::Args;
 use crate::context::Context;
 use crate::props::{Props, Value};
 use domain_model::chardev::{CharSource, Chardev, Protocol, SocketMode};
+use domain_model::xml::Meta;
+use domain_model::xml::text::YesNo;
+use domain_model::{Code, Diagnostic, Origin};
 
 /// `KIND,id=ID,…`
 pub(super) fn chardev(backend: &Backend<'_>) -> Props {
@@ -44,6 +47,35 @@ pub(super) fn needs(kind: &Kind<'_>, out: &mut Args) {
     if let Kind::Spicevmc { .. } = kind {
         out.needing(Capability::ChardevSpicevmc);
     }
+}
+
+/// Reports what came later; says whether all of it can be said.
+pub(super) fn check(chardev: &Chardev, origin: Origin, cx: &Context<'_>, out: &mut Args) -> bool {
+    let (reconnects, has_tls) = match &chardev.source {
+        CharSource::Tcp(tcp) => {
+            let has_tls = tcp.tls.map_or(cx.config().chardev_tls, |tls| tls == YesNo::Yes);
+            (tcp.reconnect.is_some(), has_tls)
+        }
+        CharSource::Unix(unix) => (unix.reconnect.is_some(), false),
+        _ => (false, false),
+    };
+    let appends = match &chardev.source {
+        CharSource::File(file) => file.append.is_some(),
+        _ => false,
+    };
+    let before = out.problems.len();
+    for (is_asked_for, what, path) in [
+        (chardev.log.is_some(), "log", "log"),
+        (appends, "append", "source/@append"),
+        (reconnects, "reconnect", "source/reconnect"),
+        (has_tls, "tls", "source/@tls"),
+    ] {
+        if is_asked_for {
+            let message = format!("{} has no `{what}` of character devices", cx.inputs.qemu());
+            out.problem(Diagnostic::error(Code::Unsupported, Meta::from_origin(origin).at(path), message));
+        }
+    }
+    out.problems.len() == before
 }
 
 fn stream(props: Props, socket: &Socket<'_>) -> Props {

@@ -14,6 +14,7 @@ use crate::arg::Args;
 use crate::check::Problems;
 use crate::config::Layout;
 use crate::context::{Context, Inputs, Resolved};
+use crate::dialect::Era;
 use crate::host::FdRequest;
 use crate::needs::{Access, Helper, Link, Word};
 use crate::props::{Props, Value};
@@ -73,6 +74,9 @@ fn plan9(device: &Resolved<'_, Filesystem>, cx: &Context<'_>, out: &mut Args) {
         .set_at("path", cx.config().path(dir.as_deref().unwrap_or_default()), device.at("source/@dir"))
         .set_at("readonly", filesystem.readonly.then_some(true), device.at("readonly"));
     out.props("-fsdev", props);
+    if cx.dialect.era == Era::Historic {
+        out.needing(Capability::Fsdev);
+    }
     let access = if filesystem.readonly { Access::Read } else { Access::Write };
     out.file(cx.config().path(dir.as_deref().unwrap_or_default()), access, device.at("source/@dir"));
     let props = virtio::device("virtio-9p", filesystem.model, &filesystem.driver.virtio, device, cx)

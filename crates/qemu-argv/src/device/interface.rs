@@ -8,6 +8,7 @@ mod hostdev;
 mod passt;
 mod tap;
 
+use caps_parser::Capability;
 use domain_model::device::interface::{Interface, InterfaceSource, LinkState};
 use domain_model::virtio::VirtioModel;
 use domain_model::xml::Text;
@@ -19,6 +20,7 @@ use super::QemuDevice;
 use crate::arg::Args;
 use crate::context::{Context, Inputs, Resolved};
 use crate::dialect::Network;
+use crate::gate;
 use crate::historic;
 use crate::resolve::Resolving;
 
@@ -73,6 +75,11 @@ impl QemuDevice for Interface {
             }
             Network::NetVlan => {
                 out.props("-net", card::net(nic, cx));
+                if let (Some(_), Some(mode)) = (virtio_model(nic.spec), card::tx_mode(nic.spec)) {
+                    let what = format!("-net nic,tx={mode}");
+                    let origin = nic.at("driver/@txmode");
+                    out.problem(gate::missing(Capability::VirtioTxAlg, &what, origin, cx.inputs.caps));
+                }
                 let name = card::has_name(cx).then(|| backend_id(nic));
                 let backend = backend.set("vlan", nic.index).set("name", name);
                 out.props("-net", tap::behind_id(backend, nic, cx));

@@ -27,7 +27,7 @@ impl QemuDevice for Memballoon {
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
-        if cx.dialect.devices == Devices::Options {
+        if cx.dialect.devices == Devices::Options && device.spec.model != MemballoonModel::Xen {
             // The QEMUs before had none.
             if device.spec.model == MemballoonModel::Virtio && cx.has(Capability::Balloon) {
                 out.text("-balloon", "virtio", device.at("@model"));

@@ -52,6 +52,11 @@ impl QemuDevice for Serial {
 
     fn args(port: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
         let first = port.index == 0;
+        let is_other = !matches!(port.spec.target_type, None | Some(SerialTargetType::IsaSerial));
+        if cx.dialect.era == Era::Historic && is_other {
+            let message = "these QEMUs have serial ports of type `isa-serial` only";
+            out.problem(Diagnostic::error(Code::Unsupported, port.at("target/@type"), message));
+        }
         match cx.dialect.chardevs {
             Chardevs::Device => {
                 let frontend = Frontend { is_console: first, ..Frontend::new(port.alias, port.origin) };

@@ -29,10 +29,9 @@ pub(crate) fn model(cx: &Context<'_>, out: &mut Args) {
         }
         return;
     }
-    // QEMU for 64-bit machines starts 32-bit guests with a 64-bit processor unless told otherwise.
+    // KVM's QEMU for 64-bit hosts starts 32-bit guests with a 64-bit processor unless told otherwise.
     let emulator = cx.domain.devices.emulator.as_deref().unwrap_or_default();
-    let is_64_bit =
-        emulator.contains("x86_64") || cx.inputs.host.arch() == Some("x86_64") && emulator.contains("kvm");
+    let is_64_bit = cx.inputs.host.arch() == Some("x86_64") && emulator.contains("kvm");
     if cx.domain.os.arch == Some(Arch::I686) && is_64_bit {
         out.text("-cpu", "qemu32", cx.domain.meta.at("os/type/@arch"));
     }

@@ -60,7 +60,7 @@ fn usb_stick(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mut Args) {
     if device.spec.device() != DiskDevice::Disk {
         let message = "QEMU without `-device` has USB disks and no other USB drives";
         out.problem(Diagnostic::error(Code::Unsupported, device.at("@device"), message));
-    } else if let Some(file) = file(device, cx, out) {
+    } else if let (true, Some(file)) = (check(device, out), file(device, cx, out)) {
         out.text("-usbdevice", format!("disk:{file}"), device.at("source"));
     }
 }
@@ -82,7 +82,7 @@ fn hda(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mut Args) {
             return;
         }
     };
-    if let Some(file) = file(device, cx, out) {
+    if let (true, Some(file)) = (check(device, out), file(device, cx, out)) {
         out.text(flag, file, device.at("source"));
     }
 }
@@ -231,8 +231,9 @@ fn place(device: &Resolved<'_, Disk>, separate: bool, out: &mut Args) -> Vec<(&'
     if separate { Vec::new() } else { place }
 }
 
-/// Reports what cannot be said of a drive.
-fn check(device: &Resolved<'_, Disk>, out: &mut Args) {
+/// Reports what cannot be said of a drive; says whether all of it can.
+fn check(device: &Resolved<'_, Disk>, out: &mut Args) -> bool {
+    let before = out.problems.len();
     let disk = device.spec;
     let driver = disk.driver.as_ref();
     let mut refuse = |path, message: String| {
@@ -276,6 +277,7 @@ fn check(device: &Resolved<'_, Disk>, out: &mut Args) {
     if disk.device() == DiskDevice::Lun {
         refuse("@device", "these QEMUs have no disks of the kind `lun`".to_owned());
     }
+    out.problems.len() == before
 }
 
 /// KVM's QEMU can boot from disks that the BIOS does not know; it has to be told from which.

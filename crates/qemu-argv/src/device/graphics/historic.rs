@@ -20,6 +20,7 @@ pub(super) fn args(device: &Resolved<'_, Graphics>, cx: &Context<'_>, out: &mut 
         out.problem(Diagnostic::error(Code::Unsupported, device.origin, message));
         return;
     }
+    refuse(!device.spec.listens().is_empty(), "listen", device, out);
     match device.spec {
         Graphics::Vnc(server) => vnc(server, device, cx, out),
         Graphics::Sdl(window) => sdl(window, device, cx, out),
@@ -54,6 +55,11 @@ fn vnc(vnc: &Vnc, device: &Resolved<'_, Graphics>, cx: &Context<'_>, out: &mut A
     let has_password = vnc.password.passwd.is_some() || config.vnc_password.is_some();
     password(has_password, device, cx, out);
     let mut props = Props::new("vnc", place, device.origin);
+    let wants = has_password || vnc.listen.is_some() || config.vnc_tls || config.vnc_sasl;
+    if wants && !has_options {
+        let what = "-vnc with an address, a password or certificates";
+        out.problem(gate::missing(Capability::VncColon, what, device.origin, cx.inputs.caps));
+    }
     if has_options {
         let certificates = if config.vnc_tls_verify { "x509verify" } else { "x509" };
         props = props

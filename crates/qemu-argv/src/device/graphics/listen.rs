@@ -29,7 +29,8 @@ pub(super) fn historic(graphics: &mut Graphics) {
     {
         listen.clone_from(address);
     }
-    listens.clear();
+    // What is left has no attribute that says the same.
+    listens.retain(|listen| !matches!(listen.kind, ListenKind::Address { .. } | ListenKind::Socket { .. }));
 }
 
 /// Fills in where a VNC server listens.

@@ -3,6 +3,7 @@
 use caps_parser::Capability;
 use domain_model::address::Pci;
 use domain_model::device::hostdev::{Hostdev, HostdevKind, PciHostdev, UsbHostdev};
+use domain_model::xml::text::Hex;
 use domain_model::{Code, Diagnostic};
 
 use crate::arg::Args;
@@ -13,7 +14,7 @@ use crate::{address, boot, rom};
 
 pub(super) fn args(device: &Resolved<'_, Hostdev>, cx: &Context<'_>, out: &mut Args) {
     match (&device.spec.kind, cx.dialect.devices) {
-        (HostdevKind::Usb(source), Devices::Device) => super::usb(source, device, cx, out),
+        (HostdevKind::Usb(source), Devices::Device) => usb_host(source, device, cx, out),
         (HostdevKind::Usb(source), Devices::Options) => {
             out.text("-usbdevice", format!("host:{}", usb(source)), device.at("source"));
         }
@@ -34,12 +35,32 @@ pub(super) fn args(device: &Resolved<'_, Hostdev>, cx: &Context<'_>, out: &mut A
     }
 }
 
+/// A device by its place on the host or by what it is, as `<source>` says.
+fn usb_host(source: &UsbHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, out: &mut Args) {
+    let props = Props::new("driver", "usb-host", device.origin);
+    let props = match (source.bus, source.device) {
+        (Some(bus), Some(address)) => props
+            .set_at("hostbus", bus.0, device.at("source/address/@bus"))
+            .set_at("hostaddr", address.0, device.at("source/address/@device")),
+        _ => {
+            // These QEMUs take the numbers for hexadecimal ones whatever they look like.
+            let id = |id: Option<Hex<4>>| id.map(|id| format!("{:#06x}", id.0));
+            props.set_at("vendorid", id(source.vendor), device.at("source/vendor/@id")).set_at(
+                "productid",
+                id(source.product),
+                device.at("source/product/@id"),
+            )
+        }
+    };
+    out.props("-device", address::address(props.set("id", device.alias), device.info, cx));
+}
+
 /// `bus.address`, or `vendor:product`.
 fn usb(source: &UsbHostdev) -> String {
     match (source.bus, source.device) {
         (Some(bus), Some(address)) => format!("{}.{}", bus.0, address.0),
         _ => {
-            let id = |id: Option<domain_model::xml::text::Hex<4>>| id.unwrap_or_default().0;
+            let id = |id: Option<Hex<4>>| id.unwrap_or_default().0;
             format!("{:04x}:{:04x}", id(source.vendor), id(source.product))
         }
     }

@@ -67,7 +67,7 @@ fn virtio_card(nic: &Resolved<'_, Interface>, model: VirtioModel, cx: &Context<'
     let driver = nic.spec.driver.as_ref().unwrap_or(&default);
     let (host, guest) = (&driver.host, &driver.guest);
     let props = virtio::device("virtio-net", Some(model), &driver.virtio, nic, cx)
-        .requires(Capability::VirtioTxAlg, "tx", driver.txmode.map(qemu_tx_mode), nic.at("driver/@txmode"))
+        .requires(Capability::VirtioTxAlg, "tx", tx_mode(nic.spec), nic.at("driver/@txmode"))
         .set_at("ioeventfd", driver.ioeventfd, nic.at("driver/@ioeventfd"))
         .requires(
             Capability::VirtioNetPciEventIdx,
@@ -106,11 +106,12 @@ fn virtio_card(nic: &Resolved<'_, Interface>, model: VirtioModel, cx: &Context<'
         .requires(Capability::VirtioNetFailover, "failover", failover(nic.spec), nic.at("teaming/@type"))
 }
 
-fn qemu_tx_mode(mode: TxMode) -> &'static str {
-    match mode {
+/// How packets that the guest sends are handled, in QEMU's word.
+pub(super) fn tx_mode(card: &Interface) -> Option<&'static str> {
+    card.driver.as_ref()?.txmode.map(|mode| match mode {
         TxMode::Iothread => "bh",
         TxMode::Timer => "timer",
-    }
+    })
 }
 
 /// Several pairs of queues: an interrupt for each queue, one for the control queue and one for changes of

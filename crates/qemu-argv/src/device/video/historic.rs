@@ -40,7 +40,19 @@ pub(super) fn none(cx: &Context<'_>, out: &mut Args) {
 
 /// The first card is one that the machine brings along; others are plugged in.
 pub(super) fn args(device: &Resolved<'_, Video>, cx: &Context<'_>, out: &mut Args) {
-    let Some(kind) = device.spec.model.as_ref().and_then(|model| model.kind) else { return };
+    let Some(model) = &device.spec.model else { return };
+    let Some(kind) = model.kind else { return };
+    for (path, is_said) in [
+        ("model/@heads", model.heads.is_some_and(|heads| heads > 1)),
+        ("model/@ram", model.ram.is_some()),
+        ("model/@vgamem", model.vgamem.is_some()),
+        ("model/acceleration", model.acceleration.is_some()),
+    ] {
+        if is_said {
+            let message = "these QEMUs have no such setting of a video card";
+            out.problem(Diagnostic::error(Code::Unsupported, device.at(path), message));
+        }
+    }
     match (device.index, cx.dialect.video) {
         (0, VideoOption::StdVga) => std_vga(kind, device, out),
         (0, _) => vga(kind, device, cx, out),
