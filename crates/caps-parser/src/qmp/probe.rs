@@ -172,7 +172,11 @@ impl Probe {
                 {
                     devices.insert(kind.to_owned());
                 }
-                Rule::ObjectProp(kind, _) if facts.has_type(kind) != Some(false) => {
+                // Abstract machine types have properties, and are not listed among the types.
+                Rule::ObjectProp(kind, _)
+                    if facts.has_type(kind) != Some(false)
+                        || facts.is_x86() && kind == "generic-pc-machine" =>
+                {
                     types.insert(kind.to_owned());
                 }
                 Rule::MachineProp(name, _) => {
