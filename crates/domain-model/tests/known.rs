@@ -31,3 +31,14 @@ fn what_is_unknown_has_a_path() {
         assert!(paths.iter().any(|path| path == expected), "{expected}: {paths:?}");
     }
 }
+
+#[test]
+fn what_stands_beside_a_text_leaves_the_text_alone() {
+    let text = "<domain type='qemu'><name>gu<b/>est<!-- kept --></name></domain>";
+    let document = Document::parse("test", text).unwrap();
+    let (domain, _) = Domain::read(&document);
+    let written = domain.write();
+    assert!(written.contains("<name>guest<b/><!-- kept --></name>"), "{written}");
+    let again = Document::parse("test", written.as_str()).unwrap();
+    assert_eq!(Domain::read(&again).0.write(), written);
+}

@@ -59,6 +59,22 @@ pub(super) fn parse_bytes(name: String, bytes: &[u8]) -> Result<Document, Syntax
     }
 }
 
+/// `NameStartChar` of XML 1.0.
+fn begins_name(character: char) -> bool {
+    matches!(character,
+        ':' | '_' | 'A'..='Z' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
+        | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}' | '\u{200d}' | '\u{2070}'..='\u{218f}'
+        | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}'
+        | '\u{10000}'..='\u{effff}')
+}
+
+/// `NameChar` of XML 1.0.
+fn continues_name(character: char) -> bool {
+    begins_name(character)
+        || matches!(character,
+            '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}' | '\u{2040}')
+}
+
 type Failure = (usize, String);
 
 struct Builder<'t> {
@@ -144,6 +160,7 @@ impl Builder<'_> {
         }
         let name = tag.name();
         let inner = self.range_of(name.as_ref());
+        self.check_name(&inner)?;
         let first = to_u32(self.attributes.len());
         // quick-xml compares each attribute with all before it; that is done below, within a limit.
         let mut attributes = tag.attributes();
@@ -151,6 +168,7 @@ impl Builder<'_> {
         for attribute in attributes {
             let attribute = attribute.map_err(|error| attribute_failure(start + 1, &error))?;
             let name = self.range_of(attribute.key.as_ref());
+            self.check_name(&name)?;
             let value = match &attribute.value {
                 Cow::Borrowed(value) => self.range_of(value),
                 Cow::Owned(_) => return Err((start, "an attribute cannot be placed".to_owned())),
@@ -183,6 +201,16 @@ impl Builder<'_> {
             self.open.push(id);
         }
         Ok(())
+    }
+
+    /// Refuses what is no name in XML; quick-xml takes any text for one.
+    fn check_name(&self, span: &super::Span) -> Result<(), Failure> {
+        let name = self.slice(span.clone());
+        let mut characters = name.chars();
+        if characters.next().is_some_and(begins_name) && characters.all(continues_name) {
+            return Ok(());
+        }
+        Err((span.start as usize, format!("`{name}` cannot be the name of an element or attribute")))
     }
 
     /// quick-xml has checked that the names match.

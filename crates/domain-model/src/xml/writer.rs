@@ -117,7 +117,11 @@ impl Writer {
             // Anchors that were not written are as good as the end.
             for source in self.take_rest() {
                 self.open_content();
-                self.write_extra(&source);
+                // White space beside a text would become a part of it.
+                match self.open.last().map(|open| open.content) {
+                    Some(Content::Text) => self.out.push_str(&source),
+                    _ => self.write_extra(&source),
+                }
             }
         }
         let Some(open) = self.open.pop() else { return };
