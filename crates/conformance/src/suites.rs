@@ -12,6 +12,7 @@ mod roundtrip;
 use crate::reference::{LoadError, Reference};
 use crate::suite::Suite;
 
+pub use legacy_xml2argv::Xml2Argv;
 pub use roundtrip::Roundtrip;
 
 /// The suites that `reference` has data for, in the order in which scores are printed.
@@ -27,7 +28,7 @@ pub fn found(reference: &Reference) -> Result<Vec<Box<dyn Suite>>, LoadError> {
         suites.push(Box::new(suite));
     }
     if let Some(part) = reference.part("legacy/xml2argv") {
-        suites.push(Box::new(legacy_xml2argv::Xml2Argv::load(part)?));
+        suites.push(Box::new(Xml2Argv::load(part)?));
     }
     if let Some(part) = reference.part("legacy/argv2xml") {
         suites.push(Box::new(legacy_argv2xml::Argv2Xml::load(part)?));

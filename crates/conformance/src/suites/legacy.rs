@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use caps_parser::{Capabilities, cpu_help, machine_help};
 use domain_model::{Diagnostic, Document, Domain, Severity};
-use qemu_argv::{Config, CpuMap, HostCpu, Inputs, Layout, RecordedHost};
+use qemu_argv::{Config, CpuMap, HostCpu, Inputs, Layout, RecordedHost, shell};
 
 use crate::reference::{LoadError, Reference};
 
@@ -150,8 +150,29 @@ fn machine_list(emulator: &str, machines: Machines) -> String {
     list
 }
 
-/// The command line in one line as libvirt of 2011 prints it, without any quoting, and all errors.
-pub fn lower(resolved: &Resolved, helpers: &Helpers, config: &Config) -> (String, Vec<String>) {
+/// A command line and what is wrong with it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Lowered {
+    env: Vec<(String, String)>,
+    argv: Vec<String>,
+    pub errors: Vec<String>,
+}
+
+impl Lowered {
+    /// In one line as libvirt of 2011 prints it, without any quoting.
+    pub fn text(&self) -> String {
+        let env = self.env.iter().map(|(name, value)| format!("{name}={value}"));
+        env.chain(self.argv.iter().cloned()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// As a shell takes it.
+    pub fn script(&self) -> String {
+        shell::lines(&self.env, &self.argv)
+    }
+}
+
+/// Builds the command line.
+pub fn lower(resolved: &Resolved, helpers: &Helpers, config: &Config) -> Lowered {
     let inputs = Inputs { caps: &resolved.caps, host: &host(helpers), config };
     let (command_line, problems) = qemu_argv::lower(&resolved.domain, inputs);
     // A path that starts with `/./` means the folder of the cases, which is cut off again.
@@ -159,12 +180,11 @@ pub fn lower(resolved: &Resolved, helpers: &Helpers, config: &Config) -> (String
         Some(relative) if relative.starts_with("./") => relative,
         _ => &command_line.program,
     };
-    let mut words: Vec<String> =
-        command_line.env.iter().map(|var| format!("{}={}", var.name, var.value)).collect();
-    words.push(program.to_owned());
-    words.extend(command_line.argv(&mut |_| "-1".to_owned()));
+    let mut argv = vec![program.to_owned()];
+    argv.extend(command_line.argv(&mut |_| "-1".to_owned()));
+    let env = command_line.env.iter().map(|var| (var.name.clone(), var.value.clone())).collect();
     let errors = resolved.errors.iter().cloned().chain(messages(&problems)).collect();
-    (words.join(" "), errors)
+    Lowered { env, argv, errors }
 }
 
 /// The messages of the errors among the problems.

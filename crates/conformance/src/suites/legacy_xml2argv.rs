@@ -2,9 +2,11 @@
 
 use caps_parser::{Capabilities, Capability};
 use qemu_argv::Config;
+use qemu_argv::dialect::Era;
+use qemu_argv::import::{NoFiles, import};
 use serde::Deserialize;
 
-use super::legacy::{self, Helpers, Machines};
+use super::legacy::{self, Helpers, Lowered, Machines};
 use crate::reference::{LoadError, Reference};
 use crate::suite::{Outcome, Suite};
 use crate::{args_file, diff};
@@ -77,15 +79,39 @@ impl Xml2Argv {
         Ok(Self { folder, rows, helpers })
     }
 
-    fn compare(&self, row: &Row) -> Result<Outcome, String> {
-        let text = |name: &str| self.folder.text(name).map_err(|error| error.to_string());
+    /// The command line of a case, the capabilities that are in force, and the configuration.
+    fn build(&self, row: &Row) -> Result<(Lowered, Capabilities, Config), String> {
         let flags: Result<Vec<Capability>, _> = row.caps.iter().map(|name| name.parse()).collect();
         let caps = Capabilities::from_flags(flags.map_err(|error| format!("{error}"))?);
         let mut config = row.driver.config();
         config.incoming.clone_from(&row.migrate_from);
         config.incoming_fd = row.migrate_fd;
-        let resolved = legacy::resolve(&text(&row.xml)?, caps, Machines::Canonical, &self.helpers, &config)?;
-        let (command_line, errors) = legacy::lower(&resolved, &self.helpers, &config);
+        let xml = self.folder.text(&row.xml).map_err(|error| error.to_string())?;
+        let resolved = legacy::resolve(&xml, caps, Machines::Canonical, &self.helpers, &config)?;
+        Ok((legacy::lower(&resolved, &self.helpers, &config), resolved.caps, config))
+    }
+
+    /// Reads the command line of the case at `index` back as a domain, and builds the command line of that: both, as a
+    /// shell takes them; `None` if the first is not understood in full.
+    ///
+    /// # Errors
+    /// The case is not as it should be.
+    pub fn there_and_back(&self, index: usize) -> Result<Option<(String, String)>, String> {
+        let row = self.rows.get(index).ok_or("no such case")?;
+        let (first, caps, config) = self.build(row)?;
+        let (domain, problems) = import(&first.script(), Era::Historic, &NoFiles);
+        if !problems.is_empty() {
+            return Ok(None);
+        }
+        let resolved = legacy::complete(&domain, caps, Machines::Canonical, &self.helpers, &config);
+        let second = legacy::lower(&resolved, &self.helpers, &config);
+        Ok(Some((first.script(), second.script())))
+    }
+
+    fn compare(&self, row: &Row) -> Result<Outcome, String> {
+        let text = |name: &str| self.folder.text(name).map_err(|error| error.to_string());
+        let (lowered, ..) = self.build(row)?;
+        let (command_line, errors) = (lowered.text(), lowered.errors);
         if errors.is_empty() == row.expect_error {
             return Err(format!(
                 "an error has to be reported: {}; reported:\n{}",
