@@ -48,7 +48,8 @@ impl Chardev {
         for attribute in self.source.missing(unix_path) {
             let message = format!("the source of this device needs the attribute `{attribute}`");
             let origin = xml.at("source");
-            xml.report(Diagnostic::error(Code::MissingAttribute, origin, message));
+            let code = if attribute == "channel" { Code::Unsupported } else { Code::Malformed };
+            xml.report(Diagnostic::error(code, origin, message));
         }
     }
 }

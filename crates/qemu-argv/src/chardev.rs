@@ -176,6 +176,22 @@ pub(crate) fn validate(chardev: &Chardev, origin: Origin, cx: &Context<'_>, prob
         let problem = Diagnostic::error(Code::InvalidArgument, reconnect.meta.at("@timeout"), message);
         problems.push(problem.help("`enabled='no'` gives up when the connection is lost"));
     }
+    let listens = match &chardev.source {
+        CharSource::Tcp(tcp) => tcp.mode == SocketMode::Bind,
+        CharSource::Unix(unix) => unix.mode == SocketMode::Bind,
+        _ => false,
+    };
+    if let Some(reconnect) = reconnect.filter(|_| listens && cx.dialect.era == Era::Modern) {
+        let message = "only who connects can connect again; this device listens";
+        problems.push(Diagnostic::error(Code::Malformed, reconnect.meta.origin, message));
+    }
+    if let CharSource::Spiceport { channel: Some(channel) } | CharSource::Dbus { channel: Some(channel) } =
+        &chardev.source
+        && !channel.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+    {
+        let message = format!("bad value `{channel}` for `channel`: expected letters, digits, `_`, `-`, `.`");
+        problems.push(Diagnostic::error(Code::InvalidArgument, meta.at("source/@channel"), message));
+    }
     match &chardev.source {
         CharSource::Spicevmc | CharSource::Spiceport { .. }
             if cx.dialect.era == Era::Modern && !crate::device::has_spice(cx.domain) =>

@@ -206,6 +206,7 @@ pub(crate) fn round_up(value: u64, multiple: u64) -> u64 {
 /// `-m`, and the object that holds the memory of a guest without NUMA cells.
 pub(crate) fn size(cx: &Context<'_>, out: &mut Args) {
     let origin = cx.domain.memory.as_ref().map_or(Origin::Built, |memory| memory.meta.origin);
+    too_much(cx, out);
     let initial = initial_kib(cx);
     let mut props = Props::plain(origin).set("size", format!("{initial}k"));
     if let Some(max) = &cx.domain.max_memory {
@@ -226,6 +227,22 @@ pub(crate) fn size(cx: &Context<'_>, out: &mut Args) {
             backend(&ram, cx, out).emit(out);
         }
         None => path(cx, out),
+    }
+}
+
+/// Refuses sizes that do not fit into 63 bits of bytes once they are rounded up.
+fn too_much(cx: &Context<'_>, out: &mut Args) {
+    const MOST: u64 = i64::MAX.unsigned_abs() >> 10;
+    let unit = alignment(cx);
+    let cells = cx.domain.cpu.iter().flat_map(|cpu| &cpu.numa).flat_map(|numa| &numa.cells);
+    let cells = cells.filter_map(|cell| Some((cell.memory?, cell.meta.at("@memory"))));
+    let max = cx.domain.max_memory.iter().filter_map(|max| Some((max.size?, max.meta.origin)));
+    let whole = cx.domain.memory.iter().filter_map(|memory| Some((memory.size?, memory.meta.origin)));
+    for (size, origin) in cells.chain(whole).chain(max) {
+        if round_up(size.0, unit) > MOST {
+            let message = format!("{} KiB are more than a guest can have once they are rounded up", size.0);
+            out.problem(Diagnostic::error(Code::Unsupported, origin, message));
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `<memory>` on the QEMU side: modules, and memory that comes and goes.
 
+mod check;
+
 use caps_parser::Capability;
 use domain_model::address::{Dimm, Place};
 use domain_model::device::memory::{MemoryDevice, MemoryKind, MemorySource, Nvdimm};
@@ -10,6 +12,7 @@ use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::memory::backend::{Ram, RamFile, backend, pages};
 use crate::props::Props;
@@ -37,6 +40,7 @@ impl QemuDevice for MemoryDevice {
     }
 
     fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        check::check(device, &mut Problems::new(cx, problems));
         let needed = match &device.spec.kind {
             MemoryKind::Dimm(_) => Capability::PcDimm,
             MemoryKind::Nvdimm(nvdimm) if nvdimm.readonly => Capability::NvdimmUnarmed,

@@ -247,11 +247,11 @@ impl Element for Teaming {
         match (self.kind, &self.persistent) {
             (TeamingType::Transient, None) => {
                 let message = "a transient card needs the attribute `persistent`, the alias of the other";
-                xml.report(Diagnostic::error(Code::MissingAttribute, xml.at(""), message));
+                xml.report(Diagnostic::error(Code::Unsupported, xml.at(""), message));
             }
             (TeamingType::Persistent, Some(_)) => {
                 let message = "the attribute `persistent` is for transient cards";
-                xml.report(Diagnostic::error(Code::Conflict, xml.at("@persistent"), message));
+                xml.report(Diagnostic::error(Code::Unsupported, xml.at("@persistent"), message));
             }
             _ => {}
         }

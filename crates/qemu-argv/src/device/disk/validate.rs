@@ -1,5 +1,8 @@
 //! What cannot work of disks.
 
+mod tune;
+mod vhost_user;
+
 use caps_parser::Capability;
 use domain_model::address::{Drive, Place};
 use domain_model::device::disk::{BackingStore, Disk, DiskBus, DiskDevice};
@@ -11,39 +14,22 @@ use domain_model::xml::text::YesNo;
 use domain_model::{Code, Diagnostic, Origin};
 
 use super::name;
+use crate::check::Problems;
 use crate::context::{Context, Resolved};
-
-/// The problems of a disk, in the order in which they are found.
-struct Problems<'a> {
-    cx: &'a Context<'a>,
-    list: &'a mut Vec<Diagnostic>,
-}
-
-impl Problems<'_> {
-    fn refuse(&mut self, code: Code, origin: Origin, message: impl Into<String>) {
-        self.list.push(Diagnostic::error(code, origin, message));
-    }
-
-    fn unsupported(&mut self, origin: Origin, message: impl Into<String>) {
-        self.refuse(Code::Unsupported, origin, message);
-    }
-
-    /// Refuses what rests on a capability that the QEMU in use lacks.
-    fn requires(&mut self, capability: Capability, what: &str, origin: Origin) {
-        if !self.cx.has(capability) {
-            self.list.push(crate::gate::missing(capability, what, origin, self.cx.inputs.caps));
-        }
-    }
-}
+use crate::dialect::Era;
 
 /// Reports what cannot work of a disk.
 pub(super) fn check(device: &Resolved<'_, Disk>, cx: &Context<'_>, list: &mut Vec<Diagnostic>) {
-    let out = &mut Problems { cx, list };
+    let out = &mut Problems::new(cx, list);
     target(device, out);
     place(device, cx, out);
     medium(device, out);
     identity(device, out);
     driver(device, out);
+    if cx.dialect.era == Era::Modern {
+        tune::check(device, out);
+        vhost_user::check(device, out);
+    }
     let disk = device.spec;
     let format = disk.driver.as_ref().and_then(|driver| driver.format).unwrap_or(Format::Raw);
     image(&disk.source, format, disk.encryption(), &device.device().meta, out);
@@ -84,7 +70,7 @@ fn place(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mut Problems<'_>) 
         (DiskBus::Usb, Place::Usb(_)) => {}
         (DiskBus::Usb, _) => {
             let message = format!("a disk on the bus `usb` has an address of the type `usb`, not `{kind}`");
-            out.refuse(Code::HostFact, origin, message);
+            out.refuse(Code::Malformed, origin, message);
         }
         _ => {}
     }
@@ -94,9 +80,21 @@ fn place(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mut Problems<'_>) 
 fn numbers(bus: DiskBus, drive: &Drive, origin: Origin, out: &mut Problems<'_>) {
     let (on_bus, unit) = (drive.bus.unwrap_or_default(), drive.unit.unwrap_or_default());
     let target = drive.target.unwrap_or_default();
+    // Boards have one IDE and one floppy controller, and a SCSI controller has one bus.
+    let is_one = matches!(bus, DiskBus::Ide | DiskBus::Fdc);
+    let index = drive.controller.unwrap_or_default();
+    if is_one && index != 0 && out.cx.dialect.era == Era::Modern {
+        let message = format!("there is one controller for the bus `{bus}`, with index 0, not {index}");
+        out.refuse(Code::Malformed, origin, message);
+    }
+    if bus == DiskBus::Scsi && on_bus != 0 && out.cx.dialect.era == Era::Modern {
+        out.refuse(Code::Malformed, origin, format!("a SCSI controller has one bus, 0, not {on_bus}"));
+    }
+    let is_numbered = bus == DiskBus::Scsi && crate::device::disk::has_targets(out.cx.domain, index);
     let most: (u32, u32) = match bus {
         DiskBus::Fdc => (0, 1),
         DiskBus::Sata => (0, 5),
+        DiskBus::Scsi if !is_numbered => (0, u32::MAX),
         _ => return,
     };
     if target != 0 {
@@ -141,7 +139,9 @@ fn medium(device: &Resolved<'_, Disk>, out: &mut Problems<'_>) {
         if bus == DiskBus::Usb || !is_removable {
             let message =
                 format!("a disk of the kind `{}` on the bus `{bus}` needs a `<source>`", disk.device());
-            out.unsupported(device.at("source"), message);
+            let is_plain = disk.device() == DiskDevice::Disk;
+            let code = if is_plain { Code::NotFound } else { Code::Unsupported };
+            out.refuse(code, device.at("source"), message);
         }
     }
     let fits = match disk.device() {
@@ -152,7 +152,7 @@ fn medium(device: &Resolved<'_, Disk>, out: &mut Problems<'_>) {
     };
     if !fits {
         let is_floppy = disk.device() == DiskDevice::Floppy || bus == DiskBus::Fdc;
-        let code = if is_floppy { Code::BadValue } else { Code::Unsupported };
+        let code = if is_floppy { Code::Malformed } else { Code::Unsupported };
         let message = format!("there are no drives of the kind `{}` on the bus `{bus}`", disk.device());
         out.refuse(code, device.at("target/@bus"), message);
     }

@@ -1,0 +1,83 @@
+//! What cannot work of memory modules.
+
+use domain_model::Code;
+use domain_model::address::Place;
+use domain_model::device::memory::{MemoryDevice, MemoryKind, VirtioMem};
+use domain_model::memory::MemoryAccess;
+use domain_model::os::Arch;
+use domain_model::xml::Tagged;
+use domain_model::xml::text::YesNo;
+
+use crate::check::Problems;
+use crate::context::Resolved;
+
+/// The smallest block of virtual memory in KiB: a transparent huge page.
+const MIN_BLOCK: u64 = 2048;
+
+/// Reports what a kind of module does not have.
+pub(super) fn check(device: &Resolved<'_, MemoryDevice>, out: &mut Problems<'_>) {
+    let memory = device.spec;
+    let at = |path| device.at(path);
+    let tag = memory.kind.tag();
+    let is_ppc = matches!(out.cx.domain.os.arch, Some(Arch::Ppc64 | Arch::Ppc64le));
+    let place = device.info.address.as_ref().map(|address| &address.place);
+    let (fits, wanted) = match (&memory.kind, place) {
+        (_, None) | (MemoryKind::SgxEpc { .. }, _) => (true, ""),
+        (MemoryKind::Dimm(_) | MemoryKind::Nvdimm(_), Some(place)) => {
+            (matches!(place, Place::Dimm(_)), "dimm")
+        }
+        (_, Some(place)) => (matches!(place, Place::Pci(_) | Place::Ccw(_)), "pci"),
+    };
+    if !fits {
+        let message = format!("a module of the model `{tag}` has an address of type `{wanted}`");
+        out.refuse(Code::Conflict, at("address/@type"), message);
+    }
+    let discards = memory.discard == Some(YesNo::Yes);
+    match &memory.kind {
+        MemoryKind::Nvdimm(nvdimm) => {
+            if is_ppc && nvdimm.label_size.is_none_or(|size| size.0 == 0) {
+                out.unsupported(device.origin, "persistent memory of POWER machines needs a `<label>`");
+            } else if !is_ppc && memory.uuid.is_some() {
+                out.unsupported(at("uuid"), "only persistent memory of POWER machines has a UUID");
+            }
+        }
+        MemoryKind::VirtioPmem { .. } => {
+            if memory.access != Some(MemoryAccess::Shared) {
+                out.unsupported(at("@access"), "a module of the model `virtio-pmem` needs `access='shared'`");
+            }
+            if memory.node.is_some() {
+                out.unsupported(at("target/node"), "a module of the model `virtio-pmem` is in no NUMA cell");
+            }
+        }
+        MemoryKind::VirtioMem(memory) => blocks(memory, device, out),
+        MemoryKind::Dimm(_) | MemoryKind::SgxEpc { .. } => {}
+    }
+    if discards && matches!(memory.kind, MemoryKind::Nvdimm(_) | MemoryKind::VirtioPmem { .. }) {
+        let message = format!("the content of a module of the model `{tag}` is not to be discarded");
+        out.unsupported(at("@discard"), message);
+    }
+    let slots = out.cx.domain.max_memory.as_ref().and_then(|max| max.slots).unwrap_or_default();
+    if let Some(Place::Dimm(dimm)) = place
+        && let Some(slot) = dimm.slot.filter(|slot| u64::from(*slot) >= u64::from(slots))
+    {
+        out.unsupported(at("address/@slot"), format!("there are {slots} slots, from 0, and no slot {slot}"));
+    }
+}
+
+/// Virtual memory comes and goes in blocks.
+fn blocks(memory: &VirtioMem, device: &Resolved<'_, MemoryDevice>, out: &mut Problems<'_>) {
+    let requested = memory.requested.map_or(0, |size| size.0);
+    let size = device.spec.size.map_or(0, |size| size.0);
+    let mut refuse = |path, message: String| out.refuse(Code::Conflict, device.at(path), message);
+    if requested > size {
+        refuse("target/requested", format!("{requested} KiB are more than the module's {size} KiB"));
+    }
+    let Some(block) = memory.block.map(|block| block.0) else { return };
+    if !block.is_power_of_two() {
+        refuse("target/block", format!("a block is a power of two, not {block} KiB"));
+    } else if block < MIN_BLOCK {
+        refuse("target/block", format!("a block has at least {MIN_BLOCK} KiB, not {block}"));
+    } else if requested % block != 0 {
+        refuse("target/requested", format!("{requested} KiB are not whole blocks of {block} KiB"));
+    }
+}
