@@ -226,7 +226,6 @@ fn libvirt_name(model: &str) -> String {
 
 /// `-cpu`
 pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {
-    check::known_on_arm(cx, out);
     let mut origin = Origin::always("a guest for 32 bits gets a CPU for 32 bits");
     let named = match &cx.domain.cpu {
         Some(cpu) if cpu.model.is_some() || cpu.mode.is_some_and(|mode| mode != CpuMode::Custom) => {

@@ -24,6 +24,9 @@ fn check_whole(xml: &str, flags: &[&str], expected: &[&str]) {
     assert!(problems.is_empty(), "{problems:?}");
     let caps = Capabilities::from_flags([
         Capability::Blockdev,
+        Capability::DmiToPciBridge,
+        Capability::Ioh3420,
+        Capability::PciBridge,
         Capability::Kvm,
         Capability::CpuMigratable,
         Capability::Smm,

@@ -93,17 +93,13 @@ fn filter_rules_are_written_as_libvirt_does() {
 fn what_libvirt_refuses_is_refused() {
     let check = check_problem;
     check("<serial type='carrier-pigeon'/>", Code::BadValue, "carrier-pigeon");
-    check("<serial type='file'/>", Code::MissingAttribute, "`path`");
-    check("<serial type='unix'/>", Code::MissingAttribute, "`path`");
-    check("<console type='unix'><target type='serial'/></console>", Code::MissingAttribute, "`path`");
-    check("<serial type='tcp'><source host='h'/></serial>", Code::MissingAttribute, "`service`");
-    check(
-        "<serial type='udp'><source mode='bind' service='1'/></serial>",
-        Code::MissingAttribute,
-        "`service`",
-    );
-    check("<serial type='spiceport'/>", Code::MissingAttribute, "`channel`");
-    check("<serial type='nmdm'><source master='/a'/></serial>", Code::MissingAttribute, "`slave`");
+    check("<serial type='file'/>", Code::Malformed, "`path`");
+    check("<serial type='unix'/>", Code::Malformed, "`path`");
+    check("<console type='unix'><target type='serial'/></console>", Code::Malformed, "`path`");
+    check("<serial type='tcp'><source host='h'/></serial>", Code::Malformed, "`service`");
+    check("<serial type='udp'><source mode='bind' service='1'/></serial>", Code::Malformed, "`service`");
+    check("<serial type='spiceport'/>", Code::Unsupported, "`channel`");
+    check("<serial type='nmdm'><source master='/a'/></serial>", Code::Malformed, "`slave`");
     check("<serial><target type='isa-cereal'/></serial>", Code::BadValue, "isa-serial");
     check("<parallel><target port='first'/></parallel>", Code::BadValue, "first");
     check("<channel type='pty'/>", Code::MissingElement, "target");

@@ -163,8 +163,8 @@ fn what_libvirt_refuses_is_refused() {
     );
     check(&with("<bandwidth><inbound burst='4' floor='1'/></bandwidth>"), Code::MissingAttribute, "average");
     check(&with("<bandwidth><outbound average='4' floor='1'/></bandwidth>"), Code::Conflict, "floor");
-    check(&with("<teaming type='transient'/>"), Code::MissingAttribute, "persistent");
-    check(&with("<teaming type='persistent' persistent='ua-x'/>"), Code::Conflict, "persistent");
+    check(&with("<teaming type='transient'/>"), Code::Unsupported, "persistent");
+    check(&with("<teaming type='persistent' persistent='ua-x'/>"), Code::Unsupported, "persistent");
     check(&with("<ip address='10.0.0.1' family='ipv6'/>"), Code::Conflict, "family");
     check(&with("<ip address='10.0.0.1' prefix='33'/>"), Code::BadValue, "32");
     check(&with("<route address='10.0.0.0'/>"), Code::MissingAttribute, "gateway");

@@ -4,11 +4,8 @@ use caps_parser::Capability;
 use domain_model::cpu::{CpuCacheMode, CpuMode, FeaturePolicy, MaxphysaddrMode};
 use domain_model::os::Arch;
 use domain_model::xml::text::OnOff;
-use domain_model::{Code, Diagnostic};
 
-use crate::arg::Args;
 use crate::check::Problems;
-use crate::context::Context;
 use crate::resolve::board::Board;
 
 /// The most processors that a PC has without interrupts in extended mode.
@@ -101,22 +98,6 @@ fn scalable_vectors(out: &mut Problems<'_>) {
     if let Some(length) = cpu.features.iter().find(|feature| is_off && is_length(&feature.name)) {
         let message = format!("the feature `{}` needs the feature `sve`, which is turned off", length.name);
         out.unsupported(length.meta.at("@name"), message);
-    }
-}
-
-/// Refuses features that Arm CPUs do not have, as far as this QEMU tells.
-pub(super) fn known_on_arm(cx: &Context<'_>, out: &mut Args) {
-    let Some(cpu) = cx.domain.cpu.as_ref().filter(|_| Board::is_arm(cx.domain)) else { return };
-    let accelerators = cx.inputs.caps.accelerators().values();
-    let known: Vec<&str> = accelerators
-        .filter_map(|accelerator| accelerator.host_cpu.as_ref())
-        .flat_map(|host| host.props.iter().map(|prop| prop.name.as_str()))
-        .collect();
-    for feature in cpu.features.iter().filter(|_| !known.is_empty()) {
-        if !known.contains(&feature.name.as_str()) {
-            let message = format!("`{}` is no feature of Arm CPUs", feature.name);
-            out.problem(Diagnostic::error(Code::Unsupported, feature.meta.at("@name"), message));
-        }
     }
 }
 

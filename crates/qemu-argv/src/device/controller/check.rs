@@ -167,9 +167,7 @@ fn parts(pci: &PciController, device: &Resolved<'_, Controller>, out: &mut Probl
     }
     let index = device.spec.index.unwrap_or_default();
     let is_root = matches!(model, PciModel::PciRoot | PciModel::PcieRoot);
-    if is_root && index != 0 && !is_pseries_root {
-        out.unsupported(device.at("@index"), format!("a `{model}` has index 0, not {index}"));
-    } else if !is_root && index == 0 {
+    if !is_root && index == 0 {
         out.unsupported(device.at("@index"), format!("a `{model}` has an index above 0"));
     }
 }

@@ -37,8 +37,6 @@ pub(super) fn check(device: &Resolved<'_, MemoryDevice>, out: &mut Problems<'_>)
         MemoryKind::Nvdimm(nvdimm) => {
             if is_ppc && nvdimm.label_size.is_none_or(|size| size.0 == 0) {
                 out.unsupported(device.origin, "persistent memory of POWER machines needs a `<label>`");
-            } else if !is_ppc && memory.uuid.is_some() {
-                out.unsupported(at("uuid"), "only persistent memory of POWER machines has a UUID");
             }
         }
         MemoryKind::VirtioPmem { .. } => {
@@ -77,7 +75,7 @@ fn blocks(memory: &VirtioMem, device: &Resolved<'_, MemoryDevice>, out: &mut Pro
         refuse("target/block", format!("a block is a power of two, not {block} KiB"));
     } else if block < MIN_BLOCK {
         refuse("target/block", format!("a block has at least {MIN_BLOCK} KiB, not {block}"));
-    } else if requested % block != 0 {
+    } else if !requested.is_multiple_of(block) {
         refuse("target/requested", format!("{requested} KiB are not whole blocks of {block} KiB"));
     }
 }

@@ -33,7 +33,8 @@ pub(super) fn check(device: &Resolved<'_, Video>, out: &mut Problems<'_>) {
         out.no_virtio(&device.spec.virtio, "this card", &device.device().meta);
     }
     if !matches!(kind, VideoType::Qxl | VideoType::Virtio) {
-        if device.index > 0 {
+        // QEMU has `bochs-display` as often as one likes.
+        if device.index > 0 && kind != VideoType::Bochs {
             let message = format!("a card of type `{kind}` is the first of a guest");
             out.unsupported(origin, message);
         }
