@@ -9,7 +9,7 @@ pub fn write<E: Element>(name: &'static str, value: &E) -> String {
     write_mut(name, &mut value.clone())
 }
 
-/// Writes an element and everything in it, without the copy that [`write`] makes of it; it stays what it is.
+/// Writes an element and everything in it, without the copy that [`write()`] makes of it; it stays what it is.
 pub fn write_mut<E: Element>(name: &'static str, value: &mut E) -> String {
     Writer::default().write(name, value)
 }
