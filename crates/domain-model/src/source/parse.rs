@@ -206,6 +206,10 @@ impl Builder<'_> {
     /// Refuses what is no name in XML; quick-xml takes any text for one.
     fn check_name(&self, span: &super::Span) -> Result<(), Failure> {
         let name = self.slice(span.clone());
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if name.as_bytes().first().is_some_and(u8::is_ascii_alphabetic) && name.bytes().all(is_plain) {
+            return Ok(());
+        }
         let mut characters = name.chars();
         if characters.next().is_some_and(begins_name) && characters.all(continues_name) {
             return Ok(());

@@ -30,11 +30,15 @@ pub(super) fn objects(image: &Image<'_>, cx: &Context<'_>, out: &mut Args) -> Se
     if let Some(reservations) = &image.source.reservations {
         cx.not_yet("`<reservations>`", reservations.meta.origin, out);
     }
-    let storage = image.storage_node();
     let network = match &image.source.kind {
         SourceKind::Network(network) => Some(network.as_ref()),
         _ => None,
     };
+    if network.is_none() && image.auth.is_none() && image.encryption.is_none() {
+        // Nearly every image is a plain file; nothing is named for those.
+        return Secrets::default();
+    }
+    let storage = image.storage_node();
     // What nbdkit serves, it has the passwords for.
     let served = network.is_some_and(|network| super::nbdkit::serves(network, cx));
     let password = if served { None } else { password(image, &format!("{storage}-auth"), cx, out) };
