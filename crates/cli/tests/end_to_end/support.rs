@@ -114,6 +114,21 @@ pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
+/// Whether programs may have mounts of their own, as virtiofsd and passt need to shut themselves in; where they may
+/// not, as in a bare chroot, the test is skipped and says so.
+pub fn may_mount() -> bool {
+    let works = |args: &[&str]| {
+        let mut unshare = Command::new("unshare");
+        unshare.args(args).arg("true").stdout(Stdio::null()).stderr(Stdio::null());
+        unshare.status().is_ok_and(|status| status.success())
+    };
+    let may = works(&["--mount"]) || works(&["--user", "--map-root-user", "--mount"]);
+    if !may {
+        eprintln!("skipped: programs may not have mounts of their own here");
+    }
+    may
+}
+
 /// The installed QEMU; without one the test is skipped, and says so, unless `DOMX_REQUIRE_QEMU` is set.
 pub fn real_qemu() -> Option<PathBuf> {
     let found = std::env::var_os("PATH")
