@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use crate::running::{Running, echo, is_installed};
-use crate::support::{Place, gone, may_mount, processes, real_qemu, signal, wait_for};
+use crate::support::{Place, gone, may_unshare, processes, real_qemu, signal, wait_for};
 
 const TPM: &str = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>";
 const PASST: &str = "<interface type='user'><model type='virtio'/><backend type='passt'/></interface>";
@@ -51,7 +51,7 @@ fn a_crash_of_a_helper_is_reported() {
 #[test]
 fn no_helper_survives_domx_or_qemu() {
     let is_here = is_installed("/usr/bin/swtpm") && is_installed("/usr/bin/passt");
-    if real_qemu().is_none() || !is_here || !may_mount() {
+    if real_qemu().is_none() || !is_here || !may_unshare("--user") {
         return;
     }
     let place = Place::new();
@@ -99,7 +99,7 @@ fn a_directory_is_shared_by_its_own_daemon() {
     let daemons = ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"];
     let is_there = daemons.iter().any(|path| std::path::Path::new(path).exists());
     let is_there = is_there || is_installed(daemons[0]);
-    if real_qemu().is_none() || !is_there || !crate::running::is_root() || !may_mount() {
+    if real_qemu().is_none() || !is_there || !crate::running::is_root() || !may_unshare("--mount") {
         return;
     }
     let place = Place::new();

@@ -114,17 +114,14 @@ pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// Whether programs may have mounts of their own, as virtiofsd and passt need to shut themselves in; where they may
-/// not, as in a bare chroot, the test is skipped and says so.
-pub fn may_mount() -> bool {
-    let works = |args: &[&str]| {
-        let mut unshare = Command::new("unshare");
-        unshare.args(args).arg("true").stdout(Stdio::null()).stderr(Stdio::null());
-        unshare.status().is_ok_and(|status| status.success())
-    };
-    let may = works(&["--mount"]) || works(&["--user", "--map-root-user", "--mount"]);
+/// Whether programs may have a namespace of their own, `--mount` for virtiofsd or `--user` for passt, which shut
+/// themselves in with it; where they may not, as in a chroot, the test is skipped and says so.
+pub fn may_unshare(namespace: &str) -> bool {
+    let mut unshare = Command::new("unshare");
+    unshare.args([namespace, "true"]).stdout(Stdio::null()).stderr(Stdio::null());
+    let may = unshare.status().is_ok_and(|status| status.success());
     if !may {
-        eprintln!("skipped: programs may not have mounts of their own here");
+        eprintln!("skipped: `unshare {namespace}` does not work here");
     }
     may
 }

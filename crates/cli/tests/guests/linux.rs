@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::initramfs;
-use crate::support::{Place, gone, may_mount, real_qemu};
+use crate::support::{Place, gone, may_unshare, real_qemu};
 
 /// A guest in the background, and what it said.
 struct Linux {
@@ -177,7 +177,7 @@ fn a_directory_is_shared_with_linux() {
         eprintln!("skipped: there is no virtiofsd");
         return;
     };
-    if !may_mount() {
+    if !may_unshare("--mount") {
         return;
     }
     let shared = Place::new();
