@@ -384,6 +384,17 @@ fn reconnects(props: Props, written: Option<&Reconnect>, cx: &Context<'_>) -> Pr
     }
 }
 
+/// What UDP is in the forms without JSON: where to, and from where.
+fn datagrams(props: Props, udp: &Udp, origin: Origin) -> Props {
+    let (host, port, to) = udp_side(udp.connect()).unwrap_or(("", None, origin));
+    let (local, local_port, from) = udp_side(udp.bind()).unwrap_or(("", None, origin));
+    props
+        .set_at("host", host, to)
+        .set_at("port", port.unwrap_or_default(), to)
+        .set_at("localaddr", local, from)
+        .set_at("localport", local_port.unwrap_or("0"), from)
+}
+
 /// Host and port of one side of UDP, if it is there.
 fn udp_side(side: Option<&UdpSource>) -> Option<(&str, Option<&str>, Origin)> {
     side.map(|side| (side.host.as_deref().unwrap_or_default(), side.service.as_deref(), side.meta.origin))

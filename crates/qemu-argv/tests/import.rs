@@ -17,106 +17,107 @@ fn kept(domain: &Domain) -> Vec<&str> {
     domain.qemu_commandline.iter().flat_map(|line| &line.args).map(|arg| arg.value.as_str()).collect()
 }
 
+/// Reads a command line with these options: what is expected is in the XML, and nothing is left over.
+fn check_options(options: &str, expected: &[&str]) {
+    let (domain, problems) = read(&format!("qemu-system-x86_64 -nodefaults -display none {options}"));
+    let xml = domain.write();
+    for text in expected {
+        assert!(xml.contains(text), "{options} lacks {text}:\n{xml}");
+    }
+    assert!(kept(&domain).is_empty() && problems.is_empty(), "{options}: {:?} {problems:?}", kept(&domain));
+}
+
 #[test]
 fn options_become_elements() {
-    let check = |options: &str, expected: &[&str]| {
-        let (domain, problems) = read(&format!("qemu-system-x86_64 -nodefaults -display none {options}"));
-        let xml = domain.write();
-        for text in expected {
-            assert!(xml.contains(text), "{options} lacks {text}:\n{xml}");
-        }
-        assert!(
-            kept(&domain).is_empty() && problems.is_empty(),
-            "{options}: {:?} {problems:?}",
-            kept(&domain)
-        );
-    };
-    check("-m 1.5G", &["<memory unit='KiB'>1572864</memory>"]);
-    check("-m size=512,slots=2,maxmem=2G", &["<maxMemory slots='2' unit='KiB'>2097152</maxMemory>"]);
-    check("-smp 4", &["<vcpu>4</vcpu>", "<topology sockets='1' cores='4' threads='1'/>"]);
-    check(
+    check_options("-m 1.5G", &["<memory unit='KiB'>1572864</memory>"]);
+    check_options("-m size=512,slots=2,maxmem=2G", &["<maxMemory slots='2' unit='KiB'>2097152</maxMemory>"]);
+    check_options("-smp 4", &["<vcpu>4</vcpu>", "<topology sockets='1' cores='4' threads='1'/>"]);
+    check_options(
         "-smp 2,maxcpus=8,sockets=2,cores=2,threads=2",
         &["<vcpu current='2'>8</vcpu>", "sockets='2' cores='2' threads='2'"],
     );
-    check("-smp 8,sockets=2,threads=2", &["<topology sockets='2' cores='2' threads='2'/>"]);
-    check("-enable-kvm", &["<domain type='kvm'"]);
-    check("-accel kvm,dirty-ring-size=4096", &["<dirty-ring state='on' size='4096'/>"]);
-    check("-M q35,accel=kvm,kernel-irqchip=split", &["machine='q35'", "<ioapic driver='qemu'/>"]);
-    check("-machine acpi=off", &["<type arch='x86_64' machine='pc'>hvm</type>"]);
-    check(
+    check_options("-smp 8,sockets=2,threads=2", &["<topology sockets='2' cores='2' threads='2'/>"]);
+    check_options("-enable-kvm", &["<domain type='kvm'"]);
+    check_options("-accel kvm,dirty-ring-size=4096", &["<dirty-ring state='on' size='4096'/>"]);
+    check_options("-M q35,accel=kvm,kernel-irqchip=split", &["machine='q35'", "<ioapic driver='qemu'/>"]);
+    check_options("-machine acpi=off", &["<type arch='x86_64' machine='pc'>hvm</type>"]);
+    check_options(
         "-cpu host,-vmx,migratable=off",
         &["mode='host-passthrough'", "migratable='off'", "<feature policy='disable' name='vmx'/>"],
     );
-    check("-cpu max", &["mode='maximum'"]);
-    check(
+    check_options("-cpu max", &["mode='maximum'"]);
+    check_options(
         "-cpu EPYC,+topoext,kvm=off,hv_vendor_id=abc",
         &["<model>EPYC</model>", "<hidden state='on'/>", "<vendor_id state='on' value='abc'/>"],
     );
-    check(
+    check_options(
         "-rtc base=localtime,clock=vm,driftfix=slew",
         &["<clock offset='localtime'>", "<timer name='rtc' tickpolicy='catchup' track='guest'/>"],
     );
-    check("-rtc base=2006-06-17T16:01:21", &["<clock offset='absolute' start='1150560081'/>"]);
-    check("-no-hpet", &["<timer name='hpet' present='no'/>"]);
-    check(
+    check_options("-rtc base=2006-06-17T16:01:21", &["<clock offset='absolute' start='1150560081'/>"]);
+    check_options("-no-hpet", &["<timer name='hpet' present='no'/>"]);
+    check_options(
         "-boot order=nd,menu=on,splash-time=3000",
         &["<boot dev='network'/>", "<boot dev='cdrom'/>", "<bootmenu enable='yes' timeout='3000'/>"],
     );
-    check(
+    check_options(
         "-kernel vmlinuz -initrd rd -append 'a b'",
         &["<kernel>vmlinuz</kernel>", "<initrd>rd</initrd>", "<cmdline>a b</cmdline>"],
     );
-    check("-no-reboot", &["<on_reboot>destroy</on_reboot>"]);
-    check("-global PIIX4_PM.disable_s3=1", &["<suspend-to-mem enabled='no'/>"]);
-    check("-usb", &["<controller type='usb' index='0' model='piix3-uhci'>", "slot='0x01' function='0x2'"]);
-    check(
+    check_options("-no-reboot", &["<on_reboot>destroy</on_reboot>"]);
+    check_options("-global PIIX4_PM.disable_s3=1", &["<suspend-to-mem enabled='no'/>"]);
+    check_options(
+        "-usb",
+        &["<controller type='usb' index='0' model='piix3-uhci'>", "slot='0x01' function='0x2'"],
+    );
+    check_options(
         "-device qemu-xhci,id=x -device usb-tablet,bus=x.0,port=2.1",
         &["<input type='tablet' bus='usb'>", "<address type='usb' bus='0' port='2.1'/>"],
     );
-    check(
+    check_options(
         "-device qemu-xhci -device usb-host,vendorid=0x1234,productid=0x5678",
         &["<vendor id='0x1234'/>", "<product id='0x5678'/>"],
     );
-    check(
+    check_options(
         "-device vfio-pci,host=0000:03:00.1",
         &["<address domain='0x0000' bus='0x03' slot='0x00' function='0x1'/>"],
     );
-    check(
+    check_options(
         "-vga qxl -vnc 127.0.0.1:4,share=force-shared",
         &["<model type='qxl'/>", "port='5904'", "sharePolicy='force-shared'"],
     );
-    check(
+    check_options(
         "-vga virtio -spice port=5930,addr=127.0.0.1,disable-ticketing=on",
         &["<graphics type='spice' port='5930' autoport='no' listen='127.0.0.1'"],
     );
-    check(
+    check_options(
         "-audiodev pa,id=s,server=/run/p -device intel-hda -device hda-micro,audiodev=s",
         &["<codec type='micro'/>", "<audio id='1'/>", "type='pulseaudio' serverName='/run/p'"],
     );
-    check(
+    check_options(
         "-serial tcp:localhost:4444,server,nowait",
         &["<source mode='bind' host='localhost' service='4444'/>"],
     );
-    check(
+    check_options(
         "-serial unix:/run/s,server=on,wait=off -parallel file:/tmp/p",
         &["<source mode='bind' path='/run/s'/>", "<parallel type='file'>"],
     );
-    check(
+    check_options(
         "-chardev pty,id=a,logfile=/l -device isa-serial,chardev=a",
         &["<serial type='pty'>", "<log file='/l'/>"],
     );
-    check(
+    check_options(
         "-vga std -spice port=5901,disable-ticketing=on -device virtio-serial-pci,id=v -chardev spicevmc,id=c,name=vdagent -device virtserialport,bus=v.0,nr=3,chardev=c,name=com.redhat.spice.0",
         &[
             "<target type='virtio' name='com.redhat.spice.0'/>",
             "<address type='virtio-serial' controller='0' bus='0' port='3'/>",
         ],
     );
-    check(
+    check_options(
         "-chardev socket,id=t,path=/run/swtpm -tpmdev emulator,id=t0,chardev=t -device tpm-crb,tpmdev=t0",
         &["<tpm model='tpm-crb'>", "<source type='unix' mode='connect' path='/run/swtpm'/>"],
     );
-    check(
+    check_options(
         "-object memory-backend-memfd,id=m,size=128M,share=on -machine memory-backend=m -chardev socket,id=c,path=/run/fs -device vhost-user-fs-pci,chardev=c,tag=data",
         &[
             "<source type='memfd'/>",
@@ -126,75 +127,69 @@ fn options_become_elements() {
             "<target dir='data'/>",
         ],
     );
-    check(
+    check_options(
         "-virtfs local,path=/srv,mount_tag=t,security_model=none,readonly=on",
         &["accessmode='squash'", "<source dir='/srv'/>", "<readonly/>"],
     );
-    check("-device virtio-balloon-pci", &["<memballoon model='virtio'>"]);
-    check("-device vhost-vsock-pci,guest-cid=5", &["<cid auto='no' address='5'/>"]);
-    check("-device ib700 -watchdog-action pause", &["<watchdog model='ib700' action='pause'/>"]);
-    check(
+    check_options("-device virtio-balloon-pci", &["<memballoon model='virtio'>"]);
+    check_options("-device vhost-vsock-pci,guest-cid=5", &["<cid auto='no' address='5'/>"]);
+    check_options("-device ib700 -watchdog-action pause", &["<watchdog model='ib700' action='pause'/>"]);
+    check_options(
         "-netdev bridge,id=n,br=virbr0 -device e1000,netdev=n,mac=52:54:00:00:00:01",
         &["<interface type='bridge'>", "<source bridge='virbr0'/>", "<model type='e1000'/>"],
     );
-    check(
+    check_options(
         "-netdev tap,id=n,ifname=tap0,script=no,downscript=no,vhost=on -device virtio-net-pci,netdev=n",
         &["<target dev='tap0' managed='no'/>", "<driver name='vhost'/>"],
     );
-    check("-net nic,model=rtl8139 -net user", &["<interface type='user'>", "<model type='rtl8139'/>"]);
-    check("-overcommit mem-lock=on -mem-prealloc", &["<locked/>", "<allocation mode='immediate'/>"]);
-    check("-object iothread,id=iothread2", &["<iothreads>1</iothreads>", "<iothread id='2'/>"]);
+    check_options(
+        "-net nic,model=rtl8139 -net user",
+        &["<interface type='user'>", "<model type='rtl8139'/>"],
+    );
+    check_options("-overcommit mem-lock=on -mem-prealloc", &["<locked/>", "<allocation mode='immediate'/>"]);
+    check_options("-object iothread,id=iothread2", &["<iothreads>1</iothreads>", "<iothread id='2'/>"]);
 }
 
 #[test]
 fn images_become_disks() {
-    let check = |options: &str, expected: &[&str]| {
-        let (domain, problems) = read(&format!("qemu-system-x86_64 -nodefaults -display none {options}"));
-        let xml = domain.write();
-        for text in expected {
-            assert!(xml.contains(text), "{options} lacks {text}:\n{xml}");
-        }
-        assert!(
-            kept(&domain).is_empty() && problems.is_empty(),
-            "{options}: {:?} {problems:?}",
-            kept(&domain)
-        );
-    };
-    check("-cdrom a.iso", &["device='cdrom'", "<source file='a.iso'/>", "<target dev='hdc' bus='ide'/>"]);
-    check("-M q35 -hda /dev/sdb", &["<source dev='/dev/sdb'/>", "bus='sata'"]);
-    check(
+    check_options(
+        "-cdrom a.iso",
+        &["device='cdrom'", "<source file='a.iso'/>", "<target dev='hdc' bus='ide'/>"],
+    );
+    check_options("-M q35 -hda /dev/sdb", &["<source dev='/dev/sdb'/>", "bus='sata'"]);
+    check_options(
         "-drive file=a,format=qcow2,if=virtio,cache=none,aio=native,discard=on",
         &["cache='none' io='native' discard='unmap'", "<target dev='vda' bus='virtio'/>"],
     );
-    check(
+    check_options(
         "-drive file=nbd:h:10809:exportname=x,format=raw,if=virtio",
         &["<source protocol='nbd' name='x'>", "<host name='h' port='10809'/>"],
     );
-    check(
+    check_options(
         "-drive file=a,,b,format=raw,if=none,id=d -device virtio-blk-pci,drive=d,bootindex=0,serial=S",
         &["<source file='a,b'/>", "<boot order='1'/>", "<serial>S</serial>"],
     );
-    check(
+    check_options(
         "-blockdev driver=file,filename=/a,node-name=f -blockdev driver=qcow2,file=f,node-name=q -device ide-hd,drive=q,bus=ide.1,unit=1",
         &["type='qcow2'", "<address type='drive' controller='0' bus='1' target='0' unit='1'/>"],
     );
-    check(
+    check_options(
         r#"-blockdev '{"driver":"qcow2","node-name":"t","file":{"driver":"file","filename":"/t"},"backing":{"driver":"raw","file":{"driver":"file","filename":"/b"}}}' -device virtio-blk-pci,drive=t"#,
         &["<backingStore type='file'>", "<format type='raw'/>", "<source file='/b'/>"],
     );
-    check(
+    check_options(
         "-device virtio-scsi-pci,id=s -drive if=none,id=c,media=cdrom,file=c.iso -device scsi-cd,drive=c,bus=s.0,scsi-id=4",
         &["model='virtio-scsi'", "target='4' unit='0'"],
     );
-    check(
+    check_options(
         "-object iothread,id=io -drive if=none,id=d,format=raw,file=/d -device virtio-blk-pci,drive=d,iothread=io,num-queues=4",
         &["<iothreads>1</iothreads>", "queues='4'", "iothread='1'"],
     );
-    check(
+    check_options(
         "-drive if=pflash,unit=0,format=raw,readonly=on,file=/c.fd -drive if=pflash,unit=1,format=raw,file=/v.fd",
         &["<loader readonly='yes' type='pflash'>/c.fd</loader>", "<nvram>/v.fd</nvram>"],
     );
-    check("-bios /b.bin", &["<loader type='rom'>/b.bin</loader>"]);
+    check_options("-bios /b.bin", &["<loader type='rom'>/b.bin</loader>"]);
 }
 
 #[test]

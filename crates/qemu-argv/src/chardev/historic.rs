@@ -2,7 +2,7 @@
 
 use caps_parser::Capability;
 
-use super::{Backend, Kind, Socket, SocketAddress, udp_side};
+use super::{Backend, Kind, Socket, SocketAddress, datagrams, udp_side};
 use crate::arg::Args;
 use crate::context::Context;
 use crate::props::{Props, Value};
@@ -25,15 +25,7 @@ pub(super) fn chardev(backend: &Backend<'_>) -> Props {
         }
         Kind::File { path, origin, .. } => start("file").set_at("path", path, *origin),
         Kind::Pipe { path, origin } => start("pipe").set_at("path", path, *origin),
-        Kind::Udp(udp) => {
-            let (host, port, to) = udp_side(udp.connect()).unwrap_or(("", None, backend.origin));
-            let (local, local_port, from) = udp_side(udp.bind()).unwrap_or(("", None, backend.origin));
-            start("udp")
-                .set_at("host", host, to)
-                .set_at("port", port.unwrap_or_default(), to)
-                .set_at("localaddr", local, from)
-                .set_at("localport", local_port.unwrap_or("0"), from)
-        }
+        Kind::Udp(udp) => datagrams(start("udp"), udp, backend.origin),
         Kind::Socket(socket) => stream(start("socket"), socket),
         Kind::Spicevmc { name } => start("spicevmc").set("name", *name),
         Kind::Spiceport { channel, origin } => start("spiceport").set_at("name", *channel, *origin),

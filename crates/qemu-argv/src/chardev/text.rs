@@ -1,6 +1,6 @@
 //! Backends in the form that `-chardev` always had: `socket,id=charserial0,path=…`.
 
-use super::{Backend, Kind, Socket, SocketAddress, reconnects, udp_side};
+use super::{Backend, Kind, Socket, SocketAddress, datagrams, reconnects};
 use crate::context::Context;
 use crate::props::Props;
 
@@ -18,15 +18,7 @@ pub(super) fn chardev(backend: &Backend<'_>, cx: &Context<'_>) -> Props {
             start("file").set_at("path", path, *origin).set_at("append", *append, *origin)
         }
         Kind::Pipe { path, origin } => start("pipe").set_at("path", path, *origin),
-        Kind::Udp(udp) => {
-            let (host, port, to) = udp_side(udp.connect()).unwrap_or(("", None, backend.origin));
-            let (local, local_port, from) = udp_side(udp.bind()).unwrap_or(("", None, backend.origin));
-            start("udp")
-                .set_at("host", host, to)
-                .set_at("port", port.unwrap_or_default(), to)
-                .set_at("localaddr", local, from)
-                .set_at("localport", local_port.unwrap_or("0"), from)
-        }
+        Kind::Udp(udp) => datagrams(start("udp"), udp, backend.origin),
         Kind::Socket(socket) => stream(start("socket"), socket, cx),
         Kind::Spicevmc { name } => start("spicevmc").set("name", *name),
         Kind::Spiceport { channel, origin } => start("spiceport").set_at("name", *channel, *origin),

@@ -278,37 +278,37 @@ fn socket(pairs: &Pairs) -> Option<InterfaceSource> {
     Some(InterfaceSource::Udp(socket))
 }
 
+/// Cards on a PCI bus, besides those of virtio.
+pub(super) const PCI_CARDS: &[&str] = &[
+    "e1000",
+    "e1000-82544gc",
+    "e1000-82545em",
+    "e1000e",
+    "i82550",
+    "i82551",
+    "i82557a",
+    "i82557b",
+    "i82557c",
+    "i82558a",
+    "i82558b",
+    "i82559a",
+    "i82559b",
+    "i82559c",
+    "i82559er",
+    "i82562",
+    "i82801",
+    "igb",
+    "ne2k_pci",
+    "pcnet",
+    "rtl8139",
+    "tulip",
+    "vmxnet3",
+];
+
 /// A card of `-device`.
 pub(super) fn device<'o>(driver: &str, frontend: Frontend<'o>, build: &mut Build<'o, '_, '_>) -> Option<()> {
-    const CARDS: &[&str] = &[
-        "e1000",
-        "e1000-82544gc",
-        "e1000-82545em",
-        "e1000e",
-        "i82550",
-        "i82551",
-        "i82557a",
-        "i82557b",
-        "i82557c",
-        "i82558a",
-        "i82558b",
-        "i82559a",
-        "i82559b",
-        "i82559c",
-        "i82559er",
-        "i82562",
-        "i82801",
-        "igb",
-        "ne2k_isa",
-        "ne2k_pci",
-        "pcnet",
-        "rtl8139",
-        "tulip",
-        "usb-net",
-        "vmxnet3",
-    ];
     let virtio = virtio(driver, "virtio-net");
-    if virtio.is_none() && !CARDS.contains(&driver) {
+    if virtio.is_none() && !PCI_CARDS.contains(&driver) && !matches!(driver, "usb-net" | "ne2k_isa") {
         return None;
     }
     let pairs = frontend.pairs;

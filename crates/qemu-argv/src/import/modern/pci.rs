@@ -10,7 +10,7 @@ use domain_model::device::controller::{
 use domain_model::os::Arch;
 use domain_model::xml::text::{Hex, OnOff};
 
-use super::{Build, Frontend};
+use super::{Build, Frontend, network};
 use crate::os;
 
 /// The controllers that make a bus.
@@ -25,7 +25,7 @@ const CONTROLLERS: &[(&str, PciModel, PciModelName)] = &[
     ("pxb", PciModel::PciExpanderBus, PciModelName::Pxb),
     ("pxb-pcie", PciModel::PcieExpanderBus, PciModelName::PxbPcie),
 ];
-/// Devices on a PCI bus whose names do not end in `-pci`.
+/// Devices on a PCI bus whose names do not end in `-pci`, besides network cards.
 const DEVICES: &[&str] = &[
     "AC97",
     "ES1370",
@@ -37,25 +37,8 @@ const DEVICES: &[&str] = &[
     "bochs-display",
     "cirrus-vga",
     "dc390",
-    "e1000",
-    "e1000-82544gc",
-    "e1000-82545em",
-    "e1000e",
     "es1370",
     "i6300esb",
-    "i82550",
-    "i82551",
-    "i82557a",
-    "i82557b",
-    "i82557c",
-    "i82558a",
-    "i82558b",
-    "i82559a",
-    "i82559b",
-    "i82559c",
-    "i82559er",
-    "i82562",
-    "i82801",
     "ich9-ahci",
     "ich9-intel-hda",
     "ich9-usb-ehci1",
@@ -63,7 +46,6 @@ const DEVICES: &[&str] = &[
     "ich9-usb-uhci1",
     "ich9-usb-uhci2",
     "ich9-usb-uhci3",
-    "igb",
     "intel-hda",
     "ivshmem",
     "ivshmem-doorbell",
@@ -75,27 +57,22 @@ const DEVICES: &[&str] = &[
     "megasas-gen2",
     "mptsas1068",
     "nec-usb-xhci",
-    "ne2k_pci",
     "nvme",
     "pci-ohci",
     "pci-serial",
     "pci-serial-2x",
     "pci-serial-4x",
-    "pcnet",
     "piix3-usb-uhci",
     "piix4-usb-uhci",
     "pvscsi",
     "qemu-xhci",
     "qxl",
     "qxl-vga",
-    "rtl8139",
     "secondary-vga",
-    "tulip",
     "usb-ehci",
     "virtio-vga",
     "virtio-vga-gl",
     "vmware-svga",
-    "vmxnet3",
     "vt82c686b-usb-uhci",
     "pvpanic-pci",
     "edu",
@@ -272,15 +249,12 @@ fn wanted(build: &mut Build<'_, '_, '_>, board: Board) -> Vec<Want> {
         let Some(pairs) = &option.pairs else { continue };
         match option.name.as_str() {
             "nic" if !matches!(pairs.peek("type"), Some("none")) => {
-                let is_pci = super::network::is_pci(pairs.peek("model"), build);
+                let is_pci = network::is_pci(pairs.peek("model"), build);
                 if is_pci {
                     list.push(Want { addr: pairs.peek("addr").map(str::to_owned), ..want(Some(number)) });
                 }
             }
-            "net"
-                if pairs.peek("type") == Some("nic")
-                    && super::network::is_pci(pairs.peek("model"), build) =>
-            {
+            "net" if pairs.peek("type") == Some("nic") && network::is_pci(pairs.peek("model"), build) => {
                 list.push(Want { addr: pairs.peek("addr").map(str::to_owned), ..want(Some(number)) });
             }
             "device" if is_pci(pairs.peek("driver").unwrap_or_default()) => {
@@ -298,7 +272,7 @@ fn wanted(build: &mut Build<'_, '_, '_>, board: Board) -> Vec<Want> {
             _ => {}
         }
     }
-    list.extend(super::network::default_card(build).map(|_| want(Some(super::network::DEFAULT))));
+    list.extend(network::default_card(build).map(|_| want(Some(network::DEFAULT))));
     list.extend(plain);
     list.extend(late);
     list.extend(json);
@@ -310,6 +284,7 @@ fn is_pci(driver: &str) -> bool {
     driver.ends_with("-pci")
         || driver.ends_with("transitional")
         || DEVICES.contains(&driver)
+        || network::PCI_CARDS.contains(&driver)
         || SHORT_VIRTIO.contains(&driver)
         || CONTROLLERS.iter().any(|(name, ..)| *name == driver)
 }
