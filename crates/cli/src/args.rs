@@ -268,7 +268,7 @@ pub struct Explain {
     #[command(flatten)]
     pub qemu: Qemu,
     /// Only arguments that contain this text, in full.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub arg: Option<String>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = TextFormat::Text)]

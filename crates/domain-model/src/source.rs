@@ -145,22 +145,34 @@ impl Document {
     ///
     /// A path is followed as far as it exists: an attribute that was not written is at its element.
     pub fn span(&self, origin: Origin) -> Option<Range<usize>> {
+        self.find(origin).map(|(span, _)| span)
+    }
+
+    /// Whether all that an origin names is in the text; `false` for an attribute or element that was left out, so
+    /// that its default holds. `None` for an origin without a place.
+    pub fn is_written(&self, origin: Origin) -> Option<bool> {
+        self.find(origin).map(|(_, written)| written)
+    }
+
+    fn find(&self, origin: Origin) -> Option<(Range<usize>, bool)> {
         let (node, path) = match origin {
             Origin::Built | Origin::Always { .. } => return None,
-            Origin::Text { start, end } => return Some(start as usize..end as usize),
+            Origin::Text { start, end } => return Some((start as usize..end as usize, true)),
             Origin::Written { node, path } | Origin::Implied { by: node, path, .. } => (node, path),
         };
         let mut node = self.node(node)?;
         for step in path.split('/').filter(|step| !step.is_empty()) {
             if let Some(name) = step.strip_prefix('@') {
-                return Some(node.attribute_span(name).unwrap_or_else(|| node.tag_span()));
+                let attribute = node.attribute_span(name);
+                let written = attribute.is_some();
+                return Some((attribute.unwrap_or_else(|| node.tag_span()), written));
             }
-            match node.children().find(|child| child.is_element() && child.name() == step) {
+            match node.children().find(|child| child.is_called(step)) {
                 Some(child) => node = child,
-                None => break,
+                None => return Some((node.tag_span(), false)),
             }
         }
-        Some(node.tag_span())
+        Some((node.tag_span(), true))
     }
 
     /// Line and column of an origin, as far as it has one.

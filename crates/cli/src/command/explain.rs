@@ -113,6 +113,9 @@ impl About<'_> {
         match (document.position(origin), document.path(origin)) {
             (Some(position), Some(path)) => {
                 let _ = write!(out, "{}:{position} {path}", document.name());
+                if document.is_written(origin) == Some(false) {
+                    out.push_str(", which is not written");
+                }
                 if let Some(rule) = origin.rule() {
                     let _ = write!(out, ": {rule}");
                 }
@@ -172,6 +175,7 @@ impl About<'_> {
             "line": position.map(|position| position.line),
             "column": position.map(|position| position.column),
             "path": document.path(origin),
+            "written": document.is_written(origin),
             "rule": origin.rule(),
             "capability": needs.map(|capability| capability.name()),
             "capability-present": needs.map(|capability| self.caps.has(capability)),

@@ -46,11 +46,23 @@ fn explain_names_the_line_the_rule_and_the_path() {
     let value = json(&said.stdout);
     assert_eq!(value["version"], 1);
     let arguments = value["arguments"].as_array().unwrap();
-    let rng = arguments.iter().find(|arg| arg["argument"].as_str().unwrap().contains("virtio-rng")).unwrap();
-    assert_eq!((&rng["line"], &rng["column"]), (&Value::from(9), &Value::from(5)));
+    let device =
+        arguments.iter().find(|arg| arg["argument"].as_str().unwrap().contains("virtio-rng")).unwrap();
+    assert_eq!((&device["line"], &device["column"]), (&Value::from(9), &Value::from(5)));
     for argument in arguments {
         assert!(argument["line"].is_number() || argument["rule"].is_string(), "{argument}");
     }
+    let xml = rng()
+        .replace("type='qemu'", "type='kvm'")
+        .replace("<devices>", "<cpu mode='host-passthrough'/><devices>");
+    let said = place.domx_reading(&[&["explain", "-", "--arg", "-cpu"], CAPS].concat(), &xml);
+    assert!(said.stdout.contains("/domain/cpu/@migratable, which is not written"), "{}", said.stdout);
+    let said =
+        place.domx_reading(&[&["explain", "-", "--arg", "-cpu", "--format", "json"], CAPS].concat(), &xml);
+    let of_cpu = &json(&said.stdout)["arguments"][0];
+    let migratable =
+        of_cpu["properties"].as_array().unwrap().iter().find(|it| it["key"] == "migratable").unwrap();
+    assert_eq!((&of_cpu["written"], &migratable["written"]), (&Value::from(true), &Value::from(false)));
 }
 
 #[test]
