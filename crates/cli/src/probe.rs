@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use caps_parser::facts::Accel;
 use caps_parser::qmp::probe::{Probe, Step};
 use caps_parser::texts::TextProbe;
-use caps_parser::{Capabilities, Facts, Version};
-use runner::probe::{Conversation, ProbeLimits, Question, ask_help, bare_guest, converse};
-use runner::qmp::{Greeting, Reply};
+use caps_parser::{Capabilities, Facts, ParseError, Version};
+use runner::probe::{Conversation, Next, ProbeLimits, ask_help, bare_guest, converse};
 use runner::{HostRunner, Limits, RunError};
 
 use crate::args::Via;
@@ -81,81 +81,43 @@ fn over_qmp(program: &Path) -> Result<Facts, Stop> {
 fn hold(program: &Path, dialogue: &mut Dialogue) -> Result<(), Stop> {
     let mut accelerators = vec!["kvm", "tcg"];
     loop {
-        dialogue.asked.clear();
-        dialogue.pending = Some(dialogue.probe.start());
         let arguments = bare_guest(&accelerators);
         converse(&HostRunner, program, arguments, ProbeLimits::default(), dialogue).map_err(not_run)?;
         if let Some(problem) = dialogue.problem.take() {
             return Err(failed(format!("`{}`: {problem}", program.display())));
         }
         match dialogue.restart.take() {
-            Some(accelerator) => accelerators = vec![accelerator],
+            Some(accelerator) => accelerators = vec![accelerator.qemu()],
             None => return Ok(()),
         }
     }
 }
 
-/// Carries questions and replies between the probe, which speaks lines, and the runner, which speaks commands.
+/// A probe as the runner holds it.
 #[derive(Default)]
 struct Dialogue {
     probe: Probe,
-    /// The probe's ids of the questions, in the order asked.
-    asked: Vec<String>,
-    pending: Option<String>,
-    restart: Option<&'static str>,
-    problem: Option<caps_parser::ParseError>,
+    /// Whether QEMU has said anything, which begins with its greeting.
     greeted: bool,
-}
-
-impl Dialogue {
-    fn feed(&mut self, line: &str) {
-        match self.probe.feed(line) {
-            Ok(Step::Wait | Step::Done) => {}
-            Ok(Step::Send(text)) => self.pending = Some(text),
-            Ok(Step::Restart(accelerator)) => self.restart = Some(accelerator.qemu()),
-            Err(problem) => self.problem = Some(problem),
-        }
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct Line {
-    execute: String,
-    arguments: Option<serde_json::Value>,
-    id: String,
+    restart: Option<Accel>,
+    problem: Option<ParseError>,
 }
 
 impl Conversation for Dialogue {
-    fn greeting(&mut self, _: &Greeting) {
+    fn start(&mut self) -> String {
+        self.probe.start()
+    }
+
+    fn hear(&mut self, line: &str) -> Next {
         self.greeted = true;
-    }
-
-    fn next(&mut self) -> Vec<Question> {
-        let mut questions = Vec::new();
-        for line in self.pending.take().iter().flat_map(|text| text.lines()) {
-            let Ok(line) = serde_json::from_str::<Line>(line) else { continue };
-            if line.execute == "qmp_capabilities" {
-                // The runner has negotiated already.
-                self.feed(&format!(r#"{{"return":{{}},"id":"{}"}}"#, line.id));
-                continue;
-            }
-            self.asked.push(line.id);
-            questions.push(Question { command: line.execute, arguments: line.arguments });
+        match self.probe.feed(line) {
+            Ok(Step::Wait) => return Next::Wait,
+            Ok(Step::Send(text)) => return Next::Say(text),
+            Ok(Step::Restart(accelerator)) => self.restart = Some(accelerator),
+            Ok(Step::Done) => {}
+            Err(problem) => self.problem = Some(problem),
         }
-        questions
-    }
-
-    fn reply(&mut self, question: usize, reply: &Reply) {
-        let Some(id) = self.asked.get(question) else { return };
-        let line = match &reply.outcome {
-            Ok(value) => format!(r#"{{"return":{},"id":"{id}"}}"#, value.get()),
-            Err(refusal) => serde_json::json!({
-                "error": { "class": refusal.class, "desc": refusal.desc },
-                "id": id,
-            })
-            .to_string(),
-        };
-        self.feed(&line);
+        Next::Over
     }
 }
 

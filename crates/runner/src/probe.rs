@@ -5,34 +5,34 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::command::{Command, Input, Limits, Sink};
 use crate::error::RunError;
 use crate::process::{Output, Process, Runner};
-use crate::qmp::{self, Greeting, Message, QmpConnection, QmpError, Reply};
+use crate::qmp::{self, Message, QmpConnection, QmpError};
 use crate::ready::{self, Interest};
 
-/// A QMP command to be sent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Question {
-    /// `query-version`, …
-    pub command: String,
-    /// Its arguments, an object.
-    pub arguments: Option<Value>,
+/// A QMP conversation as text: what is asked and what that means is the business of whoever holds it.
+///
+/// The runner sees to the rest: that QEMU gets what is said, that every line reaches [`hear`](Self::hear) and is a
+/// message of QMP, and that time and size have their limits.
+pub trait Conversation {
+    /// What to say to begin with: commands, one per line, `qmp_capabilities` being the first. QEMU's greeting need not
+    /// be waited for.
+    fn start(&mut self) -> String;
+
+    /// Takes one line: the greeting, an event, or a reply with the id that its command had.
+    fn hear(&mut self, line: &str) -> Next;
 }
 
-/// What the caller wants to know, in as many rounds as answers lead to new questions.
-pub trait Conversation {
-    /// What QEMU says of itself at first.
-    fn greeting(&mut self, greeting: &Greeting);
-
-    /// The questions that can be asked now; all are sent at once. Asked again after every reply. When there are
-    /// none and every reply has come, the conversation is over.
-    fn next(&mut self) -> Vec<Question>;
-
-    /// The reply to the question with this index, counted from 0 in the order they were asked.
-    fn reply(&mut self, question: usize, reply: &Reply);
+/// What comes next in a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// QEMU is to answer more.
+    Wait,
+    /// More commands, one per line.
+    Say(String),
+    /// All has been said, so that QEMU can go.
+    Over,
 }
 
 /// Bounds of a QMP conversation.
@@ -110,8 +110,7 @@ pub fn converse<T: Into<OsString>>(
     // QEMU must be the only one to hold the other end, or its death would not close the channel.
     let told = command.describe();
     drop(command);
-    let result =
-        Probe { connection, process: process.as_mut(), asked: Vec::new() }.hold(conversation, limits.time);
+    let result = hold(&mut connection, process.as_mut(), conversation, limits.time);
     let status = match &result {
         // Whoever closes the channel is about to end, and how it ends says more than that it closed.
         Err(QmpError::Closed { .. }) => process.wait_deadline(ready::after(Duration::from_secs(1)))?,
@@ -129,91 +128,65 @@ pub fn converse<T: Into<OsString>>(
     })
 }
 
-/// A conversation under way.
-struct Probe<'a> {
-    connection: QmpConnection,
-    process: &'a mut dyn Process,
-    /// The ids of the questions, and whether each is answered.
-    asked: Vec<(u64, bool)>,
+/// Holds a conversation until it is over.
+fn hold(
+    connection: &mut QmpConnection,
+    process: &mut dyn Process,
+    conversation: &mut dyn Conversation,
+    limit: Duration,
+) -> Result<(), QmpError> {
+    let deadline = ready::after(limit);
+    let mut is_greeted = false;
+    connection.say(&conversation.start());
+    loop {
+        while let Some(line) = connection.line()? {
+            match Message::parse(line.as_bytes())? {
+                Message::Reply(_) if !is_greeted => return Err(QmpError::not_qmp(line.as_bytes())),
+                Message::Greeting(_) => is_greeted = true,
+                Message::Reply(_) | Message::Event(_) => {}
+            }
+            match conversation.hear(&line) {
+                Next::Wait => {}
+                Next::Say(text) => connection.say(&text),
+                Next::Over => return Ok(()),
+            }
+            // QEMU may never stop talking.
+            if Instant::now() >= deadline {
+                break;
+            }
+        }
+        if Instant::now() >= deadline {
+            let awaited = if is_greeted { "reply" } else { "greeting" };
+            return Err(QmpError::TimedOut { awaited: awaited.into(), limit });
+        }
+        exchange(connection, process, deadline)?;
+    }
 }
 
-impl Probe<'_> {
-    fn hold(&mut self, conversation: &mut dyn Conversation, limit: Duration) -> Result<(), QmpError> {
-        let deadline = ready::after(limit);
-        let late = |awaited: &str| QmpError::TimedOut { awaited: awaited.into(), limit };
-        loop {
-            match self.message(deadline)?.ok_or_else(|| late("greeting"))? {
-                Message::Greeting(greeting) => {
-                    conversation.greeting(&greeting);
-                    break;
-                }
-                Message::Event(_) => {}
-                Message::Reply(reply) => {
-                    return Err(QmpError::NotQmp { near: reply.text.chars().take(80).collect() });
-                }
-            }
-        }
-        let negotiated = self.connection.execute("qmp_capabilities", None);
-        self.ask(conversation);
-        let mut open = self.asked.len().saturating_add(1);
-        while open > 0 {
-            let Message::Reply(reply) = self.message(deadline)?.ok_or_else(|| late("reply"))? else {
-                continue;
-            };
-            if reply.id == Some(negotiated) {
-                open = open.saturating_sub(1);
-                continue;
-            }
-            let question =
-                self.asked.iter().position(|(id, done)| !done && reply.id.is_none_or(|it| it == *id));
-            let Some(question) = question else { continue };
-            if let Some((_, done)) = self.asked.get_mut(question) {
-                *done = true;
-            }
-            conversation.reply(question, &reply);
-            let before = self.asked.len();
-            self.ask(conversation);
-            open = open.saturating_add(self.asked.len().saturating_sub(before)).saturating_sub(1);
-        }
-        Ok(())
+/// Reads and writes what is possible, once something is.
+fn exchange(
+    connection: &mut QmpConnection,
+    process: &mut dyn Process,
+    deadline: Instant,
+) -> Result<(), QmpError> {
+    let qmp = Interest { fd: connection.as_fd(), read: true, write: connection.wants_write() };
+    let said = process.said_fd().map(Interest::read);
+    let interests: Vec<_> = [Some(qmp), said].into_iter().flatten().collect();
+    let ready = ready::wait(&interests, Some(deadline))?;
+    if ready.get(1).is_some_and(|said| said.read) {
+        // Kept by the process for its tail; here it only has to be taken off the pipe.
+        drop(process.read_said());
     }
-
-    fn ask(&mut self, conversation: &mut dyn Conversation) {
-        for question in conversation.next() {
-            let id = self.connection.execute(&question.command, question.arguments);
-            self.asked.push((id, false));
+    let ready = ready.first().copied().unwrap_or_default();
+    if ready.write {
+        match connection.write() {
+            // What a dying QEMU managed to say is still worth reading.
+            Ok(()) | Err(QmpError::Closed { .. }) => {}
+            Err(error) => return Err(error),
         }
     }
-
-    /// The next message, or `None` at the deadline.
-    fn message(&mut self, deadline: Instant) -> Result<Option<Message>, QmpError> {
-        loop {
-            if Instant::now() >= deadline {
-                return Ok(None);
-            }
-            if let Some(message) = self.connection.message()? {
-                return Ok(Some(message));
-            }
-            let write = self.connection.wants_write();
-            let qmp = Interest { fd: self.connection.as_fd(), read: true, write };
-            let said = self.process.said_fd().map(Interest::read);
-            let interests: Vec<_> = [Some(qmp), said].into_iter().flatten().collect();
-            let ready = ready::wait(&interests, Some(deadline))?;
-            if ready.get(1).is_some_and(|said| said.read) {
-                // Kept by the process for its tail; here it only has to be taken off the pipe.
-                drop(self.process.read_said());
-            }
-            let ready = ready.first().copied().unwrap_or_default();
-            if ready.write {
-                match self.connection.write() {
-                    // What a dying QEMU managed to say is still worth reading.
-                    Ok(()) | Err(QmpError::Closed { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            if ready.read {
-                self.connection.read()?;
-            }
-        }
+    if ready.read {
+        connection.read()?;
     }
+    Ok(())
 }

@@ -70,6 +70,13 @@ pub enum QmpError {
     Io(#[from] io::Error),
 }
 
+impl QmpError {
+    /// What is said of a line that is no message.
+    pub(crate) fn not_qmp(line: &[u8]) -> Self {
+        Self::NotQmp { near: beginning(line) }
+    }
+}
+
 /// The beginning of a text that may be huge, for a message.
 fn beginning(text: &[u8]) -> String {
     const SHOWN: usize = 80;

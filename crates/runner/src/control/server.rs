@@ -14,7 +14,7 @@ use crate::ready::{self, Got, Interest};
 const CLIENTS: usize = 32;
 /// The longest request.
 const LONGEST: usize = 1 << 20;
-/// How far behind someone who watches a console may be before he is cut off.
+/// How far behind someone may be: then one who watches a console is cut off, and one who asks is not heard.
 const BEHIND: usize = 4 << 20;
 
 /// Names one asker for as long as he is connected.
@@ -58,7 +58,8 @@ impl Server {
     /// What to wait for on each asker; those at a console wait while the guest does not read.
     pub(crate) fn clients(&self, console_is_full: bool) -> impl Iterator<Item = (ClientId, Interest<'_>)> {
         self.clients.iter().map(move |(id, client)| {
-            let read = !(client.watches_console && console_is_full);
+            // Who does not read his answers is not asked what else he wants.
+            let read = client.outbox.len() < BEHIND && !(client.watches_console && console_is_full);
             (*id, Interest { fd: client.stream.as_fd(), read, write: !client.outbox.is_empty() })
         })
     }

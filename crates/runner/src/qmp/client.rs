@@ -46,7 +46,7 @@ impl QmpClient {
                 Some(Message::Greeting(greeting)) => break greeting,
                 Some(Message::Event(event)) => client.keep(event),
                 Some(Message::Reply(reply)) => {
-                    return Err(QmpError::NotQmp { near: super::beginning(reply.text.as_bytes()) });
+                    return Err(QmpError::not_qmp(reply.text.as_bytes()));
                 }
                 None => return Err(QmpError::TimedOut { awaited: "greeting".into(), limit }),
             }

@@ -74,9 +74,19 @@ impl QmpConnection {
         id
     }
 
+    /// Appends commands as they are, one per line, to what will be written.
+    pub(crate) fn say(&mut self, lines: &str) {
+        self.outbox.extend_from_slice(lines.as_bytes());
+    }
+
     /// Whether anything waits to be written.
     pub fn wants_write(&self) -> bool {
         self.written < self.outbox.len()
+    }
+
+    /// How many bytes wait to be written.
+    pub fn unwritten(&self) -> usize {
+        self.outbox.len().saturating_sub(self.written)
     }
 
     /// Whether the other end has closed; whole messages may still be there to take.
@@ -139,25 +149,34 @@ impl QmpConnection {
     /// [`QmpError::NotQmp`] for a line that is none, [`QmpError::TooLong`] for a message without end, and
     /// [`QmpError::Closed`] once the other end is gone and every whole message is taken.
     pub fn message(&mut self) -> Result<Option<Message>, QmpError> {
-        loop {
+        self.next()?.map(Message::parse).transpose()
+    }
+
+    /// The same as the text of its line.
+    pub(crate) fn line(&mut self) -> Result<Option<String>, QmpError> {
+        let text = |line| std::str::from_utf8(line).map(str::to_owned).map_err(|_| QmpError::not_qmp(line));
+        self.next()?.map(text).transpose()
+    }
+
+    /// The next whole line that is not empty, without its end.
+    fn next(&mut self) -> Result<Option<&[u8]>, QmpError> {
+        let line = loop {
             let unsearched = self.inbox.get(self.searched..).unwrap_or_default();
             let Some(end) = unsearched.iter().position(|byte| *byte == b'\n') else {
-                self.searched = self.inbox.len();
-                break;
+                break None;
             };
-            let end = self.searched.saturating_add(end);
-            let line = self.inbox.get(self.taken..end).unwrap_or_default();
-            let blank = line.trim_ascii().is_empty();
-            let message = if line.len() > self.longest {
-                Err(QmpError::TooLong { limit: self.longest })
-            } else {
-                Message::parse(line)
-            };
-            self.taken = end.saturating_add(1);
+            let line = self.taken..self.searched.saturating_add(end);
+            self.taken = line.end.saturating_add(1);
             self.searched = self.taken;
-            if !blank {
-                return message.map(Some);
+            if !self.inbox.get(line.clone()).unwrap_or_default().trim_ascii().is_empty() {
+                break Some(line);
             }
+        };
+        if let Some(line) = line {
+            return match self.inbox.get(line) {
+                Some(line) if line.len() <= self.longest => Ok(Some(line)),
+                _ => Err(QmpError::TooLong { limit: self.longest }),
+            };
         }
         self.inbox.drain(..self.taken);
         self.taken = 0;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{QmpError, beginning};
+use super::QmpError;
 
 /// One message from QEMU. Contents stay JSON text until someone wants them.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ impl Message {
     /// # Errors
     /// [`QmpError::NotQmp`] when it is not JSON, or JSON of another kind.
     pub fn parse(line: &[u8]) -> Result<Self, QmpError> {
-        let wrong = || QmpError::NotQmp { near: beginning(line) };
+        let wrong = || QmpError::not_qmp(line);
         let text = std::str::from_utf8(line).map_err(|_| wrong())?.trim();
         let wire: Wire<'_> = serde_json::from_str(text).map_err(|_| wrong())?;
         let reply = |outcome| {

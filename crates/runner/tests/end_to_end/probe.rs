@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use runner::probe::{Conversation, ProbeLimits, Question, ask_help, bare_guest, converse};
-use runner::qmp::{Greeting, Reply};
+use runner::probe::{Conversation, Next, ProbeLimits, ask_help, bare_guest, converse};
 use runner::{HostRunner, Limits};
 use serde_json::{Value, json};
 
@@ -14,29 +13,48 @@ use crate::support::{FakeQemu, eventually, is_running};
 pub struct Rounds {
     pub rounds: Vec<Vec<&'static str>>,
     pub open: usize,
+    pub sent: usize,
     pub heard: Vec<String>,
 }
 
-impl Conversation for Rounds {
-    fn greeting(&mut self, greeting: &Greeting) {
-        self.heard.push(format!("greeting {}", greeting.version.is_object()));
-    }
-
-    fn next(&mut self) -> Vec<Question> {
-        if self.open > 0 || self.rounds.is_empty() {
-            return Vec::new();
-        }
+impl Rounds {
+    /// The commands of the next round, with numbers as ids.
+    fn next(&mut self) -> String {
         let round = self.rounds.remove(0);
         self.open = round.len();
-        round.into_iter().map(|name| Question { command: name.into(), arguments: None }).collect()
+        let mut text = String::new();
+        for name in round {
+            text.push_str(&format!("{}\n", json!({"execute": name, "id": self.sent})));
+            self.sent += 1;
+        }
+        text
+    }
+}
+
+impl Conversation for Rounds {
+    fn start(&mut self) -> String {
+        self.rounds.insert(0, vec!["qmp_capabilities"]);
+        self.next()
     }
 
-    fn reply(&mut self, question: usize, reply: &Reply) {
+    fn hear(&mut self, line: &str) -> Next {
+        let message: Value = serde_json::from_str(line).unwrap();
+        let what = ["QMP", "event", "return", "error"].into_iter().find(|what| !message[what].is_null());
+        let what = what.unwrap();
+        if what == "QMP" {
+            self.heard.push(format!("greeting {}", message["QMP"]["version"].is_object()));
+        }
+        if !matches!(what, "return" | "error") {
+            return Next::Wait;
+        }
         self.open -= 1;
-        self.heard.push(match &reply.outcome {
-            Ok(value) => format!("{question} {value}"),
-            Err(refusal) => format!("{question} {refusal}"),
-        });
+        let said = if what == "error" { &message["error"]["desc"] } else { &message["return"] };
+        self.heard.push(format!("{} {said}", message["id"]));
+        match (self.open, self.rounds.is_empty()) {
+            (0, true) => Next::Over,
+            (0, false) => Next::Say(self.next()),
+            _ => Next::Wait,
+        }
     }
 }
 
@@ -62,7 +80,7 @@ fn a_conversation_goes_on_until_nothing_is_left_to_ask() {
     }));
     let (heard, error) = probe(&fake, ProbeLimits::default());
     assert_eq!(error, "");
-    assert_eq!(heard, ["greeting true", "0 {\"qemu\":1}", "1 unknown", "2 true"]);
+    assert_eq!(heard, ["greeting true", "0 {}", "1 {\"qemu\":1}", "2 \"unknown\"", "3 true"]);
 }
 
 fn check(script: Value, expected: &str) {

@@ -31,9 +31,9 @@ fn answers_a_probe_in_one_process() {
         vec![vec!["query-version", "query-commands", "query-qmp-schema", "no-such"], vec!["query-machines"]];
     let mut rounds = Rounds { rounds, ..Rounds::default() };
     converse(&HostRunner, &qemu, bare_guest(&["tcg"]), ProbeLimits::default(), &mut rounds).unwrap();
-    assert_eq!(rounds.heard.len(), 6);
-    assert!(rounds.heard[3].len() > 100_000, "the schema is long");
-    assert_eq!(rounds.heard[4], "3 The command no-such has not been found");
+    assert_eq!(rounds.heard.len(), 7);
+    assert!(rounds.heard[4].len() > 100_000, "the schema is long");
+    assert_eq!(rounds.heard[5], "4 \"The command no-such has not been found\"");
     let help = ask_help(&HostRunner, &qemu, ["-device", "help"], Limits::default()).unwrap();
     assert!(String::from_utf8_lossy(&help.stdout).contains("virtio-net-pci"));
 }
