@@ -31,7 +31,7 @@ fn guest(found: &Found) -> Value {
     json!({
         "name": record.name,
         "state": state(found),
-        "qemu": record.qemu.map(|qemu| qemu.pid),
+        "qemu": record.qemu.as_ref().map(|qemu| qemu.pid),
         "supervisor": record.supervisor,
         "since": record.since,
         "domain": record.detail.get("domain"),
@@ -49,7 +49,7 @@ fn table(found: &[Found]) -> String {
             printable(&record.name),
             state(found).to_owned(),
             up(now.saturating_sub(record.since)),
-            record.qemu.map_or_else(|| "-".to_owned(), |qemu| qemu.pid.to_string()),
+            record.qemu.as_ref().map_or_else(|| "-".to_owned(), |qemu| qemu.pid.to_string()),
             printable(domain),
         ]
     }));
