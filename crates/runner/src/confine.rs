@@ -4,8 +4,10 @@ use std::fs;
 use std::io;
 
 use rustix::fs::Mode;
-use rustix::process::{Gid, Resource, Rlimit, Uid, geteuid, getrlimit, setrlimit, umask};
-use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use rustix::process::{Gid, Resource, Rlimit, Uid, getrlimit, setrlimit, umask};
+use rustix::thread::{
+    CapabilitySet, capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
 
 /// What a process may not do. The default takes nothing from it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,7 +34,10 @@ impl Confinement {
     pub fn can_lock(bytes: u64) -> bool {
         let limit = getrlimit(Resource::Memlock);
         let is_enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= bytes);
-        is_enough(limit.current) || is_enough(limit.maximum) || geteuid().is_root()
+        // Root in a container may be one without this right.
+        let may_raise =
+            || capabilities(None).is_ok_and(|has| has.effective.contains(CapabilitySet::SYS_RESOURCE));
+        is_enough(limit.current) || is_enough(limit.maximum) || may_raise()
     }
 
     /// The system calls between fork and exec; nothing here allocates.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{Access, access};
 use thiserror::Error;
 
 use crate::process::Status;
@@ -100,7 +101,10 @@ impl RunError {
             io::ErrorKind::NotFound if !program.exists() => Self::NotFound { program },
             io::ErrorKind::NotADirectory => Self::NotFound { program },
             io::ErrorKind::PermissionDenied if program.is_dir() => not_executable("it is a directory"),
-            io::ErrorKind::PermissionDenied => not_executable("permission denied"),
+            // What is refused before the program gets to run is another thing.
+            io::ErrorKind::PermissionDenied if access(&program, Access::EXEC_OK).is_err() => {
+                not_executable("permission denied")
+            }
             _ if source.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
                 not_executable("it is not a program")
             }
