@@ -2,12 +2,16 @@
 
 use std::io::{IsTerminal, Write};
 use std::ops::Range;
+use std::time::Duration;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use domain_model::{Class, Code, Diagnostic, Document, Origin, Severity, SyntaxError};
 use serde_json::json;
 
 use crate::args::{Cli, Color};
+
+/// How long a message may take to reach its reader.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Why a command ends, with the exit status of `cli.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,8 +147,8 @@ impl Report {
         // A terminal may be the guest's, and then line ends are its own business.
         let end = if self.on_terminal { "\r\n" } else { "\n" };
         let text = format!("{on}{word}{off}: {message}\n").replace('\n', end);
-        // There is nobody to tell that stderr is gone.
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        // There is nobody to tell that stderr is gone, and a guest does not wait for whoever does not read.
+        let _ = runner::console::tell(std::io::stderr().lock(), text.as_bytes(), PATIENCE);
     }
 
     /// Problems of a document, each with its line and a caret.

@@ -14,8 +14,8 @@ mod terminal;
 
 pub(crate) use line::Line;
 pub use log::ConsoleLog;
-pub use terminal::Terminal;
 pub(crate) use terminal::Typed;
+pub use terminal::{Terminal, tell};
 
 /// How long the last output of a guest may take to reach whoever reads it.
 const LAST_WORDS: Duration = Duration::from_secs(2);

@@ -11,6 +11,8 @@ use signal_hook::low_level::{pipe, unregister};
 use crate::ready::{self, Got};
 
 /// Catches SIGINT, SIGTERM and SIGHUP as long as it lives; afterwards they are ignored.
+///
+/// A program that was started by `nohup`, which ignores SIGHUP for it, goes on ignoring that.
 #[derive(Debug)]
 pub struct Signals {
     stream: UnixStream,
@@ -27,6 +29,9 @@ impl Signals {
         stream.set_nonblocking(true)?;
         let mut signals = Self { stream, ids: Vec::new() };
         for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+            if signal == Signal::HUP && is_ignored(signal) {
+                continue;
+            }
             signals.ids.push(pipe::register(signal.as_raw(), sender.try_clone()?)?);
         }
         Ok(signals)
@@ -40,6 +45,17 @@ impl Signals {
             _ => 0,
         }
     }
+}
+
+/// Whether whoever started this program wants it not to hear this signal.
+fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    // The lowest bit is signal 1.
+    let bit =
+        u32::try_from(signal.as_raw()).ok().and_then(|number| 1_u64.checked_shl(number.checked_sub(1)?));
+    bit.is_some_and(|bit| ignored & bit != 0)
 }
 
 /// Asks for the end of this process as its user would, by SIGINT.

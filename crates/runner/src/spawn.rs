@@ -8,6 +8,8 @@ use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags, open};
+
 use crate::command::{Command, Input, Sink};
 
 /// The write ends of the pipes that capture a child's output.
@@ -56,8 +58,9 @@ pub(crate) fn spawn(command: &Command, captures: Captures) -> io::Result<duct::H
 /// Refuses what the C library would hand to a shell: a file that is neither a program nor names an interpreter.
 fn require_program(path: &Path) -> io::Result<()> {
     let mut start = [0; 4];
-    // A program that may be executed but not read is left to the kernel.
-    let Ok(mut file) = File::open(path) else { return Ok(()) };
+    // A program that may be executed but not read is left to the kernel. Opening a pipe would wait for its writer.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let Ok(mut file) = open(path, flags, Mode::empty()).map(File::from) else { return Ok(()) };
     match file.read_exact(&mut start) {
         Ok(()) if start == *b"\x7fELF" || start.starts_with(b"#!") => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => Ok(()),

@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
 
 use crate::ready::{self, Got, Interest};
@@ -18,8 +20,8 @@ const AT_ONCE: usize = 4096;
 
 /// Shows what a guest writes, and passes on what the user types.
 ///
-/// The descriptors are used as they are: making them non-blocking would do the same to every program that shares
-/// them, so each use waits for readiness first.
+/// Making the descriptors non-blocking would do the same to every program that shares them, so each use waits for
+/// readiness first, and a terminal is opened once more to be written to.
 #[derive(Debug)]
 pub struct Terminal {
     input: Option<File>,
@@ -58,7 +60,8 @@ impl Terminal {
             Some(input) if isatty(input) => Some(RawMode::enter(input)?),
             _ => None,
         };
-        Ok(Self { input: input.map(File::from), output: output.map(File::from), raw, pending: Vec::new() })
+        let output = output.map(|output| File::from(unshared(&output).unwrap_or(output)));
+        Ok(Self { input: input.map(File::from), output, raw, pending: Vec::new() })
     }
 
     /// Whether there is a user who types at a terminal, and can leave it.
@@ -95,7 +98,7 @@ impl Terminal {
         let now = self.pending.get(..AT_ONCE).unwrap_or(&self.pending);
         match rustix::io::write(output, now) {
             Ok(count) => drop(self.pending.drain(..count.min(self.pending.len()))),
-            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
+            Err(Errno::INTR | Errno::AGAIN) => {}
             // Nobody is looking any more. The guest goes on; it has not been started for its output alone.
             Err(_) => {
                 self.output = None;
@@ -143,6 +146,38 @@ impl Terminal {
     fn close_input(&mut self) {
         (self.input, self.raw) = (None, None);
     }
+}
+
+/// A terminal that is ready may still take less than what it is given, and wait for its reader with the rest. So it is
+/// opened once more, for us alone; none for what is no terminal, or one of somebody else.
+fn unshared(output: impl AsFd) -> Option<OwnedFd> {
+    let output = output.as_fd();
+    let path = format!("/proc/self/fd/{}", output.as_raw_fd());
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    isatty(output).then(|| open(path, flags, Mode::empty()).ok()).flatten()
+}
+
+/// Writes a message for people, as far as its reader takes it within this time: a terminal may be stopped, and a pipe
+/// be full.
+///
+/// # Errors
+/// When not all of it has been taken, or nobody is there.
+pub fn tell(output: impl AsFd, message: &[u8], limit: Duration) -> io::Result<()> {
+    let own = unshared(&output);
+    let output = own.as_ref().map_or(output.as_fd(), AsFd::as_fd);
+    let (deadline, mut rest) = (ready::after(limit), message);
+    while !rest.is_empty() {
+        let interest = Interest { fd: output, read: false, write: true };
+        if !ready::wait(&[interest], Some(deadline))?.first().is_some_and(|ready| ready.write) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match rustix::io::write(output, rest.get(..AT_ONCE).unwrap_or(rest)) {
+            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// A terminal that hands over every key as it is; it is as before when this is dropped.
