@@ -13,11 +13,10 @@ use std::time::Duration;
 use runner::console::{self, Terminal};
 use runner::control::Request;
 use runner::detach::{self, Launched};
-use runner::qmp::pair;
 use runner::runtime::RuntimeDir;
 use runner::signals::Signals;
 use runner::supervise::{End, Guest, Means, Notice, Plan, Surroundings, supervise};
-use runner::{Command, HostRunner, Runner};
+use runner::{Command, HostRunner};
 use serde_json::Value;
 
 fn main() -> ExitCode {
@@ -82,20 +81,9 @@ fn run(args: Vec<String>) -> Result<u8, Box<dyn Error>> {
             let control = entry.listen()?;
             // Caught before anything is started, so that no moment is left in which a signal ends us alone.
             let signals = Signals::catch()?;
-            let mut command = Command::new(words.next().ok_or("which program?")?).args(words);
-            let (qmp, theirs) = pair()?;
-            let monitor = command.fds.pass(theirs)?;
-            let (serial, theirs) = pair()?;
-            let port = command.fds.pass(theirs)?;
-            command = command
-                .args(["-chardev", &format!("socket,id=monitor,fd={monitor}")])
-                .args(["-mon", "chardev=monitor,mode=control"])
-                .args(["-chardev", &format!("socket,id=serial0,fd={port}"), "-serial", "chardev:serial0"]);
-            let process = HostRunner.start(&command)?;
-            drop(command);
-            entry.set_qemu(process.pid())?;
-            let guest =
-                Guest { program: name.into(), process, qmp, console: Some(serial), companions: Vec::new() };
+            let command = Command::new(words.next().ok_or("which program?")?).args(words);
+            let guest = Guest::start(&HostRunner, command)?;
+            entry.set_qemu(guest.process.pid())?;
             let is_detached = detached == Some(true);
             let terminal = if is_detached { None } else { Some(Terminal::standard(reads_input)?) };
             let mut is_ready = false;

@@ -2,19 +2,52 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::command::Command;
 use crate::error::RunError;
 use crate::process::{Output, Process, Runner, Status};
 use crate::ready;
 
+pub mod qemu;
+
+use qemu::{Channels, Manners};
+
 /// Plays scripted outcomes in order and remembers what it was asked to start.
+///
+/// A program that runs guests is tested like this, without a QEMU and without a process:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use runner::fake::{FakeProcess, FakeRunner};
+/// use runner::supervise::{End, Guest, Outcome, Plan, Surroundings, supervise};
+/// use runner::{Command, RunError, Runner};
+///
+/// /// The program: it takes any `Runner`, and is given `HostRunner` by its `main`.
+/// fn boot(runner: &dyn Runner, disk: &str) -> Result<Outcome, RunError> {
+///     let command = Command::new("/usr/bin/qemu-system-x86_64").args(["-S", "-m", "64", "-hda", disk]);
+///     supervise(Guest::start(runner, command)?, Plan::default(), Surroundings::default())
+/// }
+///
+/// // Its test: a guest that runs for a moment and powers off.
+/// let runner = FakeRunner::new().on_start(Ok(FakeProcess::qemu().powers_off(Duration::from_millis(5))));
+/// let outcome = boot(&runner, "disk.img")?;
+/// assert_eq!(outcome.end, End::PoweredOff);
+/// assert!(runner.started()[0].args.contains(&"disk.img".into()));
+///
+/// // And where there is no QEMU:
+/// let error = boot(&FakeRunner::new(), "disk.img").unwrap_err();
+/// assert_eq!(error.to_string(), "`/usr/bin/qemu-system-x86_64` does not exist");
+/// # Ok::<(), RunError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct FakeRunner {
     script: Mutex<Script>,
@@ -90,6 +123,7 @@ impl Runner for FakeRunner {
     fn start(&self, command: &Command) -> Result<Box<dyn Process>, RunError> {
         let mut process = self.play(command, |script| &mut script.starts)?;
         process.ends_at = process.lasts.map(ready::after);
+        process.begin(command)?;
         Ok(Box::new(process))
     }
 }
@@ -100,23 +134,56 @@ pub struct FakeProcess {
     lasts: Option<Duration>,
     ends_at: Option<Instant>,
     status: Status,
-    ended: bool,
+    /// How it has ended, shared with whoever plays QEMU.
+    ended: Arc<Mutex<Option<Status>>>,
     heeds_signals: bool,
     said: Vec<u8>,
     unread: Vec<u8>,
+    manners: Option<Manners>,
+    /// What it was given, closed at its end as those of a process are.
+    fds: Vec<Arc<OwnedFd>>,
 }
 
 impl FakeProcess {
+    /// A QEMU without a guest: on the channel that its command line names it greets, answers every command, and
+    /// reports what `cont`, `stop`, `system_reset`, `system_powerdown` and `quit` do.
+    pub fn qemu() -> Self {
+        Self { manners: Some(Manners::default()), ..Self::lasting() }
+    }
+
+    /// As a QEMU, returns this for a command instead of an empty object.
+    #[must_use]
+    pub fn answers(mut self, command: &str, value: Value) -> Self {
+        self.manners.get_or_insert_default().answers.insert(command.into(), value);
+        self
+    }
+
+    /// As a QEMU whose guest writes this on its first serial port once it runs.
+    #[must_use]
+    pub fn writes(mut self, text: &str) -> Self {
+        self.manners.get_or_insert_default().console = text.into();
+        self
+    }
+
+    /// As a QEMU whose guest powers off this long after it has begun to run.
+    #[must_use]
+    pub fn powers_off(mut self, after: Duration) -> Self {
+        self.manners.get_or_insert_default().powers_off = Some(after);
+        self
+    }
+
     /// A process that lasts until it is told to end.
     pub fn lasting() -> Self {
         Self {
             lasts: None,
             ends_at: None,
             status: Status::Code(0),
-            ended: false,
+            ended: Arc::default(),
             heeds_signals: true,
             said: Vec::new(),
             unread: Vec::new(),
+            manners: None,
+            fds: Vec::new(),
         }
     }
 
@@ -140,15 +207,38 @@ impl FakeProcess {
         self
     }
 
-    fn end(&mut self, status: Status) {
-        if !self.has_ended() {
-            (self.ended, self.status) = (true, status);
-        }
+    /// Takes over what the command gives it, and begins to play QEMU if it is one.
+    fn begin(&mut self, command: &Command) -> Result<(), RunError> {
+        self.fds = command.fds.shared();
+        let Some(manners) = self.manners.clone() else { return Ok(()) };
+        let channels = Channels::of(&command.args);
+        let channel = |number: Option<RawFd>| {
+            let fd = self.fds.iter().find(|fd| Some(fd.as_raw_fd()) == number);
+            fd.map(|fd| fd.try_clone().map(UnixStream::from)).transpose()
+        };
+        let failed = RunError::io("play QEMU");
+        let serial = channel(channels.serial).map_err(&failed)?;
+        let Some(qmp) = channel(channels.qmp).map_err(&failed)? else { return Ok(()) };
+        let ended = Arc::downgrade(&self.ended);
+        let play = move || qemu::play(qmp, serial, &manners, &ended);
+        std::thread::Builder::new().name("fake qemu".into()).spawn(play).map_err(&failed)?;
+        Ok(())
     }
 
-    fn has_ended(&mut self) -> bool {
-        self.ended |= self.ends_at.is_some_and(|at| Instant::now() >= at);
-        self.ended
+    fn end(&mut self, status: Status) {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(status);
+    }
+
+    /// How it has ended, if it has.
+    fn how_ended(&mut self) -> Option<Status> {
+        if self.ends_at.is_some_and(|at| Instant::now() >= at) {
+            self.end(self.status);
+        }
+        let ended = *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.is_some() {
+            self.fds.clear();
+        }
+        ended
     }
 }
 
@@ -171,13 +261,13 @@ impl Process for FakeProcess {
     }
 
     fn try_wait(&mut self) -> Result<Option<Status>, RunError> {
-        Ok(self.has_ended().then_some(self.status))
+        Ok(self.how_ended())
     }
 
     fn wait_deadline(&mut self, deadline: Instant) -> Result<Option<Status>, RunError> {
-        if !self.has_ended() {
+        while self.how_ended().is_none() && Instant::now() < deadline {
             let until = self.ends_at.map_or(deadline, |at| at.min(deadline));
-            std::thread::sleep(until.saturating_duration_since(Instant::now()));
+            std::thread::sleep(until.saturating_duration_since(Instant::now()).min(ready::TICK));
         }
         self.try_wait()
     }
@@ -190,8 +280,9 @@ impl Process for FakeProcess {
     }
 
     fn kill(&mut self) -> Result<Status, RunError> {
-        self.end(Status::Signal(Signal::KILL.as_raw()));
-        Ok(self.status)
+        let killed = Status::Signal(Signal::KILL.as_raw());
+        self.end(killed);
+        Ok(self.how_ended().unwrap_or(killed))
     }
 
     fn stderr_tail(&mut self) -> String {
@@ -238,5 +329,36 @@ mod tests {
         check(ending(0), "Some(Code(3)) Some(Code(3)) Code(3) ");
         check(ending(5), "None Some(Code(3)) Code(3) ");
         check(ending(10_000), "None None Signal(9) ");
+    }
+
+    #[test]
+    fn a_pretended_qemu_speaks_and_obeys() {
+        use crate::console::Terminal;
+        use crate::supervise::{Guest, Plan, Surroundings, supervise};
+        let check = |process: FakeProcess, plan: Plan, expected: &str| {
+            let runner = FakeRunner::new().on_start(Ok(process));
+            let guest = Guest::start(&runner, Command::new("/qemu")).unwrap();
+            let (mut shown, output) = std::io::pipe().unwrap();
+            let terminal = Terminal::new(None, Some(output.into())).unwrap();
+            let around = Surroundings { terminal: Some(terminal), ..Surroundings::default() };
+            let end = match supervise(guest, plan, around) {
+                Ok(outcome) => format!("{:?}, {}", outcome.end, outcome.status),
+                Err(error) => error.to_string(),
+            };
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut shown, &mut text).unwrap();
+            assert_eq!(format!("{text}|{end}"), expected);
+        };
+        let moment = Duration::from_millis(5);
+        let timeout = || Plan { timeout: Some(Duration::from_millis(200)), ..Plan::default() };
+        let refusing = || FakeProcess::qemu().answers("query-name", Value::Null);
+        check(FakeProcess::qemu().powers_off(moment), Plan::default(), "|PoweredOff, exit status 0");
+        check(refusing().writes("boot\n"), timeout(), "boot\n|TimedOut, exit status 0");
+        check(
+            FakeProcess::ending(moment, Status::Code(3)),
+            Plan::default(),
+            "|`/qemu` ended with exit status 3",
+        );
+        check(FakeProcess::lasting(), timeout(), "|TimedOut, signal 9 (SIGKILL)");
     }
 }

@@ -203,10 +203,15 @@ impl RuntimeDir {
     /// A channel to the supervisor of a guest.
     ///
     /// # Errors
-    /// [`RuntimeError::NotRunning`] when there is none.
+    /// [`RuntimeError::NotRunning`] when there is none, and another error when it does not accept anybody.
     pub fn connect(&self, name: &str) -> Result<ControlClient, RuntimeError> {
-        let missing = |_| RuntimeError::NotRunning { name: name.into() };
-        connect(&self.entry(name)).map(ControlClient::new).map_err(missing)
+        let path = self.entry(name);
+        let stream = connect(&path).map_err(|error| match error.kind() {
+            // One that is there and does not come to accept anybody.
+            io::ErrorKind::WouldBlock => RuntimeError::io("reach the supervisor of", &path)(error),
+            _ => RuntimeError::NotRunning { name: name.into() },
+        })?;
+        Ok(ControlClient::new(stream))
     }
 
     fn entry(&self, name: &str) -> PathBuf {

@@ -6,9 +6,11 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::command::Command;
 use crate::console::{ConsoleLog, Terminal};
 use crate::error::RunError;
-use crate::process::{Process, Status};
+use crate::process::{Process, Runner, Status};
+use crate::qmp;
 use crate::runtime::Entry;
 use crate::signals::Signals;
 
@@ -35,6 +37,31 @@ pub struct Guest {
     pub console: Option<UnixStream>,
     /// Processes that serve this guest only (swtpm, passt, virtiofsd) by name; ended after it in reverse order.
     pub companions: Vec<(String, Box<dyn Process>)>,
+}
+
+impl Guest {
+    /// Starts QEMU with a QMP channel and a first serial port besides what the command says, which should have `-S`:
+    /// the guest runs when [`supervise`] lets it.
+    ///
+    /// # Errors
+    /// When QEMU cannot be started.
+    pub fn start(runner: &dyn Runner, mut command: Command) -> Result<Self, RunError> {
+        let failed = RunError::io("make a channel for QEMU");
+        let mut channel = || -> std::io::Result<_> {
+            let (ours, theirs) = qmp::pair()?;
+            Ok((ours, command.fds.pass(theirs)?))
+        };
+        let (qmp, monitor) = channel().map_err(&failed)?;
+        let (console, port) = channel().map_err(&failed)?;
+        command = command
+            .args(["-chardev".to_owned(), format!("socket,id=monitor,fd={monitor}")])
+            .args(["-mon", "chardev=monitor,mode=control"])
+            .args(["-chardev".to_owned(), format!("socket,id=serial0,fd={port}")])
+            .args(["-serial", "chardev:serial0"]);
+        let process = runner.start(&command)?;
+        // With the command go our copies of QEMU's ends: its end is to close them.
+        Ok(Self { program: command.program, process, qmp, console: Some(console), companions: Vec::new() })
+    }
 }
 
 /// Told what happens to a guest, as it happens.

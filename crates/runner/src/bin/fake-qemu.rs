@@ -19,6 +19,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread::sleep;
 use std::time::Duration;
 
+use runner::fake::qemu::{self, Channels};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Signal, getpid, kill_process};
 use serde::Deserialize;
@@ -156,21 +157,11 @@ impl<'a> Machine<'a> {
             let at = args.iter().position(|arg| arg.as_os_str() == OsStr::new(flag))?;
             args.get(at.saturating_add(1)).and_then(|value| value.to_str())
         };
-        let monitor = value_of("-mon")
-            .and_then(|mon| mon.split(',').map(|part| part.strip_prefix("chardev=").unwrap_or(part)).next());
-        let (mut qmp, mut serial) = (None, None);
-        for pair in args.windows(2) {
-            let [flag, value] = pair else { continue };
-            let (Some("-chardev"), Some(value)) = (flag.to_str(), value.to_str()) else { continue };
-            let key =
-                |name: &str| value.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
-            let Some(fd) = key("fd").and_then(|fd| fd.parse().ok()) else { continue };
-            if key("id").is_some() && key("id") == monitor {
-                let output = inherited(fd);
-                qmp = Some(Channel { input: output.try_clone()?, output });
-            } else if serial.is_none() {
-                serial = Some(inherited(fd));
-            }
+        let channels = Channels::of(args);
+        let serial = channels.serial.map(inherited);
+        let mut qmp = None;
+        if let Some(output) = channels.qmp.map(inherited) {
+            qmp = Some(Channel { input: output.try_clone()?, output });
         }
         if value_of("-qmp") == Some("stdio") {
             let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
@@ -196,8 +187,7 @@ impl<'a> Machine<'a> {
                 Step::Qmp(text) => self.say(text)?,
                 Step::Event(name, data) => self.event(name, data)?,
                 Step::Greet => {
-                    let version = json!({"qemu": {"major": 0, "minor": 0, "micro": 0}, "package": "fake"});
-                    self.say(&format!("{}\r\n", json!({"QMP": {"version": version, "capabilities": []}})))?;
+                    self.say(&format!("{}\r\n", qemu::greeting()))?;
                 }
                 Step::Serve => {
                     if let Some(status) = self.serve()? {
@@ -242,8 +232,7 @@ impl<'a> Machine<'a> {
     }
 
     fn event(&mut self, name: &str, data: &Value) -> io::Result<()> {
-        let timestamp = json!({"seconds": 0, "microseconds": 0});
-        self.say(&format!("{}\r\n", json!({"event": name, "data": data, "timestamp": timestamp})))
+        self.say(&format!("{}\r\n", qemu::event(name, data)))
     }
 
     fn flood(&mut self, to: Flood, bytes: usize) -> io::Result<()> {
@@ -310,24 +299,12 @@ impl<'a> Machine<'a> {
             self.say(&format!("{reply}\r\n"))?;
             return self.play(steps);
         }
-        let shutdown = |guest: bool, reason: &str| json!({"guest": guest, "reason": reason});
-        let (events, status): (&[(&str, Value)], _) = match name.as_str() {
-            "cont" => (&[("RESUME", Value::Null)], None),
-            "stop" => (&[("STOP", Value::Null)], None),
-            "system_reset" => {
-                (&[("RESET", json!({"guest": false, "reason": "host-qmp-system-reset"}))], None)
-            }
-            "system_powerdown" => {
-                (&[("POWERDOWN", Value::Null), ("SHUTDOWN", shutdown(true, "guest-shutdown"))], Some(0))
-            }
-            "quit" => (&[("SHUTDOWN", shutdown(false, "host-qmp-quit"))], Some(0)),
-            _ => (&[], None),
-        };
         self.say(&format!("{reply}\r\n"))?;
-        for (name, data) in events {
-            self.event(name, data)?;
+        let (events, ends) = qemu::effect(&name);
+        for event in events {
+            self.say(&format!("{event}\r\n"))?;
         }
-        Ok(status)
+        Ok(ends.then_some(0))
     }
 }
 

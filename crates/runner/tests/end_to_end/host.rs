@@ -65,6 +65,9 @@ fn says_why_it_cannot_start() {
     check(dir.path().join("none/below"), "`QEMU` does not exist");
     check(dir.path().to_path_buf(), "`QEMU` cannot be executed: it is a directory");
     check(make("plain", "#!/bin/sh\n", 0o644), "`QEMU` cannot be executed: permission denied");
+    let pipe = dir.path().join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o755.into(), 0).unwrap();
+    check(pipe, "`QEMU` cannot be executed: it is not a program");
     check(make("garbage", "\x01\x02", 0o755), "`QEMU` cannot be executed: it is not a program");
     check(
         make("nul\u{1}", "#!/nonexistent/sh\n", 0o755),

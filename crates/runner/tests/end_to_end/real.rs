@@ -87,19 +87,10 @@ fn boot(then: &[u8], more: &[&str], plan: Plan) -> Option<(String, Result<Outcom
     let dir = TempDir::new().unwrap();
     let disk = dir.path().join("disk");
     std::fs::write(&disk, boot_sector(then)).unwrap();
-    let mut command = Command::new(&qemu);
-    let (qmp, theirs) = pair().unwrap();
-    let monitor = command.fds.pass(theirs).unwrap();
-    let (console, theirs) = pair().unwrap();
-    let serial = command.fds.pass(theirs).unwrap();
     let args = ["-S", "-nodefaults", "-display", "none", "-machine", "pc,accel=tcg", "-m", "16"];
-    command = command.args(args).args(more);
+    let mut command = Command::new(&qemu).args(args).args(more);
     command = command.args(["-drive", &format!("file={},format=raw,if=ide", disk.display())]);
-    command = command.args(["-chardev", &format!("socket,id=monitor,fd={monitor}")]);
-    command = command.args(["-mon", "chardev=monitor,mode=control"]);
-    command = command.args(["-chardev", &format!("socket,id=port,fd={serial}"), "-serial", "chardev:port"]);
-    let process = HostRunner.start(&command).unwrap();
-    drop(command);
+    let guest = Guest::start(&HostRunner, command).unwrap();
     let (mut shown, output) = std::io::pipe().unwrap();
     let mut told = Vec::new();
     let around = Surroundings {
@@ -107,7 +98,6 @@ fn boot(then: &[u8], more: &[&str], plan: Plan) -> Option<(String, Result<Outcom
         watch: Some(Box::new(|notice: &Notice| told.push(notice.clone()))),
         ..Surroundings::default()
     };
-    let guest = Guest { program: qemu, process, qmp, console: Some(console), companions: Vec::new() };
     let result = supervise(guest, plan, around);
     assert!(result.is_err() || told.contains(&Notice::Running));
     let mut text = String::new();

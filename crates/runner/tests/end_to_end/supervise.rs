@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use runner::console::{ConsoleLog, Terminal};
 use runner::control::{ControlClient, Request};
-use runner::qmp::pair;
 use runner::supervise::{Action, Guest, Means, Notice, Outcome, Plan, Surroundings, supervise};
 use runner::{Command, HostRunner, RunError, Runner};
 use serde_json::{Value, json};
@@ -17,16 +16,7 @@ use crate::support::{FakeQemu, is_running};
 
 /// Starts the stand-in with a QMP channel and a serial port.
 fn start(fake: &FakeQemu) -> Guest {
-    let mut command = Command::new(&fake.program);
-    let (qmp, theirs) = pair().unwrap();
-    let monitor = command.fds.pass(theirs).unwrap();
-    let (console, theirs) = pair().unwrap();
-    let serial = command.fds.pass(theirs).unwrap();
-    command = command.args(["-chardev".to_owned(), format!("socket,id=monitor,fd={monitor}")]);
-    command = command.args(["-mon", "chardev=monitor,mode=control", "-chardev"]);
-    command = command.args([format!("socket,id=serial0,fd={serial}")]);
-    let process = HostRunner.start(&command).unwrap();
-    Guest { program: fake.program.clone(), process, qmp, console: Some(console), companions: Vec::new() }
+    Guest::start(&HostRunner, Command::new(&fake.program)).unwrap()
 }
 
 fn quick() -> Plan {
@@ -174,6 +164,75 @@ fn an_output_that_is_closed_is_no_end() {
     let around = Surroundings { terminal: Some(terminal), ..Surroundings::default() };
     let result = supervise(start(&fake), quick(), around);
     assert_eq!(finish(&fake, result), "PoweredOff, exit status 0|");
+}
+
+#[test]
+fn a_stopped_terminal_holds_nobody_up() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let fake = FakeQemu::new(running(&[json!({"serial": "x".repeat(3_000_000)})]));
+    let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&user).unwrap();
+    unlockpt(&user).unwrap();
+    let name = ptsname(&user, Vec::new()).unwrap();
+    let open = || fs::File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let output = open();
+    let terminal = Terminal::new(None, Some(output.try_clone().unwrap().into())).unwrap();
+    let (control, mut client) = control(&fake);
+    let supervisor = {
+        let guest = start(&fake);
+        let around =
+            Surroundings { terminal: Some(terminal), control: Some(control), ..Surroundings::default() };
+        thread::spawn(move || supervise(guest, quick(), around))
+    };
+    // Nobody reads what the terminal shows, until it takes nothing more.
+    let limit = Duration::from_secs(5);
+    for _ in 0..20 {
+        thread::sleep(Duration::from_millis(20));
+        client.ask(&Request::Status, limit).unwrap();
+    }
+    // A message is not waited for either, and nobody else finds the terminal changed.
+    let start_time = Instant::now();
+    let told = runner::console::tell(&output, &[b'y'; 100_000], Duration::from_millis(50));
+    assert_eq!(told.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+    assert!(start_time.elapsed() < Duration::from_secs(3));
+    assert!(!rustix::fs::fcntl_getfl(&output).unwrap().contains(rustix::fs::OFlags::NONBLOCK));
+    client.ask(&Request::Stop { means: Means::Quit, limit_ms: Some(100) }, limit).unwrap();
+    client.next(Duration::from_secs(8)).unwrap();
+    assert_eq!(finish(&fake, supervisor.join().unwrap()), "Stopped(Kill), signal 9 (SIGKILL)|");
+    drop(user);
+}
+
+#[test]
+fn who_does_not_read_his_answers_does_not_make_us_grow() {
+    let mut script = running(&[]);
+    script["replies"] = json!({"query-huge": {"return": {"text": "y".repeat(1 << 20)}}});
+    let fake = FakeQemu::new(script);
+    let (control, mut client) = control(&fake);
+    let mut greedy = UnixStream::connect(fake.path("control")).unwrap();
+    let guest = start(&fake);
+    let around = Surroundings { control: Some(control), ..Surroundings::default() };
+    let supervisor = thread::spawn(move || supervise(guest, quick(), around));
+    let limit = Duration::from_secs(5);
+    crate::support::eventually("it runs", || {
+        client.ask(&Request::Status, limit).unwrap()["state"] == "running"
+    });
+    // A gigabyte of answers, and more requests than any queue takes.
+    greedy.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    let question = format!("{}\n", json!({"request": "qmp", "command": "query-huge", "arguments": null}));
+    let asked = (0..1000).take_while(|_| std::io::Write::write_all(&mut greedy, question.as_bytes()).is_ok());
+    println!("{} questions were taken", asked.count());
+    let before = resident();
+    assert_eq!(client.ask(&Request::Status, limit).unwrap()["state"], "running");
+    assert!(before < 200 << 10, "{before} kB");
+    client.ask(&Request::Stop { means: Means::Kill, limit_ms: None }, limit).unwrap();
+    assert_eq!(finish(&fake, supervisor.join().unwrap()), "Stopped(Kill), signal 9 (SIGKILL)|");
+}
+
+/// Kilobytes of memory of this process.
+fn resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    memory.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 #[test]
