@@ -12,6 +12,8 @@ use crate::error::RunError;
 use crate::qmp::{Message, QmpError, Refusal, Reply};
 use crate::ready::Ready;
 
+/// How many questions for QEMU one asker may have open.
+const QUESTIONS: usize = 16;
 /// How much QEMU may leave unread before nothing more is passed on to it.
 const UNREAD: usize = 4 << 20;
 
@@ -111,6 +113,10 @@ impl Supervisor<'_> {
         }
     }
 
+    fn questions_of(&self, client: ClientId) -> usize {
+        self.asked.values().filter(|asker| matches!(asker, Asker::Client(who) if *who == client)).count()
+    }
+
     /// Gives someone what he asks for, or says why not.
     pub(super) fn grant(&mut self, client: ClientId, wish: Wish) -> Result<(), RunError> {
         match wish {
@@ -126,6 +132,9 @@ impl Supervisor<'_> {
                     server.await_end(client);
                 }
                 self.tell(&Event::Stop(means, limit_ms.map(Duration::from_millis)))?;
+            }
+            Wish::Request(Request::Qmp { .. }) if self.questions_of(client) >= QUESTIONS => {
+                self.answer(client, &Response::Error("too many questions have no answer yet".into()));
             }
             Wish::Request(Request::Qmp { command, arguments }) => match &mut self.qmp {
                 Some(qmp) if qmp.unwritten() > UNREAD => {
