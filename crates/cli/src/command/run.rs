@@ -9,7 +9,7 @@ use runner::console::Terminal;
 use runner::runtime::Entry;
 use runner::signals::Signals;
 use runner::supervise::{Guest, Plan, Surroundings, supervise};
-use runner::{Command, HostRunner, RunError, Runner, User};
+use runner::{Command, HostRunner, Runner, User};
 use serde_json::json;
 
 use super::argv;
@@ -103,17 +103,12 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
     let setup = line.needs.commands.iter();
     let setup = setup.map(|command| (command.execute.to_owned(), command.arguments.clone())).collect();
     let plan = Plan { setup, ..plan::plan(&input.domain, args, report) };
+    let helpers: Vec<String> = line.needs.helpers.iter().map(|helper| helper.program.clone()).collect();
     // From here on only the text of the domain is needed, and that for days.
     drop((line, chosen));
     input.domain = Domain::default();
-    let outcome = supervise(guest, plan, surroundings).map_err(|error| {
-        let problems = match &error {
-            RunError::Exited { stderr_tail, .. } => blame::blame(&given, stderr_tail),
-            _ => Vec::new(),
-        };
-        report.problems(&input.document, &problems);
-        if problems.is_empty() { watch::failed(&error) } else { Stop::silent(Status::Failed) }
-    })?;
+    let outcome = supervise(guest, plan, surroundings)
+        .map_err(|error| watch::not_started(&error, &given, &helpers, &input.document, report))?;
     watch::result(outcome)
 }
 

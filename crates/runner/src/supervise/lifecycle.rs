@@ -65,7 +65,10 @@ impl Lifecycle {
                     (State::Stopping(_), "quit") => self.stop(Means::Kill, None, now),
                     (State::Stopping(_), _) => Vec::new(),
                     // A guest that cannot be reset or resumed gets nowhere by itself.
-                    _ => self.stop(Means::Quit, None, now),
+                    _ => {
+                        self.end = Some(End::Failed);
+                        self.stop(Means::Quit, None, now)
+                    }
                 });
                 steps
             }
@@ -226,7 +229,7 @@ impl Lifecycle {
             State::Stopping(current) if current >= means && current != Means::Kill => return Vec::new(),
             _ => means,
         };
-        // A panic, a timeout or silence stays the reason, whatever it takes to end the guest after it.
+        // A panic, a timeout, silence or a refusal stays the reason, whatever it takes to end the guest after it.
         if matches!(self.end, None | Some(End::Stopped(_) | End::PoweredOff | End::Rebooted)) {
             self.end = Some(End::Stopped(means));
         }
@@ -444,7 +447,7 @@ mod tests {
         check(
             Plan::default(),
             &[(1, Event::Negotiated), (1, refused("cont"))],
-            "cont (Refused(\"cont\", \"no\")) (Stopping(Quit)) quit -> Stopping(Quit) Stopped(Quit) Some(6)",
+            "cont (Refused(\"cont\", \"no\")) (Stopping(Quit)) quit -> Stopping(Quit) Failed Some(6)",
         );
         check(
             Plan::default(),

@@ -109,7 +109,7 @@ fn failing_starts_are_explained() {
     check(
         json!({"steps": ["greet", "serve"], "replies": {"cont": {"error": {"class": "G", "desc": "locked"}}}, "on": {"cont": []}}),
         quick(),
-        "|Stopped(Quit), exit status 0|",
+        "|Failed, exit status 0|",
     );
 }
 

@@ -1,5 +1,7 @@
 //! What runs a guest: KVM or translation.
 
+use std::io;
+
 use domain_model::cpu::CpuMode;
 use domain_model::{Domain, DomainType};
 
@@ -13,18 +15,35 @@ pub(super) fn choose(domain: &mut Domain, wanted: AccelName, report: &Report) ->
     match (wanted, domain.kind, why_not) {
         (AccelName::Tcg, ..) => translate(domain, report),
         (AccelName::Kvm, _, Some(error)) => {
-            return Err(Stop::new(Status::Unsupported, format!("cannot open `/dev/kvm`: {error}")));
+            return Err(Stop::new(Status::Unsupported, format!("{}; {}", unusable(&error), help(&error))));
         }
         (AccelName::Auto, DomainType::Kvm, Some(error)) => {
-            report.warning(&format!(
-                "cannot open `/dev/kvm` ({error}); the guest runs under TCG, which is slow"
-            ));
+            let (why, help) = (unusable(&error), help(&error));
+            report.warning(&format!("{why}, so that the guest runs under TCG, which is slow; {help}"));
             translate(domain, report);
         }
         (AccelName::Kvm, ..) => domain.kind = DomainType::Kvm,
         (AccelName::Auto, ..) => {}
     }
     Ok(if domain.kind == DomainType::Kvm { "KVM" } else { "TCG" })
+}
+
+fn unusable(error: &io::Error) -> String {
+    format!("cannot open `/dev/kvm`: {error}")
+}
+
+/// What would let this user have KVM.
+fn help(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "the user has to be in the group that it belongs to, usually `kvm`"
+        }
+        io::ErrorKind::NotFound => {
+            "the kernel has no KVM here: it needs the module `kvm_intel` or `kvm_amd`, and virtualization switched on \
+             in the firmware; a container needs the device"
+        }
+        _ => "something else may use the processor's virtualization",
+    }
 }
 
 /// Makes a domain that QEMU's own translation can run.
@@ -37,5 +56,23 @@ fn translate(domain: &mut Domain, report: &Report) {
         cpu.mode = Some(CpuMode::Maximum);
         cpu.migratable = None;
         cpu.model = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_may_not_use_kvm_is_told_what_would_help() {
+        for (kind, expected) in [
+            (io::ErrorKind::PermissionDenied, "group that it belongs to, usually `kvm`"),
+            (io::ErrorKind::NotFound, "`kvm_intel` or `kvm_amd`"),
+            (io::ErrorKind::ResourceBusy, "something else"),
+        ] {
+            let error = io::Error::from(kind);
+            assert!(help(&error).contains(expected), "{kind}");
+            assert!(unusable(&error).starts_with("cannot open `/dev/kvm`: "), "{kind}");
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! What the user is told of a guest and its end.
 
+use domain_model::Document;
 use runner::qmp::QmpError;
 use runner::supervise::{End, Means, Notice, Outcome};
 use runner::{RunError, detach, footprint};
 use serde_json::Value;
 
+use super::blame::{Blame, Given, blame};
 use crate::logs::Messages;
 use crate::report::{Report, Status, Stop};
 
@@ -89,17 +91,51 @@ fn disk_failed(event: &Value) -> String {
 
 /// What a guest's end means for our exit status.
 pub(super) fn result(outcome: Outcome) -> Result<Status, Stop> {
-    match outcome.end {
-        End::PoweredOff | End::Rebooted | End::Stopped(_) => Ok(Status::Ok),
+    let Outcome { end, status, stderr_tail } = outcome;
+    let said = match stderr_tail.trim_end() {
+        "" => String::new(),
+        said => format!("\n{said}"),
+    };
+    let failed = |what: &str| Err(Stop::new(Status::Failed, format!("{what}: {status}{said}")));
+    match end {
         End::TimedOut => Err(Stop::new(Status::TimedOut, "the guest's time was over")),
         End::Panicked(info) => Err(Stop::new(Status::Failed, panicked(&info))),
-        End::Silent | End::Failed => {
-            let mut message = format!("QEMU failed: {}", outcome.status);
-            if !outcome.stderr_tail.trim().is_empty() {
-                message = format!("{message}\n{}", outcome.stderr_tail.trim_end());
-            }
-            Err(Stop::new(Status::Failed, message))
+        End::Silent | End::Failed => failed("QEMU failed"),
+        End::Stopped(Means::Kill) => Ok(Status::Ok),
+        // Its caches may not have been written back.
+        End::PoweredOff | End::Rebooted | End::Stopped(_) if !status.is_success() => {
+            failed("QEMU failed after the guest's end")
         }
+        End::PoweredOff | End::Rebooted | End::Stopped(_) => Ok(Status::Ok),
+    }
+}
+
+/// A QEMU that did not get as far as to run its guest: what it says of the domain is shown at its place.
+pub(super) fn not_started(
+    error: &RunError,
+    given: &[Given],
+    helpers: &[String],
+    document: &Document,
+    report: &Report,
+) -> Stop {
+    match error {
+        RunError::Exited { process, status, stderr_tail } => {
+            let Blame { problems, rest } = blame(given, stderr_tail);
+            report.problems(document, &problems);
+            if problems.is_empty() {
+                return failed(error);
+            }
+            let rest: String = rest.iter().map(|line| format!("\n  {line}")).collect();
+            let rest = if rest.is_empty() { rest } else { format!("; it also said:{rest}") };
+            Stop::new(Status::Failed, format!("`{process}` ended with {status}{rest}"))
+        }
+        RunError::Qmp { source: QmpError::TimedOut { .. }, .. } if !helpers.is_empty() => {
+            let Stop { status, message } = failed(error);
+            let helpers: Vec<String> = helpers.iter().map(|name| format!("`{name}`")).collect();
+            let hint = format!("QEMU may be waiting for {}", helpers.join(" or "));
+            Stop::new(status, format!("{}\n{hint}", message.unwrap_or_default()))
+        }
+        error => failed(error),
     }
 }
 
