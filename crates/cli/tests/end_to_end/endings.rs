@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::tcgetattr;
+use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
 use crate::support::{Place, fixture, gone, processes, qemus, real_qemu, signal, wait_for};
 
@@ -326,6 +326,13 @@ fn a_terminal_is_raw_at_the_console_and_itself_again_afterwards() {
     // An interrupt is a byte for the guest here, which echoes it.
     pty.user.write_all(b"a\x03b").unwrap();
     pty.shows("a\x03b");
+    // A serial line has no size: that of its window may change at any time, and nothing comes of it.
+    for columns in [10, 200, 0] {
+        let size = Winsize { ws_row: 5, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&pty.terminal, size).unwrap();
+        pty.user.write_all(b"cd").unwrap();
+        pty.shows("cd");
+    }
     pty.user.write_all(b"\x1d").unwrap();
     pty.shows("you left the console");
     assert_eq!(pty.modes(), before);

@@ -4,11 +4,15 @@
 
 mod background;
 mod bad_input;
+mod boot_sector;
 mod endings;
 mod files;
 mod helpers;
 mod import;
 mod isolation;
+mod lifecycle;
+mod messages;
+mod moments;
 mod network;
 mod outputs;
 mod probe;

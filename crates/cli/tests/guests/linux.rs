@@ -4,15 +4,27 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::initramfs;
-use crate::support::{Place, gone, may_unshare, real_qemu};
+use crate::support::{Place, Said, gone, may_unshare, real_qemu};
 
 /// A guest in the background, and what it said.
 struct Linux {
     place: Place,
 }
 
-/// Starts Linux with these devices and this script, or says why not.
+/// Starts Linux under TCG with these devices and this script, or says why not.
 fn start(script: &str, os: &str, devices: impl FnOnce(&Place, &Path) -> String) -> Option<Linux> {
+    let (linux, said) = start_by(("qemu", "maximum"), script, os, devices)?;
+    assert_eq!(said.status, 0, "{said:?}");
+    Some(linux)
+}
+
+/// The same by an accelerator with a kind of CPU, and what domx said.
+fn start_by(
+    (kind, cpu): (&str, &str),
+    script: &str,
+    os: &str,
+    devices: impl FnOnce(&Place, &Path) -> String,
+) -> Option<(Linux, Said)> {
     real_qemu()?;
     let linux = initramfs::linux()?;
     let place = Place::new();
@@ -20,7 +32,7 @@ fn start(script: &str, os: &str, devices: impl FnOnce(&Place, &Path) -> String) 
     initramfs::write(&linux, &initrd, script);
     let devices = devices(&place, &linux);
     let xml = format!(
-        "<domain type='qemu'>
+        "<domain type='{kind}'>
   <name>linux</name>
   <memory unit='MiB'>256</memory>
   <memoryBacking>
@@ -37,7 +49,7 @@ fn start(script: &str, os: &str, devices: impl FnOnce(&Place, &Path) -> String) 
   <features>
     <acpi/>
   </features>
-  <cpu mode='maximum'/>
+  <cpu mode='{cpu}'/>
   <on_reboot>destroy</on_reboot>
   <on_crash>preserve</on_crash>
   <devices>
@@ -52,8 +64,7 @@ fn start(script: &str, os: &str, devices: impl FnOnce(&Place, &Path) -> String) 
     );
     let file = place.file("linux.xml", &xml);
     let said = place.domx(&["run", "--detach", file.to_str().unwrap(), "--timeout", "5m"]);
-    assert_eq!(said.status, 0, "{said:?}");
-    Some(Linux { place })
+    Some((Linux { place }, said))
 }
 
 impl Linux {
@@ -217,4 +228,43 @@ fn a_panic_of_linux_is_reported() {
     assert!(said.status == 0 && said.stderr.contains("has ended: panicked"), "{said:?}");
     gone(&linux.place);
     assert!(messages().contains("error: the guest panicked"), "{}", messages());
+}
+
+/// Whether Linux runs under KVM is a matter of the host, which may offer KVM and not be able to run anything with it.
+/// What this test demands is that domx ends such a guest as any other; what came of it is printed.
+#[test]
+fn kvm_is_tried_and_what_came_of_it_is_told() {
+    if std::fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").is_err() {
+        eprintln!("skipped: /dev/kvm cannot be opened");
+        return;
+    }
+    for cpu in ["host-passthrough", "maximum"] {
+        let Some((linux, said)) = start_by(("kvm", cpu), "", "", |_, _| String::new()) else { return };
+        let log = || linux.place.domx(&["logs", "linux"]).stdout;
+        let lives = || linux.place.domx(&["list"]).stdout.contains("linux ");
+        let start = std::time::Instant::now();
+        let limit = std::time::Duration::from_secs(30);
+        while said.status == 0 && !log().contains("domx: up") && lives() && start.elapsed() < limit {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        let time = start.elapsed().as_secs_f32();
+        if log().contains("domx: up") {
+            println!("KVM, {cpu}: Linux is up after {time:.1} s");
+            linux.stop();
+            continue;
+        }
+        let messages = linux.place.domx(&["logs", "linux", "--messages"]).stdout;
+        match said.status {
+            0 if lives() => println!("KVM, {cpu}: Linux is not up after {time:.1} s"),
+            0 => println!("KVM, {cpu}: QEMU ended after {time:.1} s: {messages}"),
+            _ => println!("KVM, {cpu}: domx refused: {}", said.stderr),
+        }
+        // Whoever is told of a failure is told why.
+        assert!(said.status == 0 || said.stderr.contains("error"), "{said:?}");
+        assert!(said.status != 0 || lives() || messages.contains("error: QEMU failed"), "{messages}");
+        if lives() {
+            assert_eq!(linux.place.domx(&["stop", "linux", "--force"]).status, 0);
+        }
+        gone(&linux.place);
+    }
 }

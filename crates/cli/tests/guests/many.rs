@@ -73,6 +73,42 @@ fn twenty_guests_at_once() {
 }
 
 #[test]
+fn of_twenty_starts_under_one_name_at_the_same_instant_one_runs() {
+    if real_qemu().is_none() {
+        return;
+    }
+    let place = Place::new();
+    assert_eq!(place.domx(&["argv", &fixture("echo")]).status, 0);
+    for options in [&["--detach"][..], &[]] {
+        for count in [2, 20] {
+            let domx = |_| {
+                let mut command = place.command();
+                command.args(["run", &fixture("echo")]).args(options);
+                command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+                command.spawn().unwrap()
+            };
+            let all: Vec<Child> = (0..count).map(domx).collect();
+            let said = || place.domx(&["logs", "echo"]).stdout;
+            wait_for("a guest is up", || said().contains("ready"));
+            // Those in the foreground stay as long as their guest, so that it has to end before they can be counted.
+            wait_for("only one is left", || qemus(&place).len() == 1);
+            std::thread::sleep(Duration::from_millis(200));
+            assert_eq!(qemus(&place).len(), 1);
+            assert_eq!(place.domx(&["stop", "echo"]).status, 0);
+            let outputs = all.into_iter().map(|domx| domx.wait_with_output().unwrap());
+            let (won, lost): (Vec<_>, Vec<_>) = outputs.partition(|output| output.status.success());
+            assert_eq!(won.len(), 1, "{options:?} {count}");
+            for output in lost {
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert_eq!(output.status.code(), Some(1), "{said}");
+                assert!(said.contains("a guest named `echo` is running already"), "{said}");
+            }
+            gone(&place);
+        }
+    }
+}
+
+#[test]
 fn two_hundred_guests_one_after_the_other_leave_no_trace() {
     if real_qemu().is_none() {
         return;
