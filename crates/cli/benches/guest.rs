@@ -34,6 +34,7 @@ fn main() {
     let (ends, memory): (Vec<_>, Vec<_>) = (0..ROUNDS).map(|_| place.power_off()).unzip();
     println!("end after power off     {} (at most 100)", milliseconds(median(ends)));
     println!("memory of domx          {} kB (at most 6144)", median(memory));
+    println!("memory in the background {} kB (at most 6144)", place.background());
 }
 
 fn milliseconds(time: Duration) -> String {
@@ -58,6 +59,13 @@ fn first_byte(command: &mut Command) -> Duration {
     let time = start.elapsed();
     assert!(child.wait().unwrap().success());
     time
+}
+
+/// Kilobytes of memory of a process.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    memory.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 fn start_it(command: &mut Command) -> Child {
@@ -104,8 +112,7 @@ impl Place {
         let mut lines = BufReader::new(domx.stdout.take().unwrap());
         let mut line = String::new();
         lines.read_line(&mut line).unwrap();
-        let status = std::fs::read_to_string(format!("/proc/{}/status", domx.id())).unwrap();
-        let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let memory = resident(domx.id());
         let stopped = self.domx(&["stop", "echo"]).stderr(Stdio::null()).spawn().unwrap();
         while !line.contains("power button") {
             line.clear();
@@ -115,6 +122,21 @@ impl Place {
         assert!(domx.wait().unwrap().success());
         let time = off.elapsed();
         assert!({ stopped }.wait().unwrap().success());
-        (time, memory.trim().trim_end_matches(" kB").parse().unwrap())
+        (time, memory)
+    }
+
+    /// Memory in kB of a supervisor in the background that has been asked this and that.
+    fn background(&self) -> u64 {
+        let domx = |args: &[&str]| self.domx(args).stderr(Stdio::null()).output().unwrap();
+        assert!(domx(&["run", "--detach", &fixture("domains/echo.xml")]).status.success());
+        let listed: serde_json::Value =
+            serde_json::from_slice(&domx(&["list", "--format", "json"]).stdout).unwrap();
+        for _ in 0..ROUNDS {
+            assert!(domx(&["qmp", "echo", "query-status"]).status.success());
+        }
+        let supervisor = listed["guests"][0]["supervisor"].as_u64().unwrap();
+        let memory = resident(supervisor.try_into().unwrap());
+        assert!(domx(&["stop", "echo", "--force"]).status.success());
+        memory
     }
 }

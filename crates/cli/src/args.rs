@@ -344,6 +344,8 @@ pub struct Stop {
 }
 
 /// `domx logs`
+///
+/// Of the first serial port the last 8 to 16 MiB are kept, of messages the last MiB, until a guest of that name starts again.
 #[derive(Debug, Args)]
 pub struct Logs {
     /// The guest's name.

@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use caps_parser::Capabilities;
 
@@ -11,6 +12,10 @@ use crate::report::Report;
 
 /// How the first line of every file begins.
 const KEY_START: &str = "domx ";
+/// How the name of a file begins that is being written.
+const UNFINISHED: &str = ".new-";
+/// Longer than this nobody writes.
+const WRITING: Duration = Duration::from_secs(60);
 
 /// The place of one binary in the cache.
 ///
@@ -87,12 +92,24 @@ impl Entry {
     fn write(&self, snapshot: &str) -> std::io::Result<()> {
         let Some(directory) = self.path.parent() else { return Ok(()) };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        sweep(directory);
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(directory)?;
         file.write_all(self.key.as_bytes())?;
         file.write_all(b"\n")?;
         file.write_all(snapshot.as_bytes())?;
         file.persist(&self.path)?;
         Ok(())
+    }
+}
+
+/// Removes what someone was killed over while he wrote it.
+fn sweep(directory: &Path) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let is_old = || entry.metadata().ok()?.modified().ok()?.elapsed().ok().map(|age| age > WRITING);
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) && is_old() == Some(true) {
+            // Another one may be faster.
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }
 

@@ -44,6 +44,11 @@ impl Preparation<'_> {
             }
             FdRequest::File { path, append } | FdRequest::Log { path, append } => {
                 let mut options = OpenOptions::new();
+                // Opening it would wait for a reader, and nothing would end that.
+                if std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo()) {
+                    let message = format!("cannot open `{path}`: it is a pipe");
+                    return Err(failed(origin, message).help("`type='pipe'` is for pipes"));
+                }
                 options.create(true).append(*append).write(true).truncate(!*append).mode(0o600);
                 open(&options, path, origin)
             }

@@ -240,3 +240,66 @@ fn a_file_system_that_is_full() {
         check("XDG_STATE_HOME", &uefi, 1, &["cannot make", "No space left on device", "guest.xml:"]);
     }
 }
+
+#[test]
+fn what_was_left_of_a_cache_is_cleaned_by_the_next() {
+    let Some(qemu) = real_qemu() else { return };
+    let place = Place::new();
+    let cache = place.path().join("cache/domx/capabilities");
+    std::fs::create_dir_all(&cache).unwrap();
+    let left = |name: &str, age: u64| {
+        let file = std::fs::File::create(cache.join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(age)).unwrap();
+    };
+    left(".new-dead", 3600);
+    // Somebody may be writing it just now, or it is not ours.
+    left(".new-alive", 1);
+    left("else", 3600);
+    assert_eq!(place.domx(&["caps", "--qemu", qemu.to_str().unwrap()]).status, 0);
+    let mut names: Vec<String> = std::fs::read_dir(&cache)
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.retain(|name| !name.starts_with("qemu-system-"));
+    names.sort();
+    assert_eq!(names, [".new-alive", "else"]);
+}
+
+/// What kills QEMU when domx dies in another way is shown by every test here that kills domx: `PR_SET_PDEATHSIG`.
+#[test]
+fn a_qemu_that_can_exit_with_its_parent_is_told_to() {
+    let Some(qemu) = real_qemu() else { return };
+    let place = Place::new();
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in *' none,'*) exec '{}' \"$@\" ;; esac\necho \"$@\" > '{}'\nexit 1\n",
+        qemu.display(),
+        place.path().join("arguments").display(),
+    );
+    let program = place.file("qemu-pretender", &script);
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let check = |more: &[&str], expected: bool| {
+        let arguments = ["run", &fixture("echo"), "--accel", "tcg", "--qemu", program.to_str().unwrap()];
+        assert_eq!(place.domx(&[&arguments[..], more].concat()).status, 1);
+        let given = std::fs::read_to_string(place.path().join("arguments")).unwrap();
+        assert_eq!(given.contains("-run-with exit-with-parent=on"), expected, "{more:?}: {given}");
+        gone(&place);
+    };
+    check(&["--with", "run-with.exit-with-parent"], true);
+    check(&["--without", "run-with.exit-with-parent"], false);
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_is_no_file_to_write_to() {
+    if real_qemu().is_none() {
+        return;
+    }
+    let place = Place::new();
+    let pipe = place.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let serial = format!("<serial type='file'><source path='{}'/></serial>", pipe.display());
+    let file = place.file("guest.xml", &echo(&serial));
+    let said = place.domx(&["run", file.to_str().unwrap(), "--timeout", "5s"]);
+    assert!(said.status == 1 && said.stderr.contains("it is a pipe"), "{said:?}");
+    gone(&place);
+}

@@ -20,7 +20,9 @@ pub struct Said {
 
 impl Place {
     pub fn new() -> Self {
-        Place { directory: tempfile::tempdir().unwrap() }
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("tmp")).unwrap();
+        Place { directory }
     }
 
     pub fn path(&self) -> &Path {
@@ -44,6 +46,7 @@ impl Place {
             .env("XDG_CACHE_HOME", self.path().join("cache"))
             .env("XDG_STATE_HOME", self.path().join("state"))
             .env("XDG_RUNTIME_DIR", self.path())
+            .env("TMPDIR", self.path().join("tmp"))
             .current_dir(self.path());
         command
     }
@@ -166,11 +169,14 @@ pub fn processes(place: &Place) -> Vec<(u32, String)> {
     found
 }
 
-/// Nothing of a place is left: no process and no entry.
+/// Nothing of a place is left: no process, no entry and no temporary file.
 pub fn gone(place: &Place) {
     // A supervisor in the background says that it has ended a moment before it has.
     wait_for("processes or entries are left", || processes(place).is_empty() && place.leftovers().is_empty());
     assert!(!place.path().join("domx").exists(), "the directory of all guests goes with the last one");
+    let temporary: Vec<PathBuf> =
+        std::fs::read_dir(place.path().join("tmp")).unwrap().flatten().map(|entry| entry.path()).collect();
+    assert!(temporary.is_empty(), "{temporary:?}");
 }
 
 /// Waits until something is so.

@@ -61,3 +61,30 @@ impl ConsoleLog {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endless_console_takes_a_bounded_room() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("console");
+        let mut log = ConsoleLog::create(&path, 1000).unwrap();
+        let mut all = Vec::new();
+        for number in 0..10_000 {
+            let line = format!("line {number}\n");
+            log.write(line.as_bytes()).unwrap();
+            all.extend_from_slice(line.as_bytes());
+        }
+        let mut kept = std::fs::read(ConsoleLog::old(&path)).unwrap();
+        kept.extend(std::fs::read(&path).unwrap());
+        assert!((1000..2100).contains(&kept.len()), "{}", kept.len());
+        assert!(all.ends_with(&kept));
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 2);
+        // The next guest of that name begins anew.
+        drop(ConsoleLog::create(&path, 1000).unwrap());
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+    }
+}
