@@ -2,17 +2,24 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::fs;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use runner::console::{ConsoleLog, Terminal};
+use runner::control::{ControlClient, Request};
 use runner::runtime::RuntimeDir;
 use runner::supervise::{End, Guest, Means, Outcome, Plan, Surroundings, supervise};
 use runner::{Command, HostRunner};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
+
+#[path = "end_to_end/support.rs"]
+#[allow(dead_code, unreachable_pub, clippy::panic, reason = "the other tests need more of it")]
+mod support;
+use support::{FakeQemu, eventually, is_running};
 
 /// What this process holds is counted, so that only one test may run at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -43,10 +50,14 @@ fn held(place: &Path) -> (usize, usize, String, Vec<PathBuf>, u64) {
         .collect();
     let mut files: Vec<PathBuf> = fs::read_dir(place).unwrap().flatten().map(|entry| entry.path()).collect();
     files.sort();
+    (entries("/proc/self/fd"), entries("/proc/self/task"), children, files, resident())
+}
+
+/// Kilobytes of memory of this process.
+fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    let memory = memory.trim().trim_end_matches(" kB").parse().unwrap();
-    (entries("/proc/self/fd"), entries("/proc/self/task"), children, files, memory)
+    memory.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// Runs rounds of guests, and compares what is held after the first ones and after the last ones.
@@ -109,4 +120,33 @@ fn two_hundred_guests_do_not_make_us_grow() {
             hello(place, "two");
         });
     });
+}
+
+#[test]
+fn who_does_not_read_his_answers_does_not_make_us_grow() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let huge = json!({"query-huge": {"return": {"text": "y".repeat(1 << 20)}}});
+    let fake = FakeQemu::new(json!({"steps": ["greet", "serve"], "replies": huge}));
+    let control = UnixListener::bind(fake.path("control")).unwrap();
+    let mut client = ControlClient::new(UnixStream::connect(fake.path("control")).unwrap());
+    let mut greedy = UnixStream::connect(fake.path("control")).unwrap();
+    let guest = Guest::start(&HostRunner, Command::new(&fake.program)).unwrap();
+    let around = Surroundings { control: Some(control), ..Surroundings::default() };
+    let supervisor = thread::spawn(move || supervise(guest, Plan::default(), around));
+    let limit = Duration::from_secs(5);
+    eventually("it runs", || client.ask(&Request::Status, limit).unwrap()["state"] == "running");
+    // Questions with 400 MB of answers.
+    greedy.set_write_timeout(Some(limit)).unwrap();
+    let question = format!("{}\n", json!({"request": "qmp", "command": "query-huge", "arguments": null}));
+    let before = resident();
+    std::io::Write::write_all(&mut greedy, question.repeat(400).as_bytes()).unwrap();
+    for _ in 0..80 {
+        assert_eq!(client.ask(&Request::Status, limit).unwrap()["state"], "running");
+        let grown = resident().saturating_sub(before);
+        assert!(grown < 48 << 10, "{grown} kB more");
+        thread::sleep(Duration::from_millis(50));
+    }
+    client.ask(&Request::Stop { means: Means::Kill, limit_ms: None }, limit).unwrap();
+    assert_eq!(supervisor.join().unwrap().unwrap().end, End::Stopped(Means::Kill));
+    assert!(!is_running(&fake.program));
 }

@@ -63,6 +63,42 @@ fn sigkill_of_the_supervisor_of_a_guest_in_the_background() {
     }
 }
 
+/// Not at a moment that has a name, but at one after the other, from the first instruction to the running guest.
+#[test]
+fn signals_at_any_moment() {
+    if real_qemu().is_none() || !crate::running::is_installed("/usr/bin/swtpm") {
+        return;
+    }
+    let place = Place::new();
+    // Asked once, so that moments are those of a start and not those of a probe; the probe has its own test.
+    let file = place.file("guest.xml", &echo(TPM));
+    assert_eq!(place.domx(&["argv", file.to_str().unwrap()]).status, 0);
+    for options in [&[][..], &["--detach"]] {
+        for name in ["-KILL", "-TERM"] {
+            // Closer together where most happens.
+            for delay in (0..64).step_by(8).chain((64..200).step_by(40)).chain([300, 500]) {
+                let mut command = place.command();
+                command.arg("run").arg(&file).args(options);
+                command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+                let mut domx = command.spawn().unwrap();
+                std::thread::sleep(Duration::from_millis(delay));
+                // It may be through already, where its guest runs in the background.
+                if domx.try_wait().unwrap().is_none() {
+                    signal(name, domx.id());
+                }
+                domx.wait().unwrap();
+                // Whoever was told of a guest in the background has one, and whoever was not has none for long.
+                wait_for("something is left", || {
+                    let _ = place.domx(&["stop", "echo", "--force"]);
+                    processes(&place).is_empty()
+                });
+                assert_eq!(place.domx(&["list"]).stdout.lines().count(), 1, "{name} after {delay} ms");
+                gone(&place);
+            }
+        }
+    }
+}
+
 /// Programs of these names that do this, first on PATH.
 fn stand_ins(place: &Place, names: &[&str], script: &str) -> String {
     let bin = place.path().join("bin");
