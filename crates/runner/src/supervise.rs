@@ -74,7 +74,7 @@ pub struct Surroundings<'a> {
     pub terminal: Option<Terminal>,
     /// Where its console is kept.
     pub log: Option<ConsoleLog>,
-    /// Where others may ask for things, see [`Request`].
+    /// Where others may ask for things, see [`Request`](crate::control::Request).
     pub control: Option<UnixListener>,
     /// Its entry among the guests that run, removed before anyone is told that it has ended.
     pub entry: Option<Entry>,
