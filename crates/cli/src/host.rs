@@ -62,8 +62,8 @@ impl Host for ThisHost {
         firmware::files()
     }
 
-    fn network(&self, name: &str) -> Option<NetworkPlug> {
-        network::plug(name)
+    fn network(&self, name: &str, portgroup: Option<&str>) -> Option<NetworkPlug> {
+        network::plug(name, portgroup)
     }
 
     fn network_address(&self, name: &str) -> Option<String> {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use domain_model::{Code, Diagnostic, Origin};
 use qemu_argv::needs::LockedMemory;
 use qemu_argv::{CommandLine, FdRequest};
-use runner::net::Tap;
+use runner::net::{Macvtap, Tap};
 use runner::{Command, Confinement, HostRunner, Limits, Process, Runner, User};
 
 /// How long a program may take that prepares something or puts it away.
@@ -52,6 +52,8 @@ pub struct Leftovers {
     sockets: Vec<PathBuf>,
     /// Programs that are run with the name of a TAP device.
     scripts: Vec<(PathBuf, String)>,
+    /// Devices that do not vanish by themselves; removed after the programs have run.
+    devices: Vec<Macvtap>,
 }
 
 impl Drop for Leftovers {

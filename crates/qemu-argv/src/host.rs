@@ -66,8 +66,9 @@ pub trait Host {
         Vec::new()
     }
 
-    /// What a card is plugged into that belongs to a virtual network of libvirt's; `None` if that is not known.
-    fn network(&self, _name: &str) -> Option<NetworkPlug> {
+    /// What a card is plugged into that belongs to a virtual network of libvirt's, and there to a group of ports;
+    /// `None` if that is not known.
+    fn network(&self, _name: &str, _portgroup: Option<&str>) -> Option<NetworkPlug> {
         None
     }
 
@@ -169,10 +170,18 @@ pub struct HostPciDevice {
 pub enum NetworkPlug {
     /// A bridge, by its name.
     Bridge(String),
-    /// A macvtap device on top of an interface, by its name.
-    Direct(String),
+    /// A macvtap device.
+    Direct {
+        /// The name of the interface that it is on top of.
+        dev: String,
+        /// Who sees the packets, in the words of `<source mode=…>`; `vepa` if nothing is said.
+        #[serde(default)]
+        mode: String,
+    },
     /// A network card of the host, by its PCI address, such as `0000:03:07.1`.
     Hostdev(String),
+    /// Nothing that can be provided without libvirt, for the reason that is given.
+    Unusable(String),
 }
 
 /// What a path is.
@@ -287,7 +296,7 @@ impl Host for RecordedHost {
         self.firmware_files.clone()
     }
 
-    fn network(&self, name: &str) -> Option<NetworkPlug> {
+    fn network(&self, name: &str, _: Option<&str>) -> Option<NetworkPlug> {
         self.networks.get(name).cloned()
     }
 

@@ -1,6 +1,7 @@
 //! What the host has to have ready before QEMU starts.
 
 use domain_model::Origin;
+use domain_model::device::interface::DirectMode;
 use domain_model::values::MacAddress;
 
 /// What the host has to have ready, besides the descriptors that arguments ask for.
@@ -84,9 +85,10 @@ impl std::fmt::Debug for SecretFile {
     }
 }
 
-/// A TAP device: the host's end of a network card.
+/// A TAP or macvtap device: the host's end of a network card.
 ///
-/// It exists as long as somebody holds one of its queues, unless it was there before.
+/// A TAP device exists as long as somebody holds one of its queues, unless it was there before. A macvtap device has to
+/// be removed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tap {
     /// The alias of the network card.
@@ -99,12 +101,14 @@ pub struct Tap {
     pub queues: u32,
     /// Whether packets carry virtio's header, so that the guest can leave work to the host.
     pub vnet_header: bool,
-    /// Its address on the host's side.
+    /// Its address: another one than the guest's, but on macvtap devices, which are the guest's.
     pub mac: Option<MacAddress>,
     /// Bytes of the largest packet; a bridge says if nobody else does.
     pub mtu: Option<u32>,
     /// The bridge that it becomes a port of.
     pub bridge: Option<String>,
+    /// The interface that it is stacked on; then it is a macvtap device.
+    pub lower: Option<Lower>,
     /// Whether, as a port, it reaches only ports that are not isolated.
     pub isolated: bool,
     /// The program that configures it; it is given the name of the device and does everything.
@@ -117,6 +121,15 @@ pub struct Tap {
     pub vhost: String,
     /// Why it is there.
     pub origin: Origin,
+}
+
+/// What a macvtap device is stacked on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lower {
+    /// The interface of the host.
+    pub dev: String,
+    /// Who sees the packets.
+    pub mode: DirectMode,
 }
 
 /// A process that runs beside QEMU and does part of a device's work.

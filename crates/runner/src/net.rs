@@ -1,7 +1,10 @@
-//! TAP devices, and the bridges they are ports of.
+//! TAP and macvtap devices, and what they are connected to.
 
 mod device;
 mod helper;
+mod macvtap;
+mod netlink;
+mod node;
 
 use std::fs::OpenOptions;
 use std::io;
@@ -12,6 +15,9 @@ use thiserror::Error;
 
 pub use device::Device;
 pub use helper::{BRIDGE_HELPERS, through_helper};
+pub(crate) use macvtap::remove_orphans;
+pub use macvtap::{Lower, Macvtap, Mode};
+pub use netlink::{Link, links};
 
 /// A TAP device to be made, or to be opened if it is there.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +38,8 @@ pub struct TapPlan {
     pub mtu: Option<u32>,
     /// The bridge that it becomes a port of.
     pub bridge: Option<String>,
+    /// The interface that it is stacked on; then it is a macvtap device.
+    pub lower: Option<Lower>,
     /// Whether, as a port, it reaches only ports that are not isolated.
     pub isolated: bool,
     /// Whether it is switched on. Somebody else may want to configure it first.
@@ -45,6 +53,9 @@ pub struct Tap {
     pub name: String,
     /// Its queues.
     pub queues: Vec<OwnedFd>,
+    /// What has to be removed after the guest: a macvtap device, which does not vanish by itself. Devices of makers that
+    /// were killed are removed by the next start.
+    pub remains: Option<Macvtap>,
 }
 
 /// Why there is no TAP device.
@@ -72,7 +83,7 @@ impl TapError {
     }
 }
 
-/// Makes a TAP device as planned. If a step fails, nothing of it is left.
+/// Makes a TAP or macvtap device as planned. If a step fails, nothing of it is left.
 ///
 /// # Errors
 /// When the user may not, the bridge is missing, or a name is taken.
@@ -83,12 +94,18 @@ pub fn make(plan: &TapPlan) -> Result<Tap, TapError> {
     if let (true, Some(name)) = (plan.exists, &plan.name) {
         Device::named(name).map_err(TapError::of("find the TAP device", name))?;
     }
-    let mut tap = Tap { name: plan.name.clone().unwrap_or_else(|| "vnet%d".to_owned()), queues: Vec::new() };
-    let file = if plan.exists { macvtap(&tap.name) } else { None };
+    if let Some(lower) = &plan.lower {
+        let (made, queues) = macvtap::make(plan, lower)?;
+        return Ok(Tap { name: made.name().to_owned(), queues, remains: Some(made) });
+    }
+    let name = plan.name.clone().unwrap_or_else(|| "vnet%d".to_owned());
+    let mut tap = Tap { name, queues: Vec::new(), remains: None };
+    let stacked = if plan.exists { macvtap::existing(&tap.name) } else { None };
     for _ in 0..plan.queues.max(1) {
-        let path = file.as_deref().unwrap_or(&plan.clone);
-        let queue = OpenOptions::new().read(true).write(true).open(path);
-        let queue = OwnedFd::from(queue.map_err(TapError::of("open", path.display().to_string()))?);
+        let queue = match stacked {
+            Some(index) => node::open_queue(&tap.name, index).map_err(TapError::of("open", &tap.name))?,
+            None => open(&plan.clone)?,
+        };
         tap.name = device::attach(&queue, &tap.name, plan.queues > 1, plan.vnet_header)
             .map_err(TapError::of("make the TAP device", tap.name.as_str()))?;
         tap.queues.push(queue);
@@ -99,14 +116,9 @@ pub fn make(plan: &TapPlan) -> Result<Tap, TapError> {
     Ok(tap)
 }
 
-/// The file of a macvtap device, whose queues are opened there.
-fn macvtap(name: &str) -> Option<PathBuf> {
-    let folder = Path::new("/sys/class/net").join(name);
-    if !folder.join("macvtap").is_dir() {
-        return None;
-    }
-    let index = std::fs::read_to_string(folder.join("ifindex")).ok()?;
-    Some(PathBuf::from(format!("/dev/tap{}", index.trim())))
+fn open(path: &Path) -> Result<OwnedFd, TapError> {
+    let opened = OpenOptions::new().read(true).write(true).open(path);
+    opened.map(OwnedFd::from).map_err(TapError::of("open", path.display().to_string()))
 }
 
 fn configure(plan: &TapPlan, name: &str) -> Result<(), TapError> {
@@ -133,8 +145,7 @@ fn configure(plan: &TapPlan, name: &str) -> Result<(), TapError> {
             .and_then(|bridge| bridge.add_port(&device))
             .map_err(TapError::of("make a TAP device a port of", bridge))?;
         if plan.isolated {
-            let file = format!("/sys/class/net/{name}/brport/isolated");
-            std::fs::write(&file, "1").map_err(TapError::of("write", &file))?;
+            device.index().and_then(netlink::isolate).map_err(failed("isolate"))?;
         }
     }
     if plan.up {

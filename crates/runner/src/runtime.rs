@@ -12,7 +12,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::control::{ControlClient, Report, Request};
-use crate::ready;
+use crate::{net, ready};
 
 mod entry;
 mod name;
@@ -218,7 +218,7 @@ impl RuntimeDir {
         self.path.join(file_name(name))
     }
 
-    /// Removes the entries of supervisors that are dead, and QEMUs that outlived theirs.
+    /// Removes the entries of supervisors that are dead, QEMUs that outlived theirs, and devices that they made.
     fn sweep(&self) {
         // What cannot be read or removed now is tried again the next time.
         for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
@@ -229,6 +229,7 @@ impl RuntimeDir {
             }
         }
         remove_if_empty(&self.path);
+        net::remove_orphans();
     }
 }
 

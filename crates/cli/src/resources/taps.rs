@@ -1,10 +1,11 @@
-//! TAP devices of a guest: made here, or by QEMU's helper.
+//! TAP and macvtap devices of a guest: made here, or by QEMU's helper.
 
 use std::path::Path;
 
 use domain_model::Diagnostic;
+use domain_model::device::interface::DirectMode;
 use qemu_argv::needs;
-use runner::net::{self, BRIDGE_HELPERS, Tap, TapPlan};
+use runner::net::{self, BRIDGE_HELPERS, Mode, Tap, TapPlan};
 use runner::{HostRunner, Runner};
 
 use super::{Leftovers, failed, plain};
@@ -28,6 +29,7 @@ pub fn make(tap: &needs::Tap, leftovers: &mut Leftovers) -> Result<Tap, Diagnost
         mac: tap.mac.map(|mac| mac.0),
         mtu: tap.mtu,
         bridge: tap.bridge.clone(),
+        lower: tap.lower.as_ref().map(lower),
         isolated: tap.isolated,
         up: tap.script.is_none(),
     };
@@ -45,13 +47,14 @@ pub fn make(tap: &needs::Tap, leftovers: &mut Leftovers) -> Result<Tap, Diagnost
         }
         made => made,
     };
-    let made = made.map_err(|error| {
+    let mut made = made.map_err(|error| {
         let help = match error.is_denied() {
             true => format!("{RIGHTS}; or {INSTEAD}"),
             false => INSTEAD.to_owned(),
         };
         failed(tap.origin, error.to_string()).help(help)
     })?;
+    leftovers.devices.extend(made.remains.take());
     if let Some(script) = &tap.script {
         let command = plain(script).args([&made.name]);
         let run = HostRunner.run(&command).and_then(|output| output.success(Path::new(script)));
@@ -61,4 +64,14 @@ pub fn make(tap: &needs::Tap, leftovers: &mut Leftovers) -> Result<Tap, Diagnost
         leftovers.scripts.push((script.into(), made.name.clone()));
     }
     Ok(made)
+}
+
+fn lower(lower: &needs::Lower) -> net::Lower {
+    let mode = match lower.mode {
+        DirectMode::Vepa => Mode::Vepa,
+        DirectMode::Bridge => Mode::Bridge,
+        DirectMode::Private => Mode::Private,
+        DirectMode::Passthrough => Mode::Passthrough,
+    };
+    net::Lower { device: lower.dev.clone(), mode }
 }

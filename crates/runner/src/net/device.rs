@@ -110,6 +110,11 @@ impl Device {
         Ok(request)
     }
 
+    /// Its number.
+    pub(super) fn index(&self) -> io::Result<u32> {
+        Ok(u32::from_ne_bytes(self.ask::<GET_INDEX>(&[])?.number()))
+    }
+
     /// Bytes of the largest packet.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ pub fn through_helper(
     let output = runner.run(&command).and_then(|output| output.success(helper));
     output.map_err(|error| failed(io::Error::other(error.to_string())))?;
     let queue = received(&ours).map_err(failed)?;
-    Ok(Tap { name: String::new(), queues: vec![queue] })
+    Ok(Tap { name: String::new(), queues: vec![queue], remains: None })
 }
 
 /// The descriptor that was sent over a socket.

@@ -3,7 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, test_kill_process};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -44,6 +45,15 @@ impl ProcessId {
         let started = fields.split_whitespace().nth(19)?.parse().ok()?;
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         Some(Self { pid, started, boot: boot.trim_end().to_owned() })
+    }
+
+    /// Whether there is no such process any more. One that cannot be looked at counts as being there.
+    pub(crate) fn is_gone(&self) -> bool {
+        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else { return true };
+        match Self::of(self.pid) {
+            Some(now) => now != *self,
+            None => matches!(test_kill_process(pid), Err(Errno::SRCH)),
+        }
     }
 
     /// Kills the process if it is still there, and waits a little for it to be gone.

@@ -281,7 +281,10 @@ fn plug(port: &str) -> Option<NetworkPlug> {
     let plug = document.node(child(document.root(), "plug")?)?;
     match plug.attribute("type")?.as_ref() {
         "network" | "bridge" => Some(NetworkPlug::Bridge(plug.attribute("bridge")?.into_owned())),
-        "direct" => Some(NetworkPlug::Direct(plug.attribute("dev")?.into_owned())),
+        "direct" => Some(NetworkPlug::Direct {
+            dev: plug.attribute("dev")?.into_owned(),
+            mode: plug.attribute("mode").unwrap_or_default().into_owned(),
+        }),
         "hostdev-pci" => {
             let address = document.node(child(plug, "address")?)?;
             let number = |name| address.attribute(name).and_then(|text| parse_c_number(&text));

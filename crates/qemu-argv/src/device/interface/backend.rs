@@ -2,16 +2,18 @@
 
 use domain_model::chardev::Reconnect;
 use domain_model::device::interface::{
-    Endpoint, Interface, InterfaceSource, Ip, Network, Socket, Vhostuser, VhostuserMode,
+    Direct, DirectMode, Endpoint, Interface, InterfaceSource, Ip, Network, Socket, Vhostuser, VhostuserMode,
 };
+use domain_model::xml::Text as _;
 use domain_model::xml::text::YesNo;
 use domain_model::{Code, Diagnostic};
 
-use super::{passt, several_queues, tap};
+use super::{hostdev, passt, several_queues, tap};
 use crate::arg::Args;
 use crate::config::Layout;
 use crate::context::{Context, Resolved};
 use crate::host::{FdRequest, NetworkPlug};
+use crate::needs::Lower;
 use crate::props::Props;
 
 /// What helps whose virtual network is not there.
@@ -36,9 +38,9 @@ pub(super) fn backend(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut
             Some(tap::inherited(nic, true, tap::uses_vhost(nic), cx))
         }
         InterfaceSource::Network(network) => virtual_network(nic, network, cx, out),
-        InterfaceSource::Direct(_) => {
-            cx.not_yet("a macvtap device", origin, out);
-            None
+        InterfaceSource::Direct(Direct { dev, mode, .. }) => {
+            let lower = Lower { dev: dev.clone().unwrap_or_default(), mode: *mode };
+            tap::direct(nic, lower, nic.at("source/@dev"), cx, out)
         }
         InterfaceSource::Client(socket) => Some(endpoint(backend("socket"), "connect", &socket.remote, nic)),
         InterfaceSource::Server(socket) => Some(endpoint(backend("socket"), "listen", &socket.remote, nic)),
@@ -87,19 +89,21 @@ fn virtual_network(
 ) -> Option<Props> {
     let name = network.port.network.as_deref().unwrap_or_default();
     let origin = nic.at("source/@network");
-    match cx.inputs.host.network(name) {
-        Some(NetworkPlug::Bridge(bridge)) => tap::bridged(nic, &bridge, origin, cx, out),
-        Some(NetworkPlug::Direct(_) | NetworkPlug::Hostdev(_)) => {
-            cx.not_yet("a virtual network without a bridge", origin, out);
-            None
+    let message = match hostdev::plug(network, cx.inputs) {
+        Some(NetworkPlug::Bridge(bridge)) => return tap::bridged(nic, &bridge, origin, cx, out),
+        Some(NetworkPlug::Direct { dev, mode }) => {
+            let mode = DirectMode::parse(&mode).unwrap_or(DirectMode::Vepa);
+            return tap::direct(nic, Lower { dev, mode }, origin, cx, out);
         }
-        None => {
-            let message = format!("no virtual network `{name}` runs on this host");
-            let problem = Diagnostic::error(Code::NotFound, origin, message);
-            out.problem(problem.help(INSTEAD));
-            None
+        Some(NetworkPlug::Unusable(reason)) => {
+            format!("the virtual network `{name}` cannot be used without libvirt: {reason}")
         }
-    }
+        // Cards of the host are among its devices, and not here.
+        Some(NetworkPlug::Hostdev(_)) | None => format!("no virtual network `{name}` runs on this host"),
+    };
+    let problem = Diagnostic::error(Code::NotFound, origin, message);
+    out.problem(problem.help(INSTEAD));
+    None
 }
 
 /// `address:port`

@@ -5,6 +5,7 @@ use domain_model::device::interface::{
     Driver, DriverName, Interface, InterfaceSource, TeamingType, VirtualPortType,
 };
 use domain_model::xml::Tagged;
+use domain_model::xml::text::YesNo;
 use domain_model::{Code, Diagnostic, Origin};
 
 use super::virtio_model;
@@ -225,6 +226,11 @@ impl Check<'_, '_> {
         }
         if card.coalesce_rx_frames_max.is_some() && !has_tap {
             self.unsupported("coalesce", format!("an interface of type `{tag}` has no settings to coalesce"));
+        }
+        if card.trust_guest_rx_filters == Some(YesNo::Yes) && !self.cx.is_libvirt() {
+            let message = "the host does not follow the guest when it changes its address or its filters";
+            let origin = self.nic.at("@trustGuestRxFilters");
+            self.problems.push(Diagnostic::warning(Code::NotYet, origin, message));
         }
         let wants_vhost = card.driver.as_ref().is_some_and(|driver| driver.name == Some(DriverName::Vhost));
         if wants_vhost && !self.cx.is_libvirt() && matches!(card.source, InterfaceSource::User { .. }) {

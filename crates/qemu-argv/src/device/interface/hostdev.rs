@@ -2,7 +2,7 @@
 
 use domain_model::address::{Address, Pci, Place};
 use domain_model::device::hostdev::{Hostdev, HostdevKind, PciHostdev, UsbHostdev};
-use domain_model::device::interface::{Interface, InterfaceSource};
+use domain_model::device::interface::{Interface, InterfaceSource, Network};
 use domain_model::os::BootDeviceKind;
 use domain_model::values::CNumber;
 use domain_model::xml::text::{Hex, YesNo};
@@ -19,11 +19,16 @@ pub(super) fn is_hostdev(card: &Interface, inputs: Inputs<'_>) -> bool {
     match &card.source {
         InterfaceSource::Hostdev(_) => true,
         InterfaceSource::Network(network) => {
-            let name = network.port.network.as_deref().unwrap_or_default();
-            matches!(inputs.host.network(name), Some(NetworkPlug::Hostdev(_)))
+            matches!(plug(network, inputs), Some(NetworkPlug::Hostdev(_)))
         }
         _ => false,
     }
+}
+
+/// What a card of a virtual network is plugged into.
+pub(super) fn plug(network: &Network, inputs: Inputs<'_>) -> Option<NetworkPlug> {
+    let name = network.port.network.as_deref().unwrap_or_default();
+    inputs.host.network(name, network.port.portgroup.as_deref())
 }
 
 /// Adds the arguments of the cards that are devices of the host; they stand in front of other such devices.
@@ -68,9 +73,9 @@ fn kind(card: &Interface, inputs: Inputs<'_>) -> Option<HostdevKind> {
             }
         }),
         InterfaceSource::Network(network) => {
-            match inputs.host.network(network.port.network.as_deref().unwrap_or_default())? {
+            match plug(network, inputs)? {
                 NetworkPlug::Hostdev(address) => Some(pci(parse(&address)?, None, None)),
-                NetworkPlug::Bridge(_) | NetworkPlug::Direct(_) => None,
+                NetworkPlug::Bridge(_) | NetworkPlug::Direct { .. } | NetworkPlug::Unusable(_) => None,
             }
         }
         _ => None,

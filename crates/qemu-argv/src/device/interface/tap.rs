@@ -1,10 +1,10 @@
-//! TAP devices: cards on bridges and virtual networks.
+//! TAP and macvtap devices: cards on bridges, interfaces and virtual networks.
 
 use caps_parser::Capability;
 use domain_model::device::interface::{DriverName, Ethernet, Interface, InterfaceSource, MacTableManager};
 use domain_model::values::MacAddress;
 use domain_model::xml::text::YesNo;
-use domain_model::{Code, Diagnostic, Origin};
+use domain_model::{Code, Diagnostic, DomainType, Origin};
 
 use super::{several_queues, virtio_model};
 use crate::arg::Args;
@@ -12,7 +12,7 @@ use crate::config::Layout;
 use crate::context::{Context, Resolved};
 use crate::dialect::{Era, Network};
 use crate::host::FdRequest;
-use crate::needs::Tap;
+use crate::needs::{Lower, Tap};
 use crate::props::{ListStyle, Props, Value};
 
 /// The device that makes TAP devices.
@@ -44,6 +44,27 @@ pub(super) fn bridged(
     }
     let mac = own_mac(nic, out)?;
     let tap = Tap { bridge: Some(bridge.to_owned()), mac: Some(mac), origin, ..tap(nic, cx) };
+    Some(handed_over(nic, tap, true, cx, out))
+}
+
+/// A card on a macvtap device, beside the host itself on one of its interfaces.
+pub(super) fn direct(
+    nic: &Resolved<'_, Interface>,
+    lower: Lower,
+    origin: Origin,
+    cx: &Context<'_>,
+    out: &mut Args,
+) -> Option<Props> {
+    if !refuse(nic, cx, out) {
+        return None;
+    }
+    if !cx.config().supervised {
+        let message = "QEMU itself makes no macvtap device, so this command line cannot be typed by hand";
+        let problem = Diagnostic::error(Code::NotYet, origin, message);
+        out.problem(problem.help("`domx run` makes the device"));
+        return None;
+    }
+    let tap = Tap { lower: Some(lower), mac: nic.spec.mac, origin, ..tap(nic, cx) };
     Some(handed_over(nic, tap, true, cx, out))
 }
 
@@ -101,6 +122,7 @@ fn tap(nic: &Resolved<'_, Interface>, cx: &Context<'_>) -> Tap {
         mac: None,
         mtu: nic.spec.mtu,
         bridge: None,
+        lower: None,
         isolated: nic.spec.isolated == Some(YesNo::Yes),
         script: None,
         downscript: None,
@@ -110,9 +132,10 @@ fn tap(nic: &Resolved<'_, Interface>, cx: &Context<'_>) -> Tap {
     }
 }
 
-/// Whether libvirt made the name up: `vnet` and a number.
+/// Whether libvirt made the name up: `vnet`, `macvtap` or `macvlan` and a number.
 fn is_made_up(name: &str) -> bool {
-    name.strip_prefix("vnet").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+    let mut rests = ["vnet", "macvtap", "macvlan"].into_iter().filter_map(|kind| name.strip_prefix(kind));
+    rests.any(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The guest's address with the first byte that TAP devices have.
@@ -134,7 +157,8 @@ fn refuse(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut Args) -> bo
         InterfaceSource::Bridge(bridge) => libvirt_learns(bridge.mac_table_manager),
         _ => false,
     };
-    let supervised = cx.config().supervised;
+    // On an interface there are no other ports of a bridge to keep apart.
+    let isolates = cx.config().supervised && !matches!(card.source, InterfaceSource::Direct(_));
     let refused = [
         (card.filterref.is_some(), "a packet filter", "filterref"),
         (card.vlan.is_some(), "a VLAN of a network card", "vlan"),
@@ -142,7 +166,7 @@ fn refuse(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut Args) -> bo
         (card.bandwidth.is_some(), "a limit of a network card's bandwidth", "bandwidth"),
         (card.coalesce_rx_frames_max.is_some(), "`<coalesce>`", "coalesce"),
         (manages_table, "a table of MAC addresses kept by libvirt", "source/@macTableManager"),
-        (card.isolated == Some(YesNo::Yes) && !supervised, "an isolated port", "port/@isolated"),
+        (card.isolated == Some(YesNo::Yes) && !isolates, "an isolated port", "port/@isolated"),
     ];
     let before = out.problems.len();
     for (_, what, path) in refused.into_iter().filter(|(is_there, ..)| *is_there) {
@@ -159,11 +183,31 @@ fn handed_over(
     cx: &Context<'_>,
     out: &mut Args,
 ) -> Props {
-    // Without a word from the user, the kernel moves the packets where it can.
-    let wanted = nic.spec.driver.as_ref().and_then(|driver| driver.name) == Some(DriverName::Vhost);
-    let vhost = uses_vhost(nic) && (wanted || cx.inputs.host.can_open(&tap.vhost));
+    let vhost = uses_vhost(nic) && may_use_vhost(nic, &tap, cx, out);
     out.needs.taps.push(tap);
     inherited(nic, bridged, vhost, cx)
+}
+
+/// Whether the kernel can move the packets of a virtio card. Only whoever asks for that is told that it cannot.
+fn may_use_vhost(nic: &Resolved<'_, Interface>, tap: &Tap, cx: &Context<'_>, out: &mut Args) -> bool {
+    let is_there = cx.inputs.host.can_open(&tap.vhost);
+    let is_kvm = cx.domain.kind == DomainType::Kvm;
+    let wanted = nic.spec.driver.as_ref().and_then(|driver| driver.name) == Some(DriverName::Vhost);
+    let origin = nic.at("driver/@name");
+    match (wanted, is_kvm) {
+        (true, false) => {
+            let message = "vhost is for guests of KVM; QEMU moves the packets of this card";
+            out.problem(Diagnostic::warning(Code::Conflict, origin, message));
+        }
+        (true, true) if !is_there => {
+            let message = format!("`{}` cannot be opened, by which the kernel moves packets", tap.vhost);
+            let problem = Diagnostic::error(Code::Unsupported, origin, message);
+            let help = "load the module `vhost_net` and see who may open the file, or use `<driver name='qemu'/>`";
+            out.problem(problem.help(help));
+        }
+        _ => {}
+    }
+    is_kvm && is_there
 }
 
 /// The queues of a TAP device that somebody else opens, who has the rights to.
