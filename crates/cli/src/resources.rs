@@ -20,6 +20,8 @@ use qemu_argv::{CommandLine, FdRequest};
 use runner::net::{Macvtap, Tap};
 use runner::{Command, Confinement, HostRunner, Limits, Process, Runner, User};
 
+use helpers::{Started, Waiting};
+
 /// How long a program may take that prepares something or puts it away.
 const PREPARATION: Duration = Duration::from_secs(30);
 
@@ -33,6 +35,8 @@ pub struct Resources {
     pub console: Option<UnixStream>,
     /// The processes that serve the guest, in the order in which they were started.
     pub companions: Vec<(String, Box<dyn Process>)>,
+    /// Those that are started after QEMU, in the order in which it connects to them.
+    pub waiting: Vec<Waiting>,
     /// What is put away when the guest has ended.
     pub leftovers: Leftovers,
     numbers: HashMap<FdRequest, i32>,
@@ -112,10 +116,15 @@ impl Preparation<'_> {
             self.taps.insert(tap.device.clone(), made);
         }
         let mut companions = Vec::new();
+        let mut waiting = Vec::new();
         for helper in &line.needs.helpers {
-            let (process, link) = helpers::start(helper, self.user)?;
-            companions.push((helper.program.clone(), process));
-            self.links.extend(link.map(|link| (helper.device.clone(), link)));
+            match helpers::start(helper, self.user)? {
+                Started::Waiting(helper) => waiting.push(helper),
+                Started::Running(process, link) => {
+                    companions.push((helper.program.clone(), process));
+                    self.links.extend(link.map(|link| (helper.device.clone(), link)));
+                }
+            }
         }
         let mut ours = descriptors::Ours::default();
         let mut numbers: HashMap<FdRequest, i32> = HashMap::new();
@@ -133,7 +142,8 @@ impl Preparation<'_> {
         become_user(&mut command, self.user);
         let descriptors::Ours { monitor, console } = ours;
         let leftovers = std::mem::take(&mut self.leftovers);
-        let mut resources = Resources { command, monitor, console, companions, leftovers, numbers };
+        let mut resources =
+            Resources { command, monitor, console, companions, waiting, leftovers, numbers };
         let words = line.argv(&mut |request| resources.number(request));
         resources.command.args.extend(words.into_iter().map(Into::into));
         Ok(resources)

@@ -147,8 +147,21 @@ pub struct Helper {
     pub folder: Option<String>,
     /// A program that is run to its end before it, with its arguments.
     pub setup: Option<(String, Vec<String>)>,
+    /// What the program has to be able to do that not every version of it can.
+    pub ability: Option<Ability>,
     /// Why it is there.
     pub origin: Origin,
+}
+
+/// What a program has to be able to do, and how to find out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ability {
+    /// The arguments with which the program ends well if it can do it, and does nothing else.
+    pub args: &'static [&'static str],
+    /// What it is called.
+    pub what: &'static str,
+    /// What to tell the user whose program cannot do it.
+    pub help: &'static str,
 }
 
 /// An argument of a helper.
@@ -173,6 +186,9 @@ pub enum Link {
     Listener,
     /// By a UNIX socket at this path, which the helper makes and QEMU connects to.
     Makes(String),
+    /// By a UNIX socket at this path that whoever starts QEMU listens on and QEMU connects to. The helper has the other
+    /// end of the connection, so it is started after QEMU, which waits for it.
+    Accepts(String),
 }
 
 impl Helper {
@@ -185,6 +201,7 @@ impl Helper {
             link,
             folder: None,
             setup: None,
+            ability: None,
             origin,
         }
     }

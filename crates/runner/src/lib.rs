@@ -6,6 +6,7 @@ pub mod confine;
 pub mod console;
 pub mod control;
 pub mod detach;
+pub mod doorway;
 pub mod error;
 pub mod fake;
 pub mod footprint;

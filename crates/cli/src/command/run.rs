@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::os::unix::net::UnixListener;
 
-use domain_model::Domain;
+use domain_model::{Diagnostic, Domain};
 use qemu_argv::{Arg, CommandLine, Config, shell};
 use runner::console::Terminal;
 use runner::runtime::Entry;
@@ -89,7 +89,13 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
         crate::print(&name)?;
     }
     let logs = if entry.is_some() { Logs::create(&name, report) } else { Logs::default() };
-    let (guest, leftovers) = launch(resources)?;
+    let (guest, leftovers) = launch(resources).map_err(|problem| match problem {
+        Problem::OfDomain(problem) => {
+            report.problems(&input.document, &[problem]);
+            Stop::silent(Status::Failed)
+        }
+        Problem::OfQemu(stop) => stop,
+    })?;
     let control = entry.as_mut().map(|entry| enter(entry, &guest)).transpose()?;
     let surroundings = Surroundings {
         control,
@@ -150,15 +156,28 @@ fn given(line: &CommandLine, resources: &Resources) -> Vec<Given> {
     line.args.iter().map(|arg| Given { text: text(arg), origin: arg.origin }).collect()
 }
 
-/// Starts QEMU.
-fn launch(resources: Resources) -> Result<(Guest, Leftovers), Stop> {
-    let Resources { command, monitor, console, companions, leftovers, .. } = resources;
+/// Why a guest is not started.
+enum Problem {
+    /// Something that the domain says.
+    OfDomain(Diagnostic),
+    /// QEMU itself.
+    OfQemu(Stop),
+}
+
+/// Starts QEMU, and what waits for it.
+fn launch(resources: Resources) -> Result<(Guest, Leftovers), Problem> {
+    let Resources { command, monitor, console, mut companions, waiting, leftovers, .. } = resources;
     let Some(qmp) = monitor else {
-        return Err(Stop::new(Status::Failed, "the command line has no monitor"));
+        return Err(Problem::OfQemu(Stop::new(Status::Failed, "the command line has no monitor")));
     };
     let program = command.program.clone();
-    // QEMU must be the only one to hold its ends, or its death would not close the channels: so `command` ends here.
-    let process = HostRunner.start(&command).map_err(|error| watch::failed(&error))?;
+    // QEMU must be the only one to hold its ends, or its death would not close the channels.
+    let started = HostRunner.start(&command).map_err(|error| Problem::OfQemu(watch::failed(&error)));
+    drop(command);
+    let mut process = started?;
+    for helper in waiting {
+        companions.extend(helper.start(&mut *process).map_err(Problem::OfDomain)?);
+    }
     Ok((Guest { program, process, qmp, console, companions }, leftovers))
 }
 

@@ -4,10 +4,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use domain_model::{Code, Diagnostic};
+use qemu_argv::needs::Ability;
 use qemu_argv::{Helper, Link, Word};
-use runner::{HostRunner, Process, Runner, User};
+use runner::doorway::Doorway;
+use runner::{Command, HostRunner, Process, Runner, User};
 use serde::Deserialize;
 
 use super::{become_user, confined, failed, files};
@@ -26,18 +29,27 @@ const PLACES: &[&str] = &[
 /// Where programs that speak vhost-user describe themselves (QEMU's `docs/interop/vhost-user.json`).
 const DESCRIPTIONS: &[&str] = &["/etc/qemu/vhost-user", "/usr/share/qemu/vhost-user"];
 
+/// How long QEMU may take from its start until it connects to a helper.
+const CONNECTION: Duration = Duration::from_secs(30);
+
+/// What has become of a helper.
+pub enum Started {
+    /// It runs; with QEMU's end of the link to it, if QEMU inherits one.
+    Running(Box<dyn Process>, Option<OwnedFd>),
+    /// It is started as soon as QEMU has connected.
+    Waiting(Waiting),
+}
+
 /// Starts a helper, and gives QEMU's end of the link to it.
 ///
 /// There is nothing to wait for: the link is there before the helper is, and takes what QEMU says until the helper
 /// listens. It closes with the helper, so QEMU does not wait for one that has gone.
 ///
 /// # Errors
-/// When it is not installed or cannot be started.
-pub fn start(
-    helper: &Helper,
-    user: Option<&User>,
-) -> Result<(Box<dyn Process>, Option<OwnedFd>), Diagnostic> {
+/// When it is not installed, cannot do what it has to, or cannot be started.
+pub fn start(helper: &Helper, user: Option<&User>) -> Result<Started, Diagnostic> {
     let program = find(helper)?;
+    require(helper, &program)?;
     if let Some(folder) = &helper.folder {
         files::state_directory(Path::new(folder), user)
             .map_err(|error| failed(helper.origin, format!("cannot make `{folder}`: {error}")))?;
@@ -51,22 +63,66 @@ pub fn start(
     }
     let mut command = confined(&program);
     become_user(&mut command, user);
-    let no_link = |error: io::Error| {
-        failed(helper.origin, format!("cannot link `{}` to QEMU: {error}", helper.program))
-    };
+    let no_link = |error| no_link(helper, &error);
     let (theirs, qemus) = match &helper.link {
         Link::Pair => UnixStream::pair().map(|(a, b)| (Some(OwnedFd::from(a)), Some(OwnedFd::from(b)))),
         Link::Listener => listener().map(|(a, b)| (Some(a.into()), Some(b.into()))),
         Link::Makes(_) => Ok((None, None)),
+        Link::Accepts(path) => {
+            let doorway = Doorway::at(path, user).map_err(no_link)?;
+            return Ok(Started::Waiting(Waiting { doorway, command, helper: helper.clone() }));
+        }
     }
     .map_err(no_link)?;
-    let number = theirs.map(|fd| command.fds.pass(fd)).transpose().map_err(no_link)?;
+    launch(helper, command, theirs).map(|process| Started::Running(process, qemus))
+}
+
+/// A helper that gets the connection which QEMU is about to make.
+pub struct Waiting {
+    doorway: Doorway,
+    command: Command,
+    helper: Helper,
+}
+
+impl Waiting {
+    /// Starts the helper once QEMU has connected; gives none if QEMU ended before.
+    ///
+    /// # Errors
+    /// When QEMU does not connect, or the helper cannot be started.
+    pub fn start(self, qemu: &mut dyn Process) -> Result<Option<(String, Box<dyn Process>)>, Diagnostic> {
+        let Waiting { doorway, command, helper } = self;
+        let accepted = doorway.accept(qemu, CONNECTION).map_err(|error| no_link(&helper, &error))?;
+        let Some(connection) = accepted else { return Ok(None) };
+        let process = launch(&helper, command, Some(connection.into()))?;
+        Ok(Some((helper.program, process)))
+    }
+}
+
+/// Starts the program with its end of the link.
+fn launch(
+    helper: &Helper,
+    mut command: Command,
+    link: Option<OwnedFd>,
+) -> Result<Box<dyn Process>, Diagnostic> {
+    let number = link.map(|fd| command.fds.pass(fd)).transpose().map_err(|error| no_link(helper, &error))?;
     command = command.args(helper.args.iter().map(|word| match word {
         Word::Text(text) => text.clone(),
         Word::Socket { before } => format!("{before}{}", number.unwrap_or(-1)),
     }));
-    let process = HostRunner.start(&command).map_err(|error| failed(helper.origin, error.to_string()))?;
-    Ok((process, qemus))
+    HostRunner.start(&command).map_err(|error| failed(helper.origin, error.to_string()))
+}
+
+fn no_link(helper: &Helper, error: &io::Error) -> Diagnostic {
+    failed(helper.origin, format!("cannot link `{}` to QEMU: {error}", helper.program))
+}
+
+/// Asks a program whether it can do what only some versions of it can.
+fn require(helper: &Helper, program: &Path) -> Result<(), Diagnostic> {
+    let Some(Ability { args, what, help }) = helper.ability else { return Ok(()) };
+    let answer = HostRunner.run(&confined(program).args(args.iter().copied()));
+    let can = answer.map_err(|error| failed(helper.origin, error.to_string()))?.status.is_success();
+    let message = || format!("`{}` is too old for {what}", program.display());
+    if can { Ok(()) } else { Err(failed(helper.origin, message()).help(help)) }
 }
 
 /// A listening socket and a connection to it. Its name vanishes at once: nobody else can connect.

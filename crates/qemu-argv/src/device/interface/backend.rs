@@ -125,18 +125,10 @@ fn udp(props: Props, socket: &Socket, nic: &Resolved<'_, Interface>) -> Props {
 fn vhostuser(nic: &Resolved<'_, Interface>, socket: &Vhostuser, cx: &Context<'_>, out: &mut Args) -> Props {
     let id = format!("char{}", nic.alias);
     let start = Props::new("backend", "socket", nic.at("source")).set("id", &id);
-    let props = match (nic.spec.uses_passt(), &socket.path) {
-        (false, Some(path)) => start.set_at("path", cx.config().path(path), nic.at("source/@path")),
-        (true, _) | (false, None) => passt::chardev(start, nic, cx, out),
-    };
-    let props = match socket.mode {
-        Some(VhostuserMode::Server) => props.set_at("server", true, nic.at("source/@mode")),
-        _ => match &socket.reconnect {
-            Some(Reconnect { enabled: YesNo::Yes, timeout, meta }) => {
-                crate::chardev::reconnect(props, timeout.unwrap_or_default(), meta.origin, cx)
-            }
-            _ => props,
-        },
+    let props = match &socket.path {
+        // passt decides how it is reached, whatever the domain says of a socket.
+        _ if nic.spec.uses_passt() => passt::chardev(start, nic, cx, out),
+        path => connection(start, path.as_deref().unwrap_or_default(), nic, socket, cx),
     };
     out.props("-chardev", props);
     Props::new("type", "vhost-user", nic.at("@type")).set("chardev", id).set_at(
@@ -144,4 +136,22 @@ fn vhostuser(nic: &Resolved<'_, Interface>, socket: &Vhostuser, cx: &Context<'_>
         several_queues(nic),
         nic.at("driver/@queues"),
     )
+}
+
+/// How QEMU and the program that moves the packets find each other.
+fn connection(
+    start: Props,
+    path: &str,
+    nic: &Resolved<'_, Interface>,
+    socket: &Vhostuser,
+    cx: &Context<'_>,
+) -> Props {
+    let props = start.set_at("path", cx.config().path(path), nic.at("source/@path"));
+    match (&socket.mode, &socket.reconnect) {
+        (Some(VhostuserMode::Server), _) => props.set_at("server", true, nic.at("source/@mode")),
+        (_, Some(Reconnect { enabled: YesNo::Yes, timeout, meta })) => {
+            crate::chardev::reconnect(props, timeout.unwrap_or_default(), meta.origin, cx)
+        }
+        _ => props,
+    }
 }

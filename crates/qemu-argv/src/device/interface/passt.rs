@@ -8,11 +8,18 @@ use crate::arg::Args;
 use crate::config::Layout;
 use crate::context::{Context, Resolved};
 use crate::host::FdRequest;
-use crate::needs::{Helper, Link, Word};
+use crate::needs::{Ability, Helper, Link, Word};
 use crate::props::{Props, Value};
 
 /// Seconds after which QEMU connects again when passt has gone.
 const RECONNECT: u32 = 5;
+
+/// What passt of 2024 and before cannot do.
+const VHOST_USER: Ability = Ability {
+    args: &["--print-capabilities"],
+    what: "vhost-user",
+    help: "install passt of 2025 or newer, or use `<interface type='user'>` with `<backend type='passt'/>`",
+};
 
 /// Where passt listens for QEMU.
 fn socket(nic: &Resolved<'_, Interface>, cx: &Context<'_>) -> String {
@@ -60,11 +67,13 @@ pub(super) fn chardev(
     out: &mut Args,
 ) -> Props {
     let origin = nic.at("backend/@type");
-    if is_handed_over(cx) {
-        // QEMU takes vhost-user connections of network cards from paths only, where passt would have to be waited for.
-        cx.not_yet("a `vhostuser` interface of passt in a guest that is run", origin, out);
-    }
     let path = socket(nic, cx);
+    if is_handed_over(cx) {
+        // QEMU takes vhost-user connections of network cards from paths only, so it gets no descriptor; and passt lives as
+        // long as the connection, so nobody could be connected to again.
+        helper(nic, Link::Accepts(path.clone()), cx, out);
+        return props.set_at("path", path, origin);
+    }
     helper(nic, Link::Makes(path.clone()), cx, out);
     crate::chardev::reconnect(props.set_at("path", path, origin), RECONNECT, origin, cx)
 }
@@ -77,7 +86,7 @@ fn helper(nic: &Resolved<'_, Interface>, link: Link, cx: &Context<'_>, out: &mut
             let path = path.clone();
             helper.args(["--one-off".to_owned(), "--socket".to_owned(), path]);
         }
-        Link::Pair | Link::Listener => {
+        Link::Pair | Link::Listener | Link::Accepts(_) => {
             // In the background it would be nobody's child.
             helper.args(["--foreground", "--fd"]);
             helper.args.push(Word::Socket { before: "" });
@@ -100,7 +109,8 @@ fn helper(nic: &Resolved<'_, Interface>, link: Link, cx: &Context<'_>, out: &mut
     }
     for ip in &nic.spec.ips {
         option("--address", ip.address.to_string());
-        if let Some(prefix) = ip.prefix.filter(|prefix| *prefix > 0) {
+        // That of IPv6 addresses is 64, and nothing that passt could be told.
+        if let Some(prefix) = ip.prefix.filter(|prefix| *prefix > 0 && ip.address.is_ipv4()) {
             option("--netmask", prefix.to_string());
         }
     }
@@ -111,7 +121,10 @@ fn helper(nic: &Resolved<'_, Interface>, link: Link, cx: &Context<'_>, out: &mut
         };
         option(name, ports(forward));
     }
-    helper.args(is_vhost_user.then_some("--vhost-user"));
+    if is_vhost_user {
+        helper.args(["--vhost-user"]);
+        helper.ability = Some(VHOST_USER);
+    }
     out.needs.helpers.push(helper);
 }
 
