@@ -142,8 +142,7 @@ impl Preparation<'_> {
         become_user(&mut command, self.user);
         let descriptors::Ours { monitor, console } = ours;
         let leftovers = std::mem::take(&mut self.leftovers);
-        let mut resources =
-            Resources { command, monitor, console, companions, waiting, leftovers, numbers };
+        let mut resources = Resources { command, monitor, console, companions, waiting, leftovers, numbers };
         let words = line.argv(&mut |request| resources.number(request));
         resources.command.args.extend(words.into_iter().map(Into::into));
         Ok(resources)

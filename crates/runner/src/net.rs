@@ -106,8 +106,9 @@ pub fn make(plan: &TapPlan) -> Result<Tap, TapError> {
             Some(index) => node::open_queue(&tap.name, index).map_err(TapError::of("open", &tap.name))?,
             None => open(&plan.clone)?,
         };
+        let what = plan.name.clone().unwrap_or_else(|| plan.clone.display().to_string());
         tap.name = device::attach(&queue, &tap.name, plan.queues > 1, plan.vnet_header)
-            .map_err(TapError::of("make the TAP device", tap.name.as_str()))?;
+            .map_err(TapError::of("make a TAP device of", what))?;
         tap.queues.push(queue);
     }
     if !plan.exists {

@@ -101,7 +101,8 @@ impl<'a> Definition<'a> {
 
     fn plug(&self, links: &[Link]) -> Option<NetworkPlug> {
         let root = self.document.root();
-        let bridge = self.child(root, "bridge").and_then(|bridge| Some(bridge.attribute("name")?.into_owned()));
+        let bridge =
+            self.child(root, "bridge").and_then(|bridge| Some(bridge.attribute("name")?.into_owned()));
         let Some(forward) = self.child(root, "forward") else { return bridge.map(NetworkPlug::Bridge) };
         let mode = forward.attribute("mode").unwrap_or("nat".into());
         match mode.as_ref() {
@@ -113,7 +114,8 @@ impl<'a> Definition<'a> {
                 Some(NetworkPlug::Unusable(reason.to_owned()))
             }
             _ if self.child(forward, "pf").is_some() => {
-                let reason = "it hands out the virtual functions of a card (`<interface type='direct'>` names one)";
+                let reason =
+                    "it hands out the virtual functions of a card (`<interface type='direct'>` names one)";
                 Some(NetworkPlug::Unusable(reason.to_owned()))
             }
             mode => Some(match self.interface(forward, mode == "passthrough", links) {
@@ -132,9 +134,8 @@ impl<'a> Definition<'a> {
             names.extend(forward.attribute("dev").map(std::borrow::Cow::into_owned));
         }
         let guests = |link: &Link| {
-            let is_above = |other: &&Link| {
-                other.lower == Some(link.index) && other.kind.as_deref() == Some("macvtap")
-            };
+            let is_above =
+                |other: &&Link| other.lower == Some(link.index) && other.kind.as_deref() == Some("macvtap");
             links.iter().filter(is_above).count()
         };
         let present = names.iter().filter_map(|name| links.iter().find(|link| link.name == *name));
@@ -182,9 +183,8 @@ mod tests {
         check("<forward mode='route'/>", None, None);
         // What the network as a whole may send is no matter of its ports.
         check("<bridge name='b'/><bandwidth><inbound average='9'/></bandwidth>", None, bridge("b"));
-        let direct = |dev: &str, mode: &str| {
-            Some(NetworkPlug::Direct { dev: dev.to_owned(), mode: mode.to_owned() })
-        };
+        let direct =
+            |dev: &str, mode: &str| Some(NetworkPlug::Direct { dev: dev.to_owned(), mode: mode.to_owned() });
         check("<forward mode='private'><interface dev='eth1'/></forward>", None, direct("eth1", "private"));
         check("<forward dev='eth1' mode='vepa'/>", None, direct("eth1", "vepa"));
         let two = |mode: &str| {

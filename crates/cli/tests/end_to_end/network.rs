@@ -1,67 +1,11 @@
 //! Network cards: TAP devices on bridges of a network namespace, and what is said without rights.
 
-use std::process::Command;
-
-use crate::running::{Running, echo, is_root};
+use crate::namespace::{Namespace, has_namespaces};
+use crate::running::{Running, echo};
 use crate::support::{Place, gone, real_qemu, wait_for};
 
 const BRIDGED: &str = "<interface type='bridge'><mac address='52:54:00:aa:bb:cc'/><source bridge='brt'/>\
                        <model type='virtio'/><driver queues='2'/></interface>";
-
-/// Whether namespaces of the network can be made here.
-fn has_namespaces() -> bool {
-    let made = Command::new("unshare").args(["-n", "ip", "link", "add", "brt", "type", "bridge"]).output();
-    let made = is_root() && made.is_ok_and(|output| output.status.success());
-    if !made {
-        eprintln!("skipped: `unshare -n` and `ip link add … type bridge` do not work here");
-    }
-    made
-}
-
-/// A network namespace with a bridge `brt`, kept by a process that does nothing.
-struct Namespace(std::process::Child);
-
-impl Namespace {
-    fn new() -> Self {
-        let holder = Command::new("unshare").args(["-n", "sleep", "600"]).spawn().unwrap();
-        let namespace = Namespace(holder);
-        // The program changes its namespace after it has started.
-        wait_for("there is no namespace", || {
-            let of = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
-            of(&namespace.0.id().to_string()) != of("self")
-        });
-        namespace.ip(&["link", "add", "brt", "type", "bridge"]);
-        namespace.ip(&["link", "set", "brt", "mtu", "1400", "up"]);
-        namespace
-    }
-
-    /// What `ip` says in the namespace.
-    fn ip(&self, args: &[&str]) -> String {
-        let pid = self.0.id().to_string();
-        let output = Command::new("nsenter").args(["-n", "-t", &pid, "ip"]).args(args).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// `domx run` in the namespace.
-    fn run(&self, place: &Place, xml: &str) -> Running {
-        let domx = place.command();
-        let mut command = Command::new("nsenter");
-        command.args(["-n", "-t", &self.0.id().to_string()]).arg(domx.get_program());
-        command.arg("run").arg(place.file("guest.xml", xml)).env_clear();
-        for (name, value) in domx.get_envs() {
-            command.env(name, value.unwrap_or_default());
-        }
-        Running::of(place, command)
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn a_card_on_a_bridge_has_a_tap_device_as_long_as_the_guest_runs() {
@@ -172,14 +116,10 @@ fn a_user_without_rights_is_told_so() {
         return;
     }
     let (place, namespace) = (Place::new(), Namespace::new());
-    let domx = place.command();
-    let mut command = Command::new("nsenter");
-    command.args(["-n", "-t", &namespace.0.id().to_string(), "setpriv", "--bounding-set=-net_admin"]);
-    command.arg("--inh-caps=-net_admin").arg(domx.get_program());
-    command.arg("run").arg(place.file("guest.xml", &echo(BRIDGED))).env_clear();
-    for (name, value) in domx.get_envs() {
-        command.env(name, value.unwrap_or_default());
-    }
+    let file = place.file("guest.xml", &echo(BRIDGED));
+    let without = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"];
+    let mut command = namespace.domx(&place, &without);
+    command.arg("run").arg(file);
     let output = command.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");

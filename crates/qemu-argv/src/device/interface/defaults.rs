@@ -140,7 +140,7 @@ fn user_backend(card: &mut Interface, origin: domain_model::Origin, inputs: Inpu
 
 /// An address in QEMU's range. libvirt takes a random one and writes it into the domain; the same domain
 /// always getting the same address does the same for guests whose domain nobody writes back.
-fn made_up_mac(domain: &Domain, index: usize) -> MacAddress {
+pub(super) fn made_up_mac(domain: &Domain, index: usize) -> MacAddress {
     let uuid = domain.uuid.map(|uuid| uuid.to_text()).unwrap_or_default();
     let seed = format!("{}/{uuid}/{index}", domain.name.as_deref().unwrap_or_default());
     // FNV-1a: spreads well, and stays what it is for ever.

@@ -6,7 +6,7 @@ use domain_model::device::interface::{Interface, InterfaceSource, Network};
 use domain_model::os::BootDeviceKind;
 use domain_model::values::CNumber;
 use domain_model::xml::text::{Hex, YesNo};
-use domain_model::{Device, device::Boot};
+use domain_model::{Code, Device, Diagnostic, device::Boot};
 
 use super::super::QemuDevice;
 use crate::arg::Args;
@@ -35,6 +35,9 @@ pub(super) fn plug(network: &Network, inputs: Inputs<'_>) -> Option<NetworkPlug>
 pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {
     for nic in cx.each::<Interface>() {
         let Some(kind) = kind(nic.spec, cx.inputs) else { continue };
+        if !cx.is_libvirt() {
+            host_end(&nic, cx, out);
+        }
         let managed = match &nic.spec.source {
             InterfaceSource::Hostdev(source) => source.managed,
             _ => Some(YesNo::Yes),
@@ -50,6 +53,24 @@ pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {
         let device = Device { spec, info, meta: nic.device().meta.clone() };
         Hostdev::args(&Resolved::new(&device, nic.alias, nic.index), cx, out);
     }
+}
+
+/// Refuses and warns of what only libvirt does with a card of the host before the guest gets it.
+fn host_end(nic: &Resolved<'_, Interface>, cx: &Context<'_>, out: &mut Args) {
+    let refused = [
+        (nic.spec.vlan.is_some(), "a VLAN of a card of the host", "vlan"),
+        (nic.spec.virtualport.is_some(), "a port of a virtual switch", "virtualport"),
+        (nic.spec.bandwidth.is_some(), "a limit of a network card's bandwidth", "bandwidth"),
+    ];
+    for (_, what, path) in refused.into_iter().filter(|(is_there, ..)| *is_there) {
+        cx.not_yet(what, nic.at(path), out);
+    }
+    if nic.spec.mac == Some(super::defaults::made_up_mac(cx.domain, nic.index)) {
+        return;
+    }
+    let message = "the card of the host keeps its own address, whatever the domain says";
+    let warning = Diagnostic::warning(Code::NotYet, nic.at("mac/@address"), message);
+    out.problem(warning.help("set it before the start: `ip link set INTERFACE vf NUMBER mac ADDRESS`"));
 }
 
 fn kind(card: &Interface, inputs: Inputs<'_>) -> Option<HostdevKind> {
@@ -72,12 +93,10 @@ fn kind(card: &Interface, inputs: Inputs<'_>) -> Option<HostdevKind> {
                 HostdevKind::Usb(UsbHostdev { vendor, product, bus, device, ..UsbHostdev::default() })
             }
         }),
-        InterfaceSource::Network(network) => {
-            match plug(network, inputs)? {
-                NetworkPlug::Hostdev(address) => Some(pci(parse(&address)?, None, None)),
-                NetworkPlug::Bridge(_) | NetworkPlug::Direct { .. } | NetworkPlug::Unusable(_) => None,
-            }
-        }
+        InterfaceSource::Network(network) => match plug(network, inputs)? {
+            NetworkPlug::Hostdev(address) => Some(pci(parse(&address)?, None, None)),
+            NetworkPlug::Bridge(_) | NetworkPlug::Direct { .. } | NetworkPlug::Unusable(_) => None,
+        },
         _ => None,
     }
 }

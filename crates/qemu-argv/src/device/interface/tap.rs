@@ -202,7 +202,8 @@ fn may_use_vhost(nic: &Resolved<'_, Interface>, tap: &Tap, cx: &Context<'_>, out
         (true, true) if !is_there => {
             let message = format!("`{}` cannot be opened, by which the kernel moves packets", tap.vhost);
             let problem = Diagnostic::error(Code::Unsupported, origin, message);
-            let help = "load the module `vhost_net` and see who may open the file, or use `<driver name='qemu'/>`";
+            let help =
+                "load the module `vhost_net` and see who may open the file, or use `<driver name='qemu'/>`";
             out.problem(problem.help(help));
         }
         _ => {}
