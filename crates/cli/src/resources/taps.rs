@@ -78,6 +78,10 @@ fn through_helper(tap: &needs::Tap, bridge: &str, denied: &TapError) -> Result<T
             said if said.contains("acl file") => {
                 format!("allow users the bridge: `allow {bridge}` in `/etc/qemu/bridge.conf`; ")
             }
+            // It has the user's own rights to files.
+            said if said.contains("Permission denied") => {
+                format!("let users open `{}`; ", tap.clone)
+            }
             said if said.contains("not permitted") => {
                 format!("give the helper its rights: `chmod u+s {path}`; ")
             }

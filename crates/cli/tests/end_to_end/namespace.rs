@@ -1,5 +1,6 @@
 //! Namespaces with networks, and mounts, of their own, to run `domx` in.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::running::{Running, is_root};
@@ -62,9 +63,14 @@ impl Namespace {
 
     /// `domx` in the namespace, started by another program if there is one; nothing of the caller's settings reaches it.
     pub fn domx(&self, place: &Place, by: &[&str]) -> Command {
+        self.with(place, by, env!("CARGO_BIN_EXE_domx").as_ref())
+    }
+
+    /// The same with a copy of `domx`.
+    pub fn with(&self, place: &Place, by: &[&str], program: &Path) -> Command {
         let domx = place.command();
         let mut command = Command::new("nsenter");
-        command.args(&self.entering).args(by).arg(domx.get_program()).env_clear();
+        command.args(&self.entering).args(by).arg(program).env_clear();
         for (name, value) in domx.get_envs() {
             command.env(name, value.unwrap_or_default());
         }

@@ -1,8 +1,10 @@
 //! Network cards: TAP devices on bridges of a network namespace, and what is said without rights.
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::namespace::{Namespace, has_namespaces};
-use crate::running::{Running, echo};
-use crate::support::{Place, gone, real_qemu, wait_for};
+use crate::running::{Running, echo, is_installed};
+use crate::support::{Place, gone, real_qemu, repository, wait_for};
 
 const BRIDGED: &str = "<interface type='bridge'><mac address='52:54:00:aa:bb:cc'/><source bridge='brt'/>\
                        <model type='virtio'/><driver queues='2'/></interface>";
@@ -38,12 +40,12 @@ fn an_isolated_port_with_a_name_and_a_script() {
     }
     let (place, namespace) = (Place::new(), Namespace::new());
     let script = |name: &str, text: &str| {
-        use std::os::unix::fs::PermissionsExt;
         let path = place.file(name, text);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         path.display().to_string()
     };
     let up = script("up", "#!/bin/sh\nip link set \"$1\" master brt up\n");
+    let fail = script("fail", "#!/bin/sh\nexit 3\n");
     let down = script("down", &format!("#!/bin/sh\necho \"$1\" >{}/downed\n", place.path().display()));
     let ethernet = format!(
         "<interface type='ethernet'><target dev='mine'/><script path='{up}'/><downscript path='{down}'/></interface>"
@@ -53,6 +55,106 @@ fn an_isolated_port_with_a_name_and_a_script() {
     assert!(port.contains("mine"), "{port}");
     assert_eq!(guest.power_off(), 0);
     assert_eq!(std::fs::read_to_string(place.path().join("downed")).unwrap().trim(), "mine");
+    gone(&place);
+    let isolated = BRIDGED.replace("<driver", "<port isolated='yes'/><mtu size='1300'/><driver");
+    let guest = namespace.run(&place, &echo(&isolated));
+    let port = namespace.ip(&["-d", "-o", "link", "show", "master", "brt"]);
+    assert!(port.contains("isolated on") && port.contains("mtu 1300"), "{port}");
+    assert_eq!(guest.power_off(), 0);
+    // A script that fails leaves no device.
+    let failing =
+        format!("<interface type='ethernet'><target dev='mine'/><script path='{}'/></interface>", fail);
+    let (status, said) = namespace.refusal(&place, &echo(&failing));
+    assert!(status == 1 && said.contains("guest.xml:") && said.contains("exit status 3"), "{said}");
+    assert!(!namespace.ip(&["-o", "link", "show"]).contains("mine"));
+    gone(&place);
+}
+
+#[test]
+fn a_device_that_somebody_else_made_is_used_and_stays_as_it_is() {
+    if real_qemu().is_none() || !has_namespaces() {
+        return;
+    }
+    let (place, namespace) = (Place::new(), Namespace::new());
+    namespace.ip(&["tuntap", "add", "theirs", "mode", "tap", "vnet_hdr"]);
+    namespace.ip(&["link", "add", "va", "type", "veth", "peer", "name", "vb"]);
+    namespace.ip(&["link", "add", "link", "va", "name", "above", "type", "macvtap", "mode", "bridge"]);
+    let before = namespace.ip(&["-o", "link", "show", "theirs"]);
+    for name in ["theirs", "above"] {
+        let card = format!(
+            "<interface type='ethernet'><target dev='{name}' managed='no'/><model type='virtio'/></interface>"
+        );
+        let guest = namespace.run(&place, &echo(&card));
+        assert_eq!(guest.power_off(), 0);
+    }
+    let after = namespace.ip(&["-o", "link", "show", "theirs"]);
+    let mac = |line: &str| line.split("link/ether ").nth(1).map(str::to_owned);
+    assert_eq!(mac(&after), mac(&before));
+    assert!(namespace.ip(&["-o", "link", "show"]).contains("above@va"));
+    let missing = "<interface type='ethernet'><target dev='nowhere' managed='no'/></interface>";
+    let (status, said) = namespace.refusal(&place, &echo(missing));
+    assert!(status == 1 && said.contains("cannot find the TAP device `nowhere`"), "{said}");
+    gone(&place);
+}
+
+/// Makes a helper for bridges with rights in the namespace, and lists of what users may use, seen there only.
+fn install_helper(namespace: &Namespace, list: &str, rights: &str) {
+    let script = format!(
+        "set -e; d=$(mktemp -d); cp -a /etc/. $d; cp /usr/lib/qemu/qemu-bridge-helper $d/helper; \
+         mount -t tmpfs -o mode=755 none /etc; cp -a $d/. /etc; rm -r $d; mkdir -p /etc/qemu; \
+         printf '{list}\n' >/etc/qemu/bridge.conf; chmod {rights} /etc/helper; \
+         mount --bind /etc/helper /usr/lib/qemu/qemu-bridge-helper; \
+         mknod /etc/tun c 10 200; chmod 666 /etc/tun; mount --bind /etc/tun /dev/net/tun"
+    );
+    namespace.say("sh", &["-c", &script]);
+}
+
+#[test]
+fn users_get_ports_from_qemus_helper_where_a_list_allows_it() {
+    let is_here = is_installed("/usr/lib/qemu/qemu-bridge-helper") && is_installed("/usr/bin/setpriv");
+    if real_qemu().is_none() || !has_namespaces() || !is_here {
+        return;
+    }
+    let place = Place::new();
+    // All that the user needs is where the user can get to.
+    let (own, image) = (place.path().join("domx-copy"), place.path().join("echo.img"));
+    std::fs::copy(env!("CARGO_BIN_EXE_domx"), &own).unwrap();
+    std::fs::copy(repository("fixtures/guests/echo.img"), &image).unwrap();
+    let anyone = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&image, anyone).unwrap();
+    std::os::unix::fs::chown(place.path(), Some(65534), Some(65534)).unwrap();
+    let original = repository("fixtures/guests/echo.img").canonicalize().unwrap();
+    let domain = |card: &str| echo(card).replace(original.to_str().unwrap(), image.to_str().unwrap());
+    let simple = BRIDGED.replace("<driver queues='2'/>", "");
+    let by_user = |namespace: &Namespace, card: &str| {
+        let user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"];
+        let mut command = namespace.with(&place, &user, &own);
+        command.arg("run").arg(place.file("guest.xml", &domain(card)));
+        command
+    };
+    for (list, rights, card, expected) in [
+        ("allow other", "4755", &simple, "`allow brt` in `/etc/qemu/bridge.conf`"),
+        ("allow brt", "755", &simple, "chmod u+s"),
+        ("allow brt", "4755", &BRIDGED.to_owned(), "several queues"),
+    ] {
+        let namespace = Namespace::with_mounts();
+        install_helper(&namespace, list, rights);
+        let output = by_user(&namespace, card).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        for expected in [expected, "guest.xml:", "CAP_NET_ADMIN", "--net user", "--net passt"] {
+            assert!(said.contains(expected), "{expected}: {said}");
+        }
+    }
+    let namespace = Namespace::with_mounts();
+    install_helper(&namespace, "allow brt", "4755");
+    let guest = Running::of(&place, by_user(&namespace, &simple));
+    let port = namespace.ip(&["-d", "-o", "link", "show", "master", "brt"]);
+    for expected in ["tap0", "mtu 1400", "vnet_hdr on", "persist off"] {
+        assert!(port.contains(expected), "{expected}: {port}");
+    }
+    assert_eq!(guest.power_off(), 0);
+    assert_eq!(namespace.ip(&["-o", "link", "show", "master", "brt"]), "");
     gone(&place);
 }
 
