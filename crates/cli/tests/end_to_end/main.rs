@@ -17,6 +17,7 @@ mod moments;
 mod namespace;
 mod network;
 mod outputs;
+mod passt;
 mod probe;
 mod real_qemu;
 mod running;

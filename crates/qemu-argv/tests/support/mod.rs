@@ -69,11 +69,21 @@ fn lowered(
          <type arch='x86_64' machine='pc'>hvm</type><boot dev='network'/></os><devices>\
          <controller type='usb' model='none'/><memballoon model='none'/>{devices}</devices></domain>"
     );
+    lowered_on(&RecordedHost::default(), &xml, flags, config)
+}
+
+/// The command line of a domain on a host.
+#[allow(dead_code)]
+pub fn lowered_on(
+    host: &RecordedHost,
+    xml: &str,
+    flags: &[Capability],
+    config: &Config,
+) -> Result<(CommandLine, Vec<Diagnostic>), String> {
     let document = Document::parse("test", xml).map_err(|error| error.to_string())?;
     let (domain, mut problems) = Domain::read(&document);
     let caps = Capabilities::from_flags(flags.iter().copied());
-    let host = RecordedHost::default();
-    let inputs = Inputs { caps: &caps, host: &host, config };
+    let inputs = Inputs { caps: &caps, host, config };
     let (resolved, more) = qemu_argv::resolve(&domain, inputs);
     problems.extend(more);
     let (command_line, more) = qemu_argv::lower(&resolved, inputs);

@@ -6,6 +6,7 @@
     reason = "tests speak by their names and fail by panicking"
 )]
 
+mod doorway;
 mod entries;
 mod host;
 mod probe;

@@ -144,6 +144,27 @@ fn failing_starts_are_explained() {
 }
 
 #[test]
+fn what_has_to_be_so_is_said_before_the_guest_runs() {
+    let setup = vec![("set_link".to_owned(), json!({"name": "net0", "up": false}))];
+    let plan = Plan { setup, ..quick() };
+    let said = |word: &str| json!([{"serial": word}]);
+    let ends =
+        json!([{"event": ["RESUME", null]}, {"serial": "runs"}, shutdown("guest-shutdown"), {"exit": 0}]);
+    let on = json!({"set_link": said("unplugged, "), "cont": ends});
+    check(
+        json!({"steps": ["greet", "serve"], "on": on}),
+        plan.clone(),
+        "unplugged, runs|PoweredOff, exit status 0|",
+    );
+    let refusal = json!({"error": {"class": "DeviceNotFound", "desc": "no net0"}});
+    check(
+        json!({"steps": ["greet", "serve"], "on": on, "replies": {"set_link": refusal}}),
+        plan,
+        "unplugged, |`QEMU` on its QMP channel: `set_link` was refused: no net0",
+    );
+}
+
+#[test]
 fn nothing_of_a_long_output_is_lost() {
     let fake = FakeQemu::new(running(&[
         json!({"serial": "x".repeat(3_000_000)}),

@@ -5,9 +5,10 @@ use domain_model::device::interface::{Backend, BackendType, Interface, Interface
 use domain_model::os::Arch;
 use domain_model::values::MacAddress;
 use domain_model::xml::Meta;
-use domain_model::xml::Text;
-use domain_model::{Device, Diagnostic, Domain};
+use domain_model::xml::{Tagged as _, Text};
+use domain_model::{Code, Device, Diagnostic, Domain};
 
+use crate::config::Layout;
 use crate::context::Inputs;
 use crate::dialect::Era;
 use crate::resolve::Resolving;
@@ -42,7 +43,7 @@ pub(super) fn fill_in(
     device: &mut Device<Interface>,
     index: usize,
     cx: &Resolving<'_>,
-    _problems: &mut Vec<Diagnostic>,
+    problems: &mut Vec<Diagnostic>,
 ) {
     let origin = device.meta.origin;
     let card = &mut device.spec;
@@ -74,7 +75,12 @@ pub(super) fn fill_in(
             InterfaceSource::Ethernet(_) | InterfaceSource::Bridge(_) | InterfaceSource::Network(_)
         )
     };
-    card.filterref = card.filterref.take().filter(|_| has_filter(&card.source));
+    if let Some(filter) = card.filterref.take_if(|_| !has_filter(&card.source))
+        && cx.inputs.config.layout == Layout::Run
+    {
+        let message = format!("an interface of type `{}` has no packet filter", card.source.tag());
+        problems.push(Diagnostic::warning(Code::Conflict, filter.meta.origin, message));
+    }
     if cx.dialect.era == Era::Modern {
         model(card, &cx.domain, cx.inputs);
         user_backend(card, origin, cx.inputs);

@@ -200,7 +200,8 @@ fn may_use_vhost(nic: &Resolved<'_, Interface>, tap: &Tap, cx: &Context<'_>, out
             out.problem(Diagnostic::warning(Code::Conflict, origin, message));
         }
         (true, true) if !is_there => {
-            let message = format!("`{}` cannot be opened, by which the kernel moves packets", tap.vhost);
+            let message =
+                format!("`{}` cannot be opened: that is how vhost has the kernel move packets", tap.vhost);
             let problem = Diagnostic::error(Code::Unsupported, origin, message);
             let help =
                 "load the module `vhost_net` and see who may open the file, or use `<driver name='qemu'/>`";
