@@ -25,6 +25,9 @@ use helpers::{Started, Waiting};
 /// How long a program may take that prepares something or puts it away.
 const PREPARATION: Duration = Duration::from_secs(30);
 
+/// A process that serves a guest, and what it is called.
+pub type Companion = (String, Box<dyn Process>);
+
 /// What a guest has of the host.
 pub struct Resources {
     /// QEMU's command, with every descriptor.
@@ -34,7 +37,7 @@ pub struct Resources {
     /// Our end of the first serial port.
     pub console: Option<UnixStream>,
     /// The processes that serve the guest, in the order in which they were started.
-    pub companions: Vec<(String, Box<dyn Process>)>,
+    pub companions: Vec<Companion>,
     /// Those that are started after QEMU, in the order in which it connects to them.
     pub waiting: Vec<Waiting>,
     /// What is put away when the guest has ended.
@@ -119,7 +122,7 @@ impl Preparation<'_> {
         let mut waiting = Vec::new();
         for helper in &line.needs.helpers {
             match helpers::start(helper, self.user)? {
-                Started::Waiting(helper) => waiting.push(helper),
+                Started::Waiting(helper) => waiting.push(*helper),
                 Started::Running(process, link) => {
                     companions.push((helper.program.clone(), process));
                     self.links.extend(link.map(|link| (helper.device.clone(), link)));

@@ -1,4 +1,4 @@
-//! Sockets that wait for one connection of a process that is just starting.
+//! Sockets for one connection of a process that is just starting.
 
 use std::fs;
 use std::io;

@@ -13,7 +13,7 @@ use runner::doorway::Doorway;
 use runner::{Command, HostRunner, Process, Runner, User};
 use serde::Deserialize;
 
-use super::{become_user, confined, failed, files};
+use super::{Companion, become_user, confined, failed, files};
 use crate::host;
 
 /// Where programs are that nobody types.
@@ -37,7 +37,7 @@ pub enum Started {
     /// It runs; with QEMU's end of the link to it, if QEMU inherits one.
     Running(Box<dyn Process>, Option<OwnedFd>),
     /// It is started as soon as QEMU has connected.
-    Waiting(Waiting),
+    Waiting(Box<Waiting>),
 }
 
 /// Starts a helper, and gives QEMU's end of the link to it.
@@ -70,7 +70,7 @@ pub fn start(helper: &Helper, user: Option<&User>) -> Result<Started, Diagnostic
         Link::Makes(_) => Ok((None, None)),
         Link::Accepts(path) => {
             let doorway = Doorway::at(path, user).map_err(no_link)?;
-            return Ok(Started::Waiting(Waiting { doorway, command, helper: helper.clone() }));
+            return Ok(Started::Waiting(Box::new(Waiting { doorway, command, helper: helper.clone() })));
         }
     }
     .map_err(no_link)?;
@@ -89,7 +89,7 @@ impl Waiting {
     ///
     /// # Errors
     /// When QEMU does not connect, or the helper cannot be started.
-    pub fn start(self, qemu: &mut dyn Process) -> Result<Option<(String, Box<dyn Process>)>, Diagnostic> {
+    pub fn start(self, qemu: &mut dyn Process) -> Result<Option<Companion>, Diagnostic> {
         let Waiting { doorway, command, helper } = self;
         let accepted = doorway.accept(qemu, CONNECTION).map_err(|error| no_link(&helper, &error))?;
         let Some(connection) = accepted else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! TAP and macvtap devices of a guest: made here, or by QEMU's helper.
+//! TAP and macvtap devices: made here, or by QEMU's helper.
 
 use std::path::Path;
 
