@@ -7,6 +7,7 @@ mod protocol;
 mod secrets;
 mod volume;
 
+pub(crate) use secrets::managed_reservations;
 pub(crate) use volume::translate;
 
 use caps_parser::Capability;

@@ -5,7 +5,7 @@ mod driver;
 mod iotune;
 
 pub use chain::{BackingStore, Mirror, MirrorJob, MirrorState};
-pub use driver::{Cache, DetectZeroes, Discard, DiskDriver, ErrorPolicy, Io, ReadErrorPolicy};
+pub use driver::{Cache, DetectZeroes, Discard, DiskDriver, ErrorPolicy, Io};
 pub use iotune::{IoTune, Limits};
 
 use super::Family;

@@ -43,7 +43,6 @@ fn bus_of(disk: &Disk) -> DiskBus {
     match disk.device() {
         DiskDevice::Floppy => DiskBus::Fdc,
         _ if name.starts_with("sd") => DiskBus::Scsi,
-        _ if name.starts_with("fd") => DiskBus::Fdc,
         _ if name.starts_with("vd") => DiskBus::Virtio,
         _ if name.starts_with("xvd") => DiskBus::Xen,
         _ if name.starts_with("ubd") => DiskBus::Uml,

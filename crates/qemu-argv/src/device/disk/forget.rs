@@ -1,7 +1,8 @@
 //! What a defined disk does not keep: defaults, and traces of running.
 
 use domain_model::device::disk::{Cache, Disk, Snapshot, Tray};
-use domain_model::storage::{Host, Protocol, Source, SourceKind, Transport};
+use domain_model::storage::{Format, Host, Identity, NetworkSource, Protocol, Source, SourceKind, Transport};
+use domain_model::xml::text::YesNo;
 
 /// Drops what libvirt does not keep of a disk, and fills in what it does.
 pub(super) fn forget(disk: &mut Disk) {
@@ -9,6 +10,10 @@ pub(super) fn forget(disk: &mut Disk) {
     disk.mirror = None;
     if let Some(driver) = &mut disk.driver {
         driver.cache.take_if(|cache| *cache == Cache::Default);
+        driver.format = driver.format.map(|format| if format == Format::Aio { Format::Raw } else { format });
+        driver.metadata_cache_max_size.take_if(|size| size.0 == 0);
+        driver.queues.take_if(|count| *count == 0);
+        driver.queue_size.take_if(|size| *size == 0);
     }
     // A drive without a medium is a drive for files.
     if disk.source.is_empty() && matches!(disk.source.kind, SourceKind::Network(_) | SourceKind::Volume(_)) {
@@ -33,15 +38,48 @@ fn source(source: &mut Source) {
     source.index = None;
     source.seclabels.retain_mut(|label| {
         label.labelskip = None;
-        label.label.is_some() || label.relabel == Some(domain_model::xml::text::YesNo::No)
+        label.label.is_some() || label.relabel == Some(YesNo::No)
     });
-    let SourceKind::Network(network) = &mut source.kind else { return };
+    let network = match &mut source.kind {
+        SourceKind::Network(network) => network,
+        SourceKind::Nvme(nvme) => {
+            nvme.managed.get_or_insert(YesNo::Yes);
+            return;
+        }
+        SourceKind::VhostUser(socket) if socket.reconnect != Some(YesNo::Yes) => {
+            socket.reconnect_timeout = None;
+            return;
+        }
+        _ => return,
+    };
+    foreign(network);
     let Some(port) = network.protocol.and_then(default_port) else { return };
     for host in &mut network.hosts {
         let Host { transport, port: written, .. } = host;
         if transport.is_none_or(|transport| transport == Transport::Tcp) {
             written.get_or_insert(port);
         }
+    }
+}
+
+/// Drops what says something to other protocols only.
+fn foreign(network: &mut NetworkSource) {
+    use Protocol::{Ftp, Ftps, Http, Https, Nbd, Nfs, Ssh};
+    let protocol = network.protocol;
+    let is = |protocols: &[Protocol]| protocol.is_some_and(|protocol| protocols.contains(&protocol));
+    network.reconnect_delay.take_if(|delay| *delay == 0 || !is(&[Nbd]));
+    network.tls_hostname.take_if(|_| !is(&[Nbd]));
+    network.query.take_if(|_| !is(&[Http, Https]));
+    network.cookies.retain(|_| is(&[Http, Https]));
+    network.ssl_verify.take_if(|_| !is(&[Https, Ftps]));
+    network.readahead.take_if(|size| *size == 0 || !is(&[Http, Https, Ftp, Ftps]));
+    network.timeout.take_if(|seconds| *seconds == 0 || !is(&[Http, Https, Ftp, Ftps]));
+    network.known_hosts.take_if(|_| !is(&[Ssh]));
+    network.identity.take_if(|_| !is(&[Nfs, Ssh]));
+    if let Some(identity) = &mut network.identity {
+        let Identity { user, group, username, keyfile, agentsock, .. } = identity;
+        let foreign = if is(&[Nfs]) { vec![username, keyfile, agentsock] } else { vec![user, group] };
+        foreign.into_iter().for_each(|value| *value = None);
     }
 }
 

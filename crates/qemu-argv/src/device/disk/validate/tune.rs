@@ -185,6 +185,19 @@ fn options(device: &Resolved<'_, Disk>, bus: DiskBus, out: &mut Problems<'_>) {
     if driver.queue_size.is_some() {
         out.requires(Capability::VirtioBlkQueueSize, "queue_size=", at("driver/@queue_size"));
     }
+    let is_qcow2 = driver.format == Some(Format::Qcow2);
+    if driver.discard_no_unref == Some(OnOff::On) && !is_qcow2 {
+        let message = "`discard_no_unref` is for images of the format `qcow2` only";
+        out.unsupported(at("driver/@discard_no_unref"), message);
+    }
+    if driver.discard_no_unref == Some(OnOff::On) && disk.readonly {
+        let message = "nothing is discarded on a disk that is only read";
+        out.unsupported(at("driver/@discard_no_unref"), message);
+    }
+    if driver.metadata_cache_max_size.is_some() && !is_qcow2 {
+        let message = "`<metadata_cache>` is for images of the format `qcow2` only";
+        out.unsupported(at("driver/metadata_cache"), message);
+    }
     if driver.discard_no_unref.is_some() {
         out.requires(Capability::Qcow2DiscardNoUnref, "discard_no_unref=", at("driver/@discard_no_unref"));
     }
