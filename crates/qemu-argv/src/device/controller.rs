@@ -149,7 +149,7 @@ fn scsi(
     let props = match model? {
         ScsiModel::VirtioScsi | ScsiModel::VirtioTransitional | ScsiModel::VirtioNonTransitional => {
             let props = virtio::device("virtio-scsi", virtio_model, &driver.virtio, device, cx);
-            super::iothread(props, driver.iothread, None, device.at("driver/@iothread"))
+            super::iothread(props, driver.iothread, device.at("driver/@iothread"))
         }
         ScsiModel::Lsilogic => Props::new("driver", "lsi", device.origin),
         ScsiModel::Lsisas1068 => Props::new("driver", "mptsas1068", device.origin),
@@ -165,12 +165,14 @@ fn scsi(
         }
     };
     let above_0 = |number: Option<u32>| number.filter(|number| *number > 0);
-    let props = props
-        .set("id", device.alias)
-        .set_at("num_queues", above_0(driver.queues), device.at("driver/@queues"))
+    let props = props.set("id", device.alias).set_at(
+        "num_queues",
+        above_0(driver.queues),
+        device.at("driver/@queues"),
+    );
+    let props = super::iothread_map(props, driver.iothreads.as_ref())
         .set_at("cmd_per_lun", above_0(driver.cmd_per_lun), device.at("driver/@cmd_per_lun"))
         .set_at("max_sectors", above_0(driver.max_sectors), device.at("driver/@max_sectors"))
         .set_at("ioeventfd", driver.ioeventfd, device.at("driver/@ioeventfd"));
-    // QEMU takes the map behind everything else.
-    Some(super::iothread(props, None, driver.iothreads.as_ref(), device.at("driver/iothreads")))
+    Some(props)
 }

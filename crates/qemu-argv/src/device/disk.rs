@@ -9,7 +9,7 @@ mod name;
 mod sd;
 mod validate;
 
-pub(crate) use defaults::{buses, sort};
+pub(crate) use defaults::{buses, group_limits, shared_cache, sort};
 pub(crate) use frontend::floppy_drives;
 pub(crate) use images::{fdset, node_numbers};
 
@@ -63,6 +63,10 @@ impl QemuDevice for Disk {
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
         let disk = device.spec;
+        if let Some(transient) = disk.transient.as_deref().filter(|_| !cx.is_libvirt()) {
+            // The overlay is made after QEMU has started, over its monitor.
+            cx.not_yet("a transient disk of a guest that is run without libvirt", transient.meta.origin, out);
+        }
         let is_shared =
             |transient: &domain_model::device::disk::Transient| transient.share_backing == Some(YesNo::Yes);
         // A disk whose image below is shared is plugged in after its overlay has been made.

@@ -89,7 +89,8 @@ fn driver(device: &Resolved<'_, Controller>, out: &mut Problems<'_>) {
     for (id, origin) in one.into_iter().chain(mapped) {
         crate::iothreads::exists(id, origin, out);
     }
-    if driver.iothreads.is_some() && is_virtio {
+    if let Some(map) = driver.iothreads.as_ref().filter(|_| is_virtio) {
+        crate::iothreads::map(map, driver.queues, out);
         let what = "<iothreads> of a controller";
         out.requires(Capability::VirtioScsiIothreadMapping, what, device.at("driver/iothreads"));
     }

@@ -1,7 +1,9 @@
 //! What users leave open of disks: bus, format, address, order.
 
+use std::collections::BTreeMap;
+
 use domain_model::address::{Address, Drive, Place};
-use domain_model::device::disk::{Disk, DiskBus, DiskDevice, DiskDriver};
+use domain_model::device::disk::{Cache, Disk, DiskBus, DiskDevice, DiskDriver, IoTune};
 use domain_model::storage::{EncryptionEngine, Format, Protocol, SourceKind};
 use domain_model::{Code, Device, Diagnostic, Origin};
 
@@ -34,6 +36,31 @@ pub(crate) fn buses(cx: &mut Resolving<'_>) {
     for disk in &mut cx.domain.devices.disks {
         let bus = disk.spec.target.bus.unwrap_or_else(|| bus_of(&disk.spec));
         disk.spec.target.bus = Some(bus);
+    }
+}
+
+/// Keeps disks that other guests write to as well out of the host's page cache.
+pub(crate) fn shared_cache(cx: &mut Resolving<'_>) {
+    for disk in &mut cx.domain.devices.disks {
+        let disk = &mut disk.spec;
+        if disk.shareable && !disk.readonly && !disk.source.is_empty() {
+            let driver = disk.driver.get_or_insert_default();
+            driver.cache.get_or_insert(Cache::None);
+        }
+    }
+}
+
+/// Gives a disk that names a group, and no limits, those of the first disk of the group.
+pub(crate) fn group_limits(cx: &mut Resolving<'_>) {
+    let disks = &mut cx.domain.devices.disks;
+    let mut groups: BTreeMap<String, IoTune> = BTreeMap::new();
+    for tune in disks.iter_mut().filter_map(|disk| disk.spec.iotune.as_mut()) {
+        let Some(name) = tune.group_name.clone() else { continue };
+        match groups.get(&name) {
+            Some(first) if !tune.is_limited() => **tune = IoTune { meta: tune.meta.clone(), ..first.clone() },
+            Some(_) => {}
+            None => drop(groups.insert(name, IoTune::clone(tune))),
+        }
     }
 }
 

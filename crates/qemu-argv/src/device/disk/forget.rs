@@ -1,6 +1,6 @@
 //! What a defined disk does not keep: defaults, and traces of running.
 
-use domain_model::device::disk::{Cache, Disk, Snapshot, Tray};
+use domain_model::device::disk::{BlockIo, Cache, Disk, IoTune, Snapshot, Tray};
 use domain_model::storage::{Format, Host, Identity, NetworkSource, Protocol, Source, SourceKind, Transport};
 use domain_model::xml::text::YesNo;
 
@@ -8,7 +8,27 @@ use domain_model::xml::text::YesNo;
 pub(super) fn forget(disk: &mut Disk) {
     disk.target.tray.take_if(|tray| *tray == Tray::Closed);
     disk.mirror = None;
+    disk.target.rotation_rate.take_if(|rate| *rate == 0);
+    if let Some(transient) = &mut disk.transient {
+        transient.share_backing.take_if(|share| *share == YesNo::No);
+    }
+    disk.serial.take_if(|serial| serial.is_empty());
+    if let Some(sizes) = &mut disk.blockio {
+        let BlockIo { logical_block_size, physical_block_size, discard_granularity, .. } = sizes.as_mut();
+        for size in [logical_block_size, physical_block_size, discard_granularity] {
+            size.take_if(|size| *size == 0);
+        }
+    }
+    disk.blockio.take_if(|sizes| **sizes == BlockIo { meta: sizes.meta.clone(), ..BlockIo::default() });
+    if let Some(tune) = &mut disk.iotune {
+        tune.drop_zeroes();
+    }
+    disk.iotune.take_if(|tune| **tune == IoTune { meta: tune.meta.clone(), ..IoTune::default() });
+    if let SourceKind::Nvme(nvme) = &mut disk.source.kind {
+        nvme.managed.get_or_insert(YesNo::Yes);
+    }
     if let Some(driver) = &mut disk.driver {
+        driver.iothreads.take_if(|map| map.iothreads.is_empty());
         driver.cache.take_if(|cache| *cache == Cache::Default);
         driver.format = driver.format.map(|format| if format == Format::Aio { Format::Raw } else { format });
         driver.metadata_cache_max_size.take_if(|size| size.0 == 0);
@@ -42,10 +62,6 @@ fn source(source: &mut Source) {
     });
     let network = match &mut source.kind {
         SourceKind::Network(network) => network,
-        SourceKind::Nvme(nvme) => {
-            nvme.managed.get_or_insert(YesNo::Yes);
-            return;
-        }
         SourceKind::VhostUser(socket) if socket.reconnect != Some(YesNo::Yes) => {
             socket.reconnect_timeout = None;
             return;

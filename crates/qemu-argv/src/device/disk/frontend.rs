@@ -35,7 +35,7 @@ pub(super) fn args(device: &Resolved<'_, Disk>, node: Option<String>, cx: &Conte
     let props = bootindex(props, device, cx);
     let blockio = disk.blockio.clone().unwrap_or_default();
     let above_0 = |number: Option<u32>| number.filter(|number| *number > 0);
-    let wwn = disk.wwn.as_deref().and_then(|wwn| u64::from_str_radix(wwn, 16).ok());
+    let wwn = disk.wwn.as_deref().and_then(|wwn| u64::from_str_radix(wwn.trim_start_matches("0x"), 16).ok());
     let props = props
         .set_at(
             "logical_block_size",
@@ -122,7 +122,6 @@ fn bus_props(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mut Args) -> O
             let props = crate::device::iothread(
                 props,
                 driver.and_then(|driver| driver.iothread),
-                driver.and_then(|driver| driver.iothreads.as_deref()),
                 device.at("driver/@iothread"),
             );
             let props = props
@@ -137,7 +136,8 @@ fn bus_props(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mut Args) -> O
                     device.at("driver/@event_idx"),
                 )
                 .set_at("scsi", scsi, device.at("@device"));
-            Some(virtio_queues(props, device))
+            let map = driver.and_then(|driver| driver.iothreads.as_deref());
+            Some(crate::device::iothread_map(virtio_queues(props, device), map))
         }
         (DiskBus::Xen | DiskBus::Uml | DiskBus::Sd, _) => {
             let message = format!("QEMU has no drives on the bus `{bus}`");

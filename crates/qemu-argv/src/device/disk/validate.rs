@@ -199,13 +199,23 @@ fn identity(device: &Resolved<'_, Disk>, out: &mut Problems<'_>) {
     for (path, is_there, fits) in [
         ("vendor", disk.vendor.is_some(), is_scsi && !is_lun),
         ("product", disk.product.is_some(), (is_scsi || is_ata) && !is_lun),
-        ("wwn", disk.wwn.is_some(), (is_scsi || is_ata) && !is_lun),
-        ("target/@rotation_rate", disk.target.rotation_rate.is_some(), is_scsi || is_ata),
-        ("target/@removable", disk.target.removable.is_some(), is_scsi || bus == DiskBus::Usb),
+        ("wwn", disk.wwn.is_some(), (is_scsi || bus == DiskBus::Ide) && !is_lun),
     ] {
         if is_there && !fits {
             let name = path.rsplit(['/', '@']).next().unwrap_or(path);
             out.unsupported(device.at(path), format!("disks on the bus `{bus}` have no `{name}`"));
+        }
+    }
+    if disk.target.removable.is_some() && !is_scsi && bus != DiskBus::Usb {
+        let message = format!("disks on the bus `{bus}` have no `removable`");
+        out.refuse(Code::Conflict, device.at("target/@removable"), message);
+    }
+    if disk.target.rotation_rate.is_some_and(|rate| rate > 0) {
+        let is_disk = matches!(disk.device(), DiskDevice::Disk | DiskDevice::Lun);
+        if !is_disk || !(is_scsi || is_ata) {
+            let message =
+                format!("drives of the kind `{}` on the bus `{bus}` have no `rotation_rate`", disk.device());
+            out.refuse(Code::Malformed, device.at("target/@rotation_rate"), message);
         }
     }
     if is_lun && disk.serial.is_some() && is_scsi {
@@ -248,9 +258,10 @@ fn driver(device: &Resolved<'_, Disk>, out: &mut Problems<'_>) {
     }
     if driver.iothread.is_some() && driver.iothreads.is_some() {
         let message = "a disk has either `iothread` or `<iothreads>`, not both";
-        out.unsupported(device.at("driver/iothreads"), message);
+        out.refuse(Code::Conflict, device.at("driver/iothreads"), message);
     }
-    if driver.iothreads.is_some() {
+    if let Some(map) = &driver.iothreads {
+        crate::iothreads::map(map, driver.queues, out);
         let what = "<iothreads> of a disk";
         out.requires(Capability::VirtioBlkIothreadMapping, what, device.at("driver/iothreads"));
     }
