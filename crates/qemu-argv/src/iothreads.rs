@@ -65,6 +65,12 @@ pub(crate) fn map(map: &IothreadMap, queues: Option<u32>, out: &mut Problems<'_>
         out.unsupported(map.meta.origin, message);
         return;
     }
+    let all = map.iothreads.iter().flat_map(|thread| &thread.queues).map(|queue| queue.id);
+    let all: BTreeSet<u32> = all.collect();
+    let count = queues.filter(|_| has_queues).unwrap_or_default();
+    if let Some(missing) = (0..count).find(|queue| !all.contains(queue)) {
+        out.unsupported(map.meta.origin, format!("no I/O thread serves the queue {missing}"));
+    }
     for thread in &map.iothreads {
         let origin = thread.meta.at("@id");
         if !threads.insert(thread.id) {

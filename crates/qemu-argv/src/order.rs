@@ -61,7 +61,6 @@ const MODERN: &[Section] = &[
     pm::sleep_states,
     os::boot,
     emit::<Iommu>,
-    controller::root_hotplug,
     emit::<Controller>,
     emit::<MemoryDevice>,
     emit::<Hub>,

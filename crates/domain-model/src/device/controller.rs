@@ -11,7 +11,7 @@ use crate::{Code, Diagnostic};
 
 words! {
     /// `model` of a SCSI controller.
-    pub enum ScsiModel {
+    pub enum ScsiModel: Unsupported {
         /// Chosen by the architecture.
         Auto = "auto",
         /// BusLogic.
@@ -41,7 +41,7 @@ words! {
     }
 
     /// `model` of a USB controller.
-    pub enum UsbModel {
+    pub enum UsbModel: Unsupported {
         /// UHCI of the PIIX3.
         Piix3Uhci = "piix3-uhci",
         /// UHCI of the PIIX4.
@@ -73,7 +73,7 @@ words! {
     }
 
     /// `model` of an IDE controller.
-    pub enum IdeModel {
+    pub enum IdeModel: Unsupported {
         /// Of the PIIX3.
         Piix3 = "piix3",
         /// Of the PIIX4.
@@ -83,7 +83,7 @@ words! {
     }
 
     /// `model` of a PCI controller: the part it plays.
-    pub enum PciModel {
+    pub enum PciModel: Unsupported {
         /// The root of conventional PCI.
         PciRoot = "pci-root",
         /// The root of PCI Express.
@@ -148,7 +148,7 @@ words! {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Controller {
-    /// What it controls, `type`, and what only that kind has.
+    /// What it controls, `type`, and what only that kind has; IDE disks if it is not said.
     pub kind: ControllerKind,
     /// Its number among the controllers of its kind; the first free one if it is not said.
     pub index: Option<u32>,
@@ -261,7 +261,7 @@ pub struct ControllerDriver {
 
 impl Default for ControllerKind {
     fn default() -> Self {
-        ControllerKind::Pci(PciController::default())
+        ControllerKind::Ide { model: None }
     }
 }
 

@@ -86,6 +86,20 @@ impl QemuDevice for Disk {
     }
 }
 
+/// Whether the devices on a SCSI controller can be units of one target, and are not each a target of their own.
+pub(crate) fn has_luns(domain: &Domain, controller: u32) -> bool {
+    has_targets(domain, controller)
+        && !domain.devices.controllers.iter().any(|device| {
+            device.spec.index == Some(controller)
+                && matches!(
+                    device.spec.kind,
+                    ControllerKind::Scsi {
+                        model: Some(ScsiModel::Ncr53c90 | ScsiModel::Dc390 | ScsiModel::Am53c974)
+                    }
+                )
+        })
+}
+
 /// Whether the devices on a SCSI controller have targets and LUNs, and not just a number each, as on the
 /// controller that there was before one could choose.
 pub(crate) fn has_targets(domain: &Domain, controller: u32) -> bool {

@@ -13,20 +13,19 @@ use crate::resolve::Resolving;
 
 /// Puts disks in libvirt's order: by bus, in the order of the buses' first disks, and by name on each bus.
 ///
+/// Disks that do not say what they are plugged into stand together, as on a bus of their own.
 /// This comes before everything else, because the place of a disk decides about its address.
 pub(crate) fn sort(cx: &mut Resolving<'_>) {
     let disks = &mut cx.domain.devices.disks;
-    let mut buses: Vec<DiskBus> = Vec::new();
+    let mut buses = Vec::new();
     for disk in disks.iter() {
-        if let Some(bus) = disk.spec.target.bus
-            && !buses.contains(&bus)
-        {
-            buses.push(bus);
+        if !buses.contains(&disk.spec.target.bus) {
+            buses.push(disk.spec.target.bus);
         }
     }
     // A stable sort, and a name without a number comes first, as in libvirt.
     disks.sort_by_cached_key(|disk| {
-        let bus = buses.iter().position(|bus| Some(*bus) == disk.spec.target.bus);
+        let bus = buses.iter().position(|bus| *bus == disk.spec.target.bus);
         (bus, name::index(&disk.spec.target.dev))
     });
 }

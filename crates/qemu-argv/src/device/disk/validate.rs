@@ -106,6 +106,7 @@ fn numbers(bus: DiskBus, drive: &Drive, origin: Origin, out: &mut Problems<'_>) 
     let is_numbered = bus == DiskBus::Scsi && crate::device::disk::has_targets(out.cx.domain, index);
     let most: (u32, u32) = match bus {
         DiskBus::Fdc => (0, 1),
+        DiskBus::Ide => (u32::MAX, u32::MAX),
         DiskBus::Sata => (0, 5),
         DiskBus::Scsi if !is_numbered => (0, u32::MAX),
         _ => return,
