@@ -238,5 +238,9 @@ pub(crate) fn has_boot_order(domain: &Domain) -> bool {
         devices.iter().any(|device| device.info.boot.is_some())
     }
     let devices = &domain.devices;
-    any(&devices.disks) || any(&devices.interfaces) || any(&devices.hostdevs) || any(&devices.redirdevs)
+    any(&devices.disks)
+        || any(&devices.filesystems)
+        || any(&devices.interfaces)
+        || any(&devices.hostdevs)
+        || any(&devices.redirdevs)
 }

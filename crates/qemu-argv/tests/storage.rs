@@ -249,3 +249,55 @@ fn old_scsi_controllers_have_a_target_for_each_disk() {
         ],
     );
 }
+
+#[test]
+fn file_systems_say_what_their_kind_knows() {
+    check(
+        "<filesystem type='mount' multidevs='default'><driver type='path' queue='9'/><binary path='/v'/>\
+         <source dir='/a'/><target dir='t'/><readonly/></filesystem>",
+        &["fsdev "],
+        &["-fsdev local,security_model=passthrough,id=fsdev-fs0,path=/a,readonly"],
+    );
+    refused(
+        "<filesystem type='mount' accessmode='mapped'><driver type='mtp'/><source dir='/a'/><target dir='t'/>\
+         </filesystem>",
+        "unsupported-configuration",
+        "`mtp`",
+    );
+    refused(
+        "<filesystem type='mount'><driver type='virtiofs'/><source dir='/a'/><target dir='t'/></filesystem>\
+         <filesystem type='mount'><source dir='/b'/><target dir='t'/></filesystem>",
+        "unsupported-configuration",
+        "tag `t`",
+    );
+}
+
+#[test]
+fn who_owns_shared_memory_is_said_without_a_server_only() {
+    let shmem = |rest: &str| format!("<shmem name='s' role='master'><model type='ivshmem-{rest}</shmem>");
+    let caps: Vec<Capability> =
+        caps().into_iter().chain([Capability::IvshmemPlain, Capability::IvshmemDoorbell]).collect();
+    for (rest, has_role) in [("plain'/>", true), ("doorbell'/><server path='/s'/><msi vectors='0'/>", false)]
+    {
+        let lines = arguments("qemu", &shmem(rest), &caps, &layout(Layout::Libvirt));
+        let device = lines.iter().find(|line| line.starts_with("-device"));
+        assert_eq!(device.map(|line| line.contains("master")), Some(has_role), "{lines:?}");
+        assert!(lines.iter().all(|line| !line.contains("vectors")), "{lines:?}");
+    }
+}
+
+#[test]
+fn ports_keep_memory_for_later_devices() {
+    let mut caps = caps();
+    caps.extend([Capability::PciBridge, Capability::DmiToPciBridge]);
+    let bridge =
+        "<controller type='pci' index='1' model='pci-bridge'><target memReserve='1024'/></controller>";
+    let lines = arguments("qemu", bridge, &caps, &layout(Layout::Libvirt));
+    assert!(lines.iter().any(|line| line.contains(r#""mem-reserve":1048576"#)), "{lines:?}");
+    refused(&bridge.replace("1024", "0"), "bad-value", "`memReserve`");
+    refused(
+        &bridge.replace("memReserve='1024'", "chassisNr='256'"),
+        "unsupported-configuration",
+        "from 1 to 255",
+    );
+}

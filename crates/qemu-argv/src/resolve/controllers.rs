@@ -316,7 +316,7 @@ pub(crate) fn models(cx: &mut Resolving<'_>) {
 fn default_scsi(cx: &Resolving<'_>) -> Option<ScsiModel> {
     match Board::of(&cx.domain) {
         Board::Pseries => Some(ScsiModel::Ibmvscsi),
-        Board::S390Ccw | Board::LoongarchVirt | Board::RiscvVirt => Some(ScsiModel::VirtioScsi),
+        Board::S390Ccw | Board::LoongarchVirt => Some(ScsiModel::VirtioScsi),
         _ if Board::has_ncr53c90(&cx.domain) => Some(ScsiModel::Ncr53c90),
         _ if cx.inputs.has(Capability::Lsi) => Some(ScsiModel::Lsilogic),
         _ if cx.inputs.has(Capability::VirtioScsiPci) => Some(ScsiModel::VirtioScsi),
@@ -338,7 +338,7 @@ fn default_usb(cx: &Resolving<'_>) -> Option<UsbModel> {
         Board::Pseries | Board::Ppc64 if is_new => first(&XHCI).or(first(&[OHCI])),
         Board::Pseries | Board::Ppc64 => first(&[OHCI]),
         Board::S390Ccw => Some(UsbModel::None),
-        Board::LoongarchVirt | Board::RiscvVirt => first(&XHCI),
+        Board::LoongarchVirt => first(&XHCI),
         _ if cx.domain.os.arch == Some(domain_model::os::Arch::Aarch64) => first(&XHCI),
         _ => first(&[(Capability::Piix3UsbUhci, UsbModel::Piix3Uhci), OHCI]),
     }

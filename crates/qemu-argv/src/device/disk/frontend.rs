@@ -12,6 +12,7 @@ use domain_model::{Code, Diagnostic};
 use crate::arg::Args;
 use crate::context::{Context, Resolved};
 use crate::props::{Props, Value};
+use crate::resolve::board::Board;
 use crate::storage::CacheMode;
 use crate::{boot, virtio};
 
@@ -105,6 +106,11 @@ fn bus_props(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mut Args) -> O
         (DiskBus::Scsi, DiskDevice::Cdrom) => simple("scsi-cd"),
         (DiskBus::Scsi, _) => simple("scsi-hd"),
         (DiskBus::Usb, _) => simple("usb-storage"),
+        (DiskBus::Fdc, _) if Board::of(cx.domain) == Board::Pseries => {
+            let message = "machines of the type `pseries` have no floppy drives";
+            out.problem(Diagnostic::error(Code::Unsupported, device.at("target/@bus"), message));
+            None
+        }
         (DiskBus::Fdc, _) => simple("floppy"),
         (DiskBus::Virtio, kind) => {
             let props = virtio::device("virtio-blk", disk.model, &virtio_options(disk), device, cx);
