@@ -131,7 +131,7 @@ impl Element for Address {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.tag("type", &mut self.place);
+        xml.required_tag("type", &mut self.place);
         match &mut self.place {
             Place::Pci(pci) => pci.describe(xml),
             Place::Drive(drive) => drive.describe(xml),

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::cpu::Cpu;
 use crate::cputune::Cputune;
 use crate::device::Devices;
-use crate::device::disk::IoTune;
+use crate::device::disk::ThrottleGroup;
 use crate::features::Features;
 use crate::iothreads::{DefaultIothread, Iothread};
 use crate::launch_security::{KeywrapCipher, LaunchSecurity};
@@ -124,7 +124,7 @@ pub struct Domain {
     /// `<defaultiothread>`: the worker threads of the main loop.
     pub default_iothread: Option<DefaultIothread>,
     /// `<throttlegroups>`: limits that disks share; since libvirt 11.2.
-    pub throttle_groups: Vec<IoTune>,
+    pub throttle_groups: Vec<ThrottleGroup>,
     /// `<cputune>`: where the guest's threads run, and how much.
     pub cputune: Option<Cputune>,
     /// `<numatune>`: from which NUMA nodes of the host the memory comes.

@@ -15,12 +15,12 @@ use crate::device::seclabel::DeviceSeclabel;
 use crate::values::{self, Bytes};
 use crate::words;
 use crate::xml::text::YesNo;
-use crate::xml::{Element, Meta, Tagged, Xml};
+use crate::xml::{Element, Meta, Tagged, Text, TextError, Xml};
 use crate::{Code, Diagnostic};
 
 words! {
     /// The format of an image.
-    pub enum Format {
+    pub enum Format: Unsupported {
         /// The content as it is.
         Raw = "raw",
         /// A directory seen as a file system.
@@ -324,12 +324,12 @@ impl Source {
                     xml.attribute("mode", &mut volume.mode);
                 }
                 SourceKind::Nvme(nvme) => {
-                    fixed(xml, "type", "pci");
+                    fixed(xml, "type", "pci", Code::BadValue);
                     xml.attribute("managed", &mut nvme.managed);
                     xml.required("namespace", &mut nvme.namespace);
                 }
                 SourceKind::VhostUser(socket) => {
-                    fixed(xml, "type", "unix");
+                    fixed(xml, "type", "unix", Code::BadValue);
                     xml.attribute("path", &mut socket.path);
                 }
             }
@@ -405,9 +405,19 @@ impl Source {
                 let message = "a vhost-user source needs the attribute `path`";
                 xml.report(Diagnostic::error(Code::MissingAttribute, xml.at(""), message));
             }
+            SourceKind::Nvme(nvme) if nvme.address == Pci::default() => {
+                let message = "an NVMe source needs the `<address>` of the disk on the host";
+                xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
+            }
             SourceKind::Nvme(nvme) if nvme.namespace == 0 => {
                 let message = "an NVMe source needs a `namespace`, from 1";
-                xml.report(Diagnostic::error(Code::BadValue, xml.at("@namespace"), message));
+                xml.report(Diagnostic::error(Code::Unsupported, xml.at("@namespace"), message));
+            }
+            SourceKind::VhostUser(socket)
+                if socket.reconnect == Some(YesNo::Yes) && socket.reconnect_timeout.is_none() =>
+            {
+                let message = "`<reconnect>` needs the attribute `timeout`, in seconds";
+                xml.report(Diagnostic::error(Code::MissingAttribute, xml.at("reconnect"), message));
             }
             SourceKind::Network(network) => network.check(xml),
             _ => {}
@@ -423,12 +433,12 @@ fn path<X: Xml>(xml: &mut X, name: &'static str, path: &mut Option<String>) {
     }
 }
 
-/// An attribute that has to be there and has only one value.
-fn fixed<X: Xml>(xml: &mut X, name: &'static str, word: &'static str) {
+/// An attribute that has to be there and has only one value; `bad` is what kind of problem any other is.
+fn fixed<X: Xml>(xml: &mut X, name: &'static str, word: &'static str, bad: Code) {
     let mut value = (!X::READS).then(|| word.to_owned());
     xml.attribute(name, &mut value);
     if X::READS && value.as_deref() != Some(word) {
-        let code = if value.is_some() { Code::BadValue } else { Code::MissingAttribute };
+        let code = if value.is_some() { bad } else { Code::MissingAttribute };
         let message = format!("the attribute `{name}` of this element has to be `{word}`");
         xml.report(Diagnostic::error(code, xml.at(""), message));
     }
@@ -440,7 +450,7 @@ impl Element for Slice {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        fixed(xml, "type", "storage");
+        fixed(xml, "type", "storage", Code::BadValue);
         xml.required("offset", &mut self.offset);
         xml.required("size", &mut self.size);
         if X::READS && self.size == 0 {
@@ -461,13 +471,20 @@ impl Element for Reservations {
             return;
         }
         xml.nested("source", |xml| {
-            fixed(xml, "type", "unix");
+            fixed(xml, "type", "unix", Code::BadValue);
             xml.attribute("path", &mut self.path);
-            fixed(xml, "mode", "client");
+            fixed(xml, "mode", "client", Code::BadValue);
         });
-        if X::READS && self.managed != Some(YesNo::Yes) && self.path.is_none() {
-            let message = "reservations that are not managed need a `<source>` with a `path`";
-            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
+        if X::READS && self.managed != Some(YesNo::Yes) {
+            let (code, message) = match (self.managed, &self.path) {
+                (None, _) => (Code::MissingAttribute, "`<reservations>` needs the attribute `managed`"),
+                (_, None) => (
+                    Code::MissingElement,
+                    "reservations that are not managed need a `<source>` with a `path`",
+                ),
+                (_, Some(_)) => return,
+            };
+            xml.report(Diagnostic::error(code, xml.at(""), message));
         }
     }
 }
@@ -481,6 +498,17 @@ impl Element for DataStore {
         xml.tag("type", &mut self.source.kind);
         xml.child("format", &mut self.format);
         self.source.describe(xml);
+        if !X::READS {
+            return;
+        }
+        let kind = self.format.as_ref().and_then(|format| format.kind);
+        if kind.is_none() {
+            let message = "`<dataStore>` needs `<format type='raw'/>`";
+            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
+        } else if self.source.is_empty() {
+            let message = "`<dataStore>` needs a `<source>`";
+            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
+        }
     }
 }
 
@@ -490,8 +518,29 @@ impl Element for ImageFormat {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.attribute("type", &mut self.kind);
+        let mut kind = self.kind.map(Word);
+        xml.attribute("type", &mut kind);
+        self.kind = kind.map(|Word(kind)| kind);
         metadata_cache(xml, &mut self.metadata_cache_max_size);
+    }
+}
+
+/// The word of a format in `<format>`, where libvirt takes any other word for an error of the XML.
+#[derive(Clone)]
+struct Word(Format);
+
+impl Text for Word {
+    fn parse(text: &str) -> Result<Self, TextError> {
+        match Format::parse(text) {
+            // Only `<driver>` takes the old word.
+            Ok(Format::Aio) => Err(TextError::words(Format::WORDS)),
+            Ok(format) => Ok(Word(format)),
+            Err(error) => Err(error.code(Code::BadValue)),
+        }
+    }
+
+    fn print(&self, out: &mut String) {
+        self.0.print(out);
     }
 }
 

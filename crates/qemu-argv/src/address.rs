@@ -55,7 +55,7 @@ pub(crate) fn scsi(props: Props, drive: &Drive, origin: Origin, cx: &Context<'_>
     let controller = drive.controller.unwrap_or_default();
     let alias = cx.controller("scsi", controller).map(str::to_owned);
     let (bus, unit) = (drive.bus.unwrap_or_default(), drive.unit.unwrap_or_default());
-    if crate::device::disk::has_targets(cx.domain, controller) {
+    if crate::device::disk::has_luns(cx.domain, controller) {
         props
             .set_at("bus", alias.map(|alias| format!("{alias}.0")), origin)
             .set_at("channel", bus, origin)

@@ -16,7 +16,8 @@ pub(crate) fn of_class(kind: BootDeviceKind, cx: &Context<'_>) -> Option<(u32, O
         return None;
     }
     let boot = &cx.domain.os.boot;
-    let place = boot.iter().position(|device| device.dev == kind)?;
+    // What is named twice has its last place.
+    let place = boot.iter().rposition(|device| device.dev == kind)?;
     let origin = boot.get(place)?.meta.origin;
     Some((u32::try_from(place).ok()?.checked_add(1)?, origin))
 }

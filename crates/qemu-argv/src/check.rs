@@ -7,7 +7,9 @@ use domain_model::{Code, Diagnostic, Origin};
 
 use crate::context::Context;
 use crate::dialect::Era;
-use crate::{clock, cpu, device, domain, features, gate, launch_security, memory, numa, os, pm, sysinfo};
+use crate::{
+    clock, cpu, device, domain, features, gate, launch_security, memory, numa, os, pm, sysinfo, throttle,
+};
 
 /// The problems of a domain, in the order in which they are found.
 pub(crate) struct Problems<'a> {
@@ -89,6 +91,7 @@ const PARTS: &[fn(&mut Problems<'_>)] = &[
     features::check,
     numa::check,
     sysinfo::check,
+    throttle::check,
     launch_security::check,
 ];
 

@@ -82,28 +82,22 @@ pub fn emit<T: QemuDevice>(cx: &Context<'_>, out: &mut Args) {
     T::section(cx, out);
 }
 
-/// Adds the iothreads that serve a disk or SCSI controller: one for all its queues, or a map.
-pub(crate) fn iothread(
-    props: Props,
-    iothread: Option<u32>,
-    map: Option<&IothreadMap>,
-    origin: Origin,
-) -> Props {
-    let name = |id: u32| format!("iothread{id}");
-    let entries = map.map(|map| {
-        let entry = |mapped: &MappedIothread| {
-            let queues = mapped.queues.iter().map(|queue| Value::from(queue.id)).collect::<Vec<_>>();
-            let queues = (!queues.is_empty()).then_some(Value::List(queues, ListStyle::Numbered));
-            Value::Props(Props::plain(mapped.meta.origin).set("iothread", name(mapped.id)).set("vqs", queues))
-        };
-        Value::List(map.iothreads.iter().map(entry).collect(), ListStyle::Numbered)
-    });
-    let map_origin = map.map_or(origin, |map| map.meta.origin);
-    props.set_at("iothread", iothread.filter(|id| *id > 0).map(name), origin).set_at(
-        "iothread-vq-mapping",
-        entries,
-        map_origin,
-    )
+/// Adds the iothread that serves a device.
+pub(crate) fn iothread(props: Props, iothread: Option<u32>, origin: Origin) -> Props {
+    props.set_at("iothread", iothread.filter(|id| *id > 0).map(crate::iothreads::object_id), origin)
+}
+
+/// Adds which iothreads serve which queues of a device.
+pub(crate) fn iothread_map(props: Props, map: Option<&IothreadMap>) -> Props {
+    let Some(map) = map else { return props };
+    let entry = |mapped: &MappedIothread| {
+        let queues = mapped.queues.iter().map(|queue| Value::from(queue.id)).collect::<Vec<_>>();
+        let queues = (!queues.is_empty()).then_some(Value::List(queues, ListStyle::Numbered));
+        let name = crate::iothreads::object_id(mapped.id);
+        Value::Props(Props::plain(mapped.meta.origin).set("iothread", name).set("vqs", queues))
+    };
+    let entries = map.iothreads.iter().map(entry).collect();
+    props.set_at("iothread-vq-mapping", Value::List(entries, ListStyle::Numbered), map.meta.origin)
 }
 
 /// A family as the stages that go over all families see it.
@@ -244,5 +238,9 @@ pub(crate) fn has_boot_order(domain: &Domain) -> bool {
         devices.iter().any(|device| device.info.boot.is_some())
     }
     let devices = &domain.devices;
-    any(&devices.disks) || any(&devices.interfaces) || any(&devices.hostdevs) || any(&devices.redirdevs)
+    any(&devices.disks)
+        || any(&devices.filesystems)
+        || any(&devices.interfaces)
+        || any(&devices.hostdevs)
+        || any(&devices.redirdevs)
 }

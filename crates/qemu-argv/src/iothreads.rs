@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use domain_model::device::iothread_map::IothreadMap;
 use domain_model::iothreads::Iothread;
 use domain_model::xml::Meta;
 use domain_model::{Code, Diagnostic, Domain, Origin};
@@ -52,6 +53,41 @@ pub(crate) fn ids(domain: &Domain) -> Vec<u32> {
 pub(crate) fn exists(id: u32, origin: Origin, out: &mut Problems<'_>) {
     if !ids(out.cx.domain).contains(&id) {
         out.unsupported(origin, format!("there is no I/O thread {id}"));
+    }
+}
+
+/// Refuses a map of queues to threads in which a thread or queue occurs twice, or a queue that there is not.
+pub(crate) fn map(map: &IothreadMap, queues: Option<u32>, out: &mut Problems<'_>) {
+    let (mut threads, mut served) = (BTreeSet::new(), BTreeSet::new());
+    let has_queues = map.iothreads.iter().any(|thread| !thread.queues.is_empty());
+    if has_queues && queues.is_none() {
+        let message = "which queues the threads serve can only be said if `queues` says how many there are";
+        out.unsupported(map.meta.origin, message);
+        return;
+    }
+    let all = map.iothreads.iter().flat_map(|thread| &thread.queues).map(|queue| queue.id);
+    let all: BTreeSet<u32> = all.collect();
+    let count = queues.filter(|_| has_queues).unwrap_or_default();
+    if let Some(missing) = (0..count).find(|queue| !all.contains(queue)) {
+        out.unsupported(map.meta.origin, format!("no I/O thread serves the queue {missing}"));
+    }
+    for thread in &map.iothreads {
+        let origin = thread.meta.at("@id");
+        if !threads.insert(thread.id) {
+            out.unsupported(origin, format!("the I/O thread {} has two entries", thread.id));
+        }
+        if has_queues && thread.queues.is_empty() {
+            let message = format!("the I/O thread {} has no queues, while others have", thread.id);
+            out.unsupported(origin, message);
+        }
+        for queue in &thread.queues {
+            let origin = queue.meta.at("@id");
+            if queues.is_some_and(|queues| queue.id >= queues) {
+                out.unsupported(origin, format!("there is no queue {}: they are numbered from 0", queue.id));
+            } else if !served.insert(queue.id) {
+                out.unsupported(origin, format!("two I/O threads serve the queue {}", queue.id));
+            }
+        }
     }
 }
 

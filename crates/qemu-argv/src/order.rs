@@ -6,7 +6,7 @@ use crate::device::{controller, disk, emit, interface};
 use crate::dialect::Era;
 use crate::{
     clock, cpu, domain, features, historic, incoming, iothreads, launch_security, memory, numa, os, pm, qemu,
-    sysinfo, throttle,
+    storage, sysinfo, throttle,
 };
 use domain_model::device::{
     audio::Audio, channel::Channel, console::Console, controller::Controller, crypto::Crypto, disk::Disk,
@@ -35,6 +35,7 @@ const MODERN: &[Section] = &[
     qemu::deprecation,
     domain::start_paused,
     domain::master_key,
+    storage::managed_reservations,
     os::firmware::blockdevs,
     features::machine,
     domain::accelerator,
@@ -60,7 +61,6 @@ const MODERN: &[Section] = &[
     pm::sleep_states,
     os::boot,
     emit::<Iommu>,
-    controller::root_hotplug,
     emit::<Controller>,
     emit::<MemoryDevice>,
     emit::<Hub>,

@@ -23,6 +23,9 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     if cx.domain.os.kind.is_none() {
         cx.domain.os.kind = Some(OsType::Hvm);
     }
+    if cx.domain.os.bootmenu != Some(YesNo::Yes) {
+        cx.domain.os.bootmenu_timeout = None;
+    }
     let runs_xen = cx.dialect.era == Era::Historic && crate::historic::is_xen(&cx.domain);
     if cx.domain.os.kind != Some(OsType::Hvm) && !runs_xen {
         let message = "only guests of `<os>` type `hvm` can run on QEMU";

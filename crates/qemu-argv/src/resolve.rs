@@ -57,8 +57,9 @@ const MODERN: &[Step] = &[
     numa::defaults,
     iothreads::defaults,
     clock::defaults,
-    device::disk::buses,
     device::disk::sort,
+    device::disk::buses,
+    device::disk::group_limits,
     controllers::number,
     machine::devices,
     ports::defaults,
@@ -97,7 +98,7 @@ const HISTORIC: &[Step] = &[
 ];
 
 /// What starting a guest fills in that its definition leaves open.
-const START: &[Step] = &[cpu::update, storage::translate, usb::assign];
+const START: &[Step] = &[cpu::update, storage::translate, device::disk::shared_cache, usb::assign];
 
 /// Fills in what is chosen anew at each start of a defined domain.
 pub fn start(domain: Domain, inputs: Inputs<'_>) -> (Domain, Vec<Diagnostic>) {

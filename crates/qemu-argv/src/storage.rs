@@ -7,6 +7,7 @@ mod protocol;
 mod secrets;
 mod volume;
 
+pub(crate) use secrets::managed_reservations;
 pub(crate) use volume::translate;
 
 use caps_parser::Capability;
@@ -205,9 +206,6 @@ impl Image<'_> {
 
     /// What happens to writes of zeroes; they can only be discarded where discards reach the image.
     pub fn detect_zeroes(&self) -> (Option<DetectZeroes>, Origin) {
-        if !self.is_top {
-            return (None, self.meta.origin);
-        }
         let (discard, _) = self.of_driver(|driver| driver.discard, "@discard");
         let (zeroes, origin) = self.of_driver(|driver| driver.detect_zeroes, "@detect_zeroes");
         let zeroes = zeroes.map(|zeroes| match zeroes {

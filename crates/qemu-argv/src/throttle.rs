@@ -1,8 +1,12 @@
 //! `<throttlegroups>`: limits that disks share.
 
-use domain_model::device::disk::{IoTune, Limits};
+use std::collections::BTreeSet;
+
+use domain_model::Code;
+use domain_model::device::disk::{IoTune, Limits, ThrottleGroup};
 
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::Context;
 use crate::props::Props;
 
@@ -13,12 +17,54 @@ pub(crate) fn group_id(name: &str) -> String {
 
 /// The groups, as objects.
 pub(crate) fn groups(cx: &Context<'_>, out: &mut Args) {
-    for group in &cx.domain.throttle_groups {
+    for ThrottleGroup(group) in cx.domain.throttle_groups.iter().filter(|group| group.0.is_limited()) {
         let name = group.group_name.as_deref().unwrap_or_default();
         let props = Props::new("qom-type", "throttle-group", group.meta.origin)
             .set_at("id", group_id(name), group.meta.at("group_name"))
             .set("limits", limits(group));
         out.props("-object", props);
+    }
+}
+
+/// Refuses groups without a name of their own, and limits that contradict each other.
+pub(crate) fn check(out: &mut Problems<'_>) {
+    let domain = out.cx.domain;
+    let mut names = BTreeSet::new();
+    for ThrottleGroup(group) in &domain.throttle_groups {
+        let origin = group.meta.at("group_name");
+        match group.group_name.as_deref().filter(|name| !name.is_empty()) {
+            None => out.refuse(Code::MissingElement, origin, "a throttle group needs a `<group_name>`"),
+            Some(name) if !names.insert(name) => {
+                out.refuse(Code::Conflict, origin, format!("there is another throttle group `{name}`"));
+            }
+            Some(_) => {}
+        }
+        contradictions(group, out);
+    }
+}
+
+/// The largest limit of throughput that QEMU takes.
+const MAX_LIMIT: u64 = 1_000_000_000_000_000;
+
+/// Refuses limits that contradict each other or are too large.
+pub(crate) fn contradictions(tune: &IoTune, out: &mut Problems<'_>) {
+    let origin = tune.meta.origin;
+    let above_0 = |limit: Option<u64>| limit.is_some_and(|limit| limit > 0);
+    let all = [
+        ("bytes_sec", tune.bytes_sec),
+        ("iops_sec", tune.iops_sec),
+        ("bytes_sec_max", tune.bytes_sec_max),
+        ("iops_sec_max", tune.iops_sec_max),
+    ];
+    for (name, limits) in all {
+        if above_0(limits.total) && (above_0(limits.read) || above_0(limits.write)) {
+            let message = format!("`total_{name}` already limits reading and writing together");
+            out.refuse(Code::Conflict, origin, message);
+        }
+    }
+    let limits = all.iter().flat_map(|(_, of)| [of.total, of.read, of.write]).chain([tune.size_iops_sec]);
+    if limits.flatten().any(|limit| limit > MAX_LIMIT) {
+        out.unsupported(origin, format!("a limit is {MAX_LIMIT} at most"));
     }
 }
 

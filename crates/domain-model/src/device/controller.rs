@@ -11,7 +11,7 @@ use crate::{Code, Diagnostic};
 
 words! {
     /// `model` of a SCSI controller.
-    pub enum ScsiModel {
+    pub enum ScsiModel: Unsupported {
         /// Chosen by the architecture.
         Auto = "auto",
         /// BusLogic.
@@ -41,7 +41,7 @@ words! {
     }
 
     /// `model` of a USB controller.
-    pub enum UsbModel {
+    pub enum UsbModel: Unsupported {
         /// UHCI of the PIIX3.
         Piix3Uhci = "piix3-uhci",
         /// UHCI of the PIIX4.
@@ -73,7 +73,7 @@ words! {
     }
 
     /// `model` of an IDE controller.
-    pub enum IdeModel {
+    pub enum IdeModel: Unsupported {
         /// Of the PIIX3.
         Piix3 = "piix3",
         /// Of the PIIX4.
@@ -83,7 +83,7 @@ words! {
     }
 
     /// `model` of a PCI controller: the part it plays.
-    pub enum PciModel {
+    pub enum PciModel: Unsupported {
         /// The root of conventional PCI.
         PciRoot = "pci-root",
         /// The root of PCI Express.
@@ -148,7 +148,7 @@ words! {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Controller {
-    /// What it controls, `type`, and what only that kind has.
+    /// What it controls, `type`, and what only that kind has; IDE disks if it is not said.
     pub kind: ControllerKind,
     /// Its number among the controllers of its kind; the first free one if it is not said.
     pub index: Option<u32>,
@@ -223,15 +223,15 @@ pub struct PciController {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct PciTarget {
     /// The number of a bridge that the guest may show, 1 to 255.
-    pub chassis_nr: Option<u8>,
+    pub chassis_nr: Option<u32>,
     /// The number of a port's chassis, 0 to 255.
-    pub chassis: Option<u8>,
+    pub chassis: Option<u32>,
     /// The number of a port in its chassis, 0 to 255.
     pub port: Option<Hex<1>>,
     /// The bus number of an expander, 1 to 254; the buses from there on are its own.
-    pub bus_nr: Option<u8>,
+    pub bus_nr: Option<u32>,
     /// The number of a pSeries host bridge, 0 to 31; since libvirt 3.6.
-    pub index: Option<u8>,
+    pub index: Option<u32>,
     /// Whether devices can be plugged in while the guest runs; since libvirt 6.3.
     pub hotplug: Option<OnOff>,
     /// KiB of memory kept for devices plugged in later; since libvirt 10.3.
@@ -261,7 +261,7 @@ pub struct ControllerDriver {
 
 impl Default for ControllerKind {
     fn default() -> Self {
-        ControllerKind::Pci(PciController::default())
+        ControllerKind::Ide { model: None }
     }
 }
 
@@ -380,6 +380,7 @@ impl PciTarget {
     fn check<X: Xml>(&self, xml: &mut X) {
         for (name, path, value, range) in [
             ("chassisNr", "@chassisNr", self.chassis_nr.map(u64::from), 1..=255),
+            ("chassis", "@chassis", self.chassis.map(u64::from), 0..=255),
             ("port", "@port", self.port.map(|port| port.0), 0..=255),
             ("busNr", "@busNr", self.bus_nr.map(u64::from), 1..=254),
             ("index", "@index", self.index.map(u64::from), 0..=30),
@@ -389,6 +390,10 @@ impl PciTarget {
                     format!("`{name}` of a PCI controller is from {} to {}", range.start(), range.end());
                 xml.report(Diagnostic::error(Code::Unsupported, xml.at(path), message));
             }
+        }
+        if self.mem_reserve == Some(0) {
+            let message = "`memReserve` is a number of KiB above 0";
+            xml.report(Diagnostic::error(Code::BadValue, xml.at("@memReserve"), message));
         }
     }
 }

@@ -5,8 +5,8 @@ mod driver;
 mod iotune;
 
 pub use chain::{BackingStore, Mirror, MirrorJob, MirrorState};
-pub use driver::{Cache, DetectZeroes, Discard, DiskDriver, ErrorPolicy, Io, ReadErrorPolicy};
-pub use iotune::{IoTune, Limits};
+pub use driver::{Cache, DetectZeroes, Discard, DiskDriver, ErrorPolicy, Io};
+pub use iotune::{IoTune, Limits, ThrottleGroup};
 
 use super::Family;
 use crate::storage::{Auth, Encryption, Source, SourceKind};
@@ -264,10 +264,14 @@ impl Disk {
                 refuse(Code::Unsupported, path, &message);
             }
         }
-        if let Some(wwn) = &self.wwn
-            && (wwn.len() != 16 || !wwn.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        let digits = self.wwn.as_deref().map(|wwn| wwn.strip_prefix("0x").unwrap_or(wwn));
+        if digits
+            .is_some_and(|digits| digits.len() != 16 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
         {
-            refuse(Code::BadValue, "wwn", "`<wwn>` has to be 16 hexadecimal digits");
+            refuse(Code::Malformed, "wwn", "`<wwn>` has to be 16 hexadecimal digits");
+        }
+        if self.sgio == Some(Sgio::Unfiltered) {
+            refuse(Code::Unsupported, "@sgio", "the kernel no longer lets unfiltered SCSI commands through");
         }
         if self.device() == DiskDevice::Lun && !self.source.may_be_lun() {
             let message = "a disk of the kind `lun` needs a block device, a volume or an iSCSI target";

@@ -7,7 +7,7 @@ use crate::xml::Xml;
 words! {
     /// `type` of `<hub>`.
     #[derive(Default)]
-    pub enum HubType {
+    pub enum HubType: Unsupported {
         /// A USB hub.
         #[default]
         Usb = "usb",

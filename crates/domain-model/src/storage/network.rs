@@ -152,6 +152,13 @@ impl NetworkSource {
     }
 
     pub(super) fn check<X: Xml>(&self, xml: &mut X) {
+        if let Some(identity) = &self.identity
+            && self.protocol == Some(Protocol::Ssh)
+            && identity.username.is_none()
+        {
+            let message = "`<identity>` needs the attribute `username` for the protocol `ssh`";
+            xml.report(Diagnostic::error(Code::MissingAttribute, identity.meta.origin, message));
+        }
         let missing = match self.protocol {
             None => "protocol",
             Some(protocol) if protocol != Protocol::Nbd && self.name.is_none() => "name",
@@ -175,9 +182,9 @@ impl Element for Host {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.attribute("transport", &mut self.transport);
         xml.attribute("name", &mut self.name);
         xml.attribute("port", &mut self.port);
+        xml.attribute("transport", &mut self.transport);
         xml.attribute("socket", &mut self.socket);
         if !X::READS {
             return;

@@ -25,7 +25,7 @@ words! {
 
     /// `format` of `<encryption>`.
     #[derive(Default)]
-    pub enum EncryptionFormat {
+    pub enum EncryptionFormat: Unsupported {
         /// Whatever fits the image.
         #[default]
         Default = "default",
@@ -187,6 +187,7 @@ impl Element for Encryption {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("format", &mut self.format);
         xml.attribute("engine", &mut self.engine);
+        xml.container();
         xml.children("secret", &mut self.secrets);
         xml.child("cipher", &mut self.cipher);
         xml.child("ivgen", &mut self.ivgen);
@@ -199,7 +200,7 @@ impl Element for EncryptionSecret {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        fixed(xml, "type", "passphrase");
+        fixed(xml, "type", "passphrase", Code::Unsupported);
         describe_secret(xml, &mut self.secret);
     }
 }

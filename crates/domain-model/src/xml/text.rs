@@ -143,7 +143,7 @@ pub fn parse_c_number(text: &str) -> Option<u64> {
 macro_rules! words {
     ($(
         $(#[$meta:meta])*
-        $vis:vis enum $name:ident {
+        $vis:vis enum $name:ident $(: $code:ident)? {
             $($(#[$variant_meta:meta])* $variant:ident = $word:literal),+ $(,)?
         }
     )+) => { $(
@@ -168,7 +168,7 @@ macro_rules! words {
             fn parse(text: &str) -> ::std::result::Result<Self, $crate::xml::TextError> {
                 match text {
                     $($word => Ok(Self::$variant),)+
-                    _ => Err($crate::xml::TextError::words(Self::WORDS)),
+                    _ => Err($crate::xml::TextError::words(Self::WORDS)$(.code($crate::Code::$code))?),
                 }
             }
 

@@ -267,7 +267,8 @@ fn what_libvirt_refuses_is_refused() {
     check_problem(&file("<product>\u{e9}</product>"), Code::BadValue, "cannot be printed");
     check_problem(&file("<wwn>12</wwn>"), Code::BadValue, "16 hexadecimal digits");
     check_problem(&file("<geometry cyls='1' heads='2'/>"), Code::MissingAttribute, "`secs`");
-    check_problem(&file("<driver rerror_policy='enospace'/>"), Code::BadValue, "`stop`, `report`, `ignore`");
+    check_problem(&file("<driver rerror_policy='enospace'/>"), Code::Unsupported, "`enospace`");
+    check_problem(&file("<driver iothread='0'/>"), Code::BadValue, "from 1");
     check_problem(
         &file("<backingStore type='file'><source file='/b'/></backingStore>"),
         Code::MissingElement,

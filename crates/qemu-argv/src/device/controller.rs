@@ -16,6 +16,7 @@ use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::dialect::Era;
 use crate::props::Props;
+use crate::resolve::Resolving;
 use crate::resolve::board::Board;
 use crate::virtio;
 
@@ -30,6 +31,17 @@ impl QemuDevice for Controller {
             ControllerKind::Usb { .. } if index == 0 => "usb".to_owned(),
             kind => format!("{}{index}", kind.tag()),
         }
+    }
+
+    fn defaults(device: &mut Device<Self>, _: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        // libvirt takes 0 for not said.
+        let driver = &mut device.spec.driver;
+        let numbers =
+            [&mut driver.queues, &mut driver.cmd_per_lun, &mut driver.max_sectors, &mut driver.iothread];
+        for number in numbers {
+            number.take_if(|number| *number == 0);
+        }
+        driver.iothreads.take_if(|map| map.iothreads.is_empty());
     }
 
     fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
@@ -81,13 +93,12 @@ impl QemuDevice for Controller {
         }
         const KINDS: [&str; 6] = ["pci", "usb", "scsi", "ide", "sata", "virtio-serial"];
         pci::holes(cx, out);
+        pci::root_hotplug(cx, out);
         for kind in KINDS {
             of_kind(kind, cx, out);
         }
     }
 }
-
-pub(crate) use pci::root_hotplug;
 
 /// Adds smartcard readers.
 pub(crate) fn smartcard_readers(cx: &Context<'_>, out: &mut Args) {
@@ -149,14 +160,14 @@ fn scsi(
     let props = match model? {
         ScsiModel::VirtioScsi | ScsiModel::VirtioTransitional | ScsiModel::VirtioNonTransitional => {
             let props = virtio::device("virtio-scsi", virtio_model, &driver.virtio, device, cx);
-            super::iothread(props, driver.iothread, None, device.at("driver/@iothread"))
+            super::iothread(props, driver.iothread, device.at("driver/@iothread"))
         }
         ScsiModel::Lsilogic => Props::new("driver", "lsi", device.origin),
         ScsiModel::Lsisas1068 => Props::new("driver", "mptsas1068", device.origin),
         ScsiModel::Lsisas1078 => Props::new("driver", "megasas", device.origin),
         ScsiModel::Vmpvscsi => Props::new("driver", "pvscsi", device.origin),
         ScsiModel::Ibmvscsi => Props::new("driver", "spapr-vscsi", device.origin),
-        ScsiModel::Dc390 => Props::new("driver", "dc390", device.origin),
+        ScsiModel::Dc390 => Props::new("driver", "dc-390", device.origin),
         ScsiModel::Am53c974 => Props::new("driver", "am53c974", device.origin),
         model @ (ScsiModel::Auto | ScsiModel::Buslogic | ScsiModel::Ncr53c90) => {
             let message = format!("QEMU has no SCSI controller of the model `{model}`");
@@ -164,13 +175,11 @@ fn scsi(
             return None;
         }
     };
-    let above_0 = |number: Option<u32>| number.filter(|number| *number > 0);
-    let props = props
-        .set("id", device.alias)
-        .set_at("num_queues", above_0(driver.queues), device.at("driver/@queues"))
-        .set_at("cmd_per_lun", above_0(driver.cmd_per_lun), device.at("driver/@cmd_per_lun"))
-        .set_at("max_sectors", above_0(driver.max_sectors), device.at("driver/@max_sectors"))
+    let props =
+        props.set("id", device.alias).set_at("num_queues", driver.queues, device.at("driver/@queues"));
+    let props = super::iothread_map(props, driver.iothreads.as_ref())
+        .set_at("cmd_per_lun", driver.cmd_per_lun, device.at("driver/@cmd_per_lun"))
+        .set_at("max_sectors", driver.max_sectors, device.at("driver/@max_sectors"))
         .set_at("ioeventfd", driver.ioeventfd, device.at("driver/@ioeventfd"));
-    // QEMU takes the map behind everything else.
-    Some(super::iothread(props, None, driver.iothreads.as_ref(), device.at("driver/iothreads")))
+    Some(props)
 }

@@ -9,7 +9,7 @@ mod name;
 mod sd;
 mod validate;
 
-pub(crate) use defaults::{buses, sort};
+pub(crate) use defaults::{buses, group_limits, shared_cache, sort};
 pub(crate) use frontend::floppy_drives;
 pub(crate) use images::{fdset, node_numbers};
 
@@ -63,6 +63,10 @@ impl QemuDevice for Disk {
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
         let disk = device.spec;
+        if let Some(transient) = disk.transient.as_deref().filter(|_| !cx.is_libvirt()) {
+            // The overlay is made after QEMU has started, over its monitor.
+            cx.not_yet("a transient disk of a guest that is run without libvirt", transient.meta.origin, out);
+        }
         let is_shared =
             |transient: &domain_model::device::disk::Transient| transient.share_backing == Some(YesNo::Yes);
         // A disk whose image below is shared is plugged in after its overlay has been made.
@@ -80,6 +84,20 @@ impl QemuDevice for Disk {
         let drive = images::args(device, cx, out);
         frontend::args(device, drive, cx, out);
     }
+}
+
+/// Whether the devices on a SCSI controller can be units of one target, and are not each a target of their own.
+pub(crate) fn has_luns(domain: &Domain, controller: u32) -> bool {
+    has_targets(domain, controller)
+        && !domain.devices.controllers.iter().any(|device| {
+            device.spec.index == Some(controller)
+                && matches!(
+                    device.spec.kind,
+                    ControllerKind::Scsi {
+                        model: Some(ScsiModel::Ncr53c90 | ScsiModel::Dc390 | ScsiModel::Am53c974)
+                    }
+                )
+        })
 }
 
 /// Whether the devices on a SCSI controller have targets and LUNs, and not just a number each, as on the

@@ -26,7 +26,10 @@ impl QemuDevice for Filesystem {
         format!("fs{index}")
     }
 
-    fn defaults(device: &mut Device<Self>, _: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+    fn defaults(device: &mut Device<Self>, _: usize, cx: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        if cx.dialect.era == Era::Modern {
+            forget(&mut device.spec);
+        }
         // What somebody else serves has the access mode that they chose.
         if device.spec.source.socket().is_none() {
             device.spec.accessmode.get_or_insert(AccessMode::Passthrough);
@@ -44,6 +47,25 @@ impl QemuDevice for Filesystem {
             _ => plan9(device, cx, out),
         }
     }
+}
+
+/// Drops what says nothing, or something to virtiofs only.
+fn forget(filesystem: &mut Filesystem) {
+    filesystem.multidevs.take_if(|multidevs| *multidevs == Multidevs::Default);
+    let is_virtiofs = filesystem.driver.kind == Some(FilesystemDriverType::Virtiofs);
+    if let FilesystemSource::Mount { dir, socket: Some(_) } = &mut filesystem.source
+        && is_virtiofs
+    {
+        *dir = None;
+    }
+    filesystem.driver.queue.take_if(|size| *size == 0 || !is_virtiofs);
+    if let Some(binary) = &mut filesystem.binary {
+        binary.openfiles_max.take_if(|max| *max == 0);
+    }
+    filesystem.binary.take_if(|binary| {
+        !is_virtiofs || *binary == Virtiofsd { meta: binary.meta.clone(), ..Virtiofsd::default() }
+    });
+    filesystem.idmap.take_if(|map| !is_virtiofs || map.uids.is_empty() && map.gids.is_empty());
 }
 
 /// A directory that QEMU itself shares.
@@ -67,12 +89,15 @@ fn plan9(device: &Resolved<'_, Filesystem>, cx: &Context<'_>, out: &mut Args) {
             .set_at("fmode", filesystem.fmode.map(octal), device.at("@fmode"))
             .set_at("dmode", filesystem.dmode.map(octal), device.at("@dmode"))
     };
+    // The word alone is libvirt's way; QEMU calls it out of date.
+    let on = if cx.is_libvirt() { Value::Flag } else { Value::from(true) };
+    let readonly = filesystem.readonly.then_some(on);
     let immediate = filesystem.driver.wrpolicy == Some(WritePolicy::Immediate);
     let props = props
         .set_at("writeout", immediate.then_some("immediate"), device.at("driver/@wrpolicy"))
         .set("id", &id)
         .set_at("path", cx.config().path(dir.as_deref().unwrap_or_default()), device.at("source/@dir"))
-        .set_at("readonly", filesystem.readonly.then_some(true), device.at("readonly"));
+        .set_at("readonly", readonly, device.at("readonly"));
     out.props("-fsdev", props);
     if cx.dialect.era == Era::Historic {
         out.needing(Capability::Fsdev);

@@ -26,6 +26,10 @@ impl QemuDevice for Shmem {
     fn defaults(device: &mut Device<Self>, _: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
         let shmem = &mut device.spec;
         let model = *shmem.model.get_or_insert(ShmemModel::Ivshmem);
+        shmem.size.take_if(|size| size.0 == 0);
+        if let Some(msi) = &mut shmem.msi {
+            msi.vectors.take_if(|vectors| *vectors == 0);
+        }
         if model != ShmemModel::IvshmemDoorbell {
             shmem.size.get_or_insert(Bytes(DEFAULT_SIZE));
         }
@@ -90,7 +94,9 @@ impl QemuDevice for Shmem {
         } else {
             props.set_at("memdev", memory(device, out), device.at("size"))
         };
-        let master = shmem.role.map(|role| if role == ShmemRole::Master { "on" } else { "off" });
+        // Who owns the memory behind a server is for the server to know.
+        let role = shmem.role.filter(|_| shmem.model == Some(ShmemModel::IvshmemPlain));
+        let master = role.map(|role| if role == ShmemRole::Master { "on" } else { "off" });
         let vectors = shmem.msi.as_ref().and_then(|msi| msi.vectors).filter(|vectors| *vectors > 0);
         let props = props
             .set_at("master", master, device.at("@role"))

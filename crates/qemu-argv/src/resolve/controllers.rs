@@ -12,6 +12,7 @@ use domain_model::{Code, Device, Diagnostic, Domain, Origin};
 
 use super::Resolving;
 use super::board::Board;
+use crate::dialect::Era;
 
 /// The most controllers of a kind that a drive address may imply; more cannot be plugged in anywhere.
 const MAX_IMPLIED: u32 = 1024;
@@ -159,6 +160,31 @@ pub(crate) fn number(cx: &mut Resolving<'_>) {
         reorder(controllers);
     }
     reject_duplicates(cx);
+    if cx.dialect.era == Era::Modern {
+        reject_usb(cx);
+    }
+}
+
+/// Reports USB where there shall be none, and companions of nobody.
+fn reject_usb(cx: &mut Resolving<'_>) {
+    let (mut none, mut masters, mut companions) = (None, 0, None);
+    for device in &cx.domain.devices.controllers {
+        let ControllerKind::Usb { model, master_startport, .. } = device.spec.kind else { continue };
+        let origin = device.at("@model");
+        if none.is_some() || model == Some(UsbModel::None) && (masters > 0 || companions.is_some()) {
+            let message = "a domain without USB has no other USB controller";
+            cx.problems.push(Diagnostic::error(Code::Conflict, origin, message));
+        }
+        match master_startport {
+            _ if model == Some(UsbModel::None) => none = Some(origin),
+            Some(_) => companions = companions.or(Some(origin)),
+            None => masters += 1,
+        }
+    }
+    if let (Some(origin), 0) = (companions, masters) {
+        let message = "there is no USB controller whose companion this is; add one of the model `ich9-ehci1`";
+        cx.problems.push(Diagnostic::error(Code::Conflict, origin, message));
+    }
 }
 
 /// The first port of the ICH9's USB 2 controller that a companion looks after.
@@ -257,6 +283,10 @@ pub(crate) fn models(cx: &mut Resolving<'_>) {
             }
             ControllerKind::Pci(pci) => {
                 let problem = match pci.model {
+                    None => {
+                        let code = if index == 0 { Code::Conflict } else { Code::Malformed };
+                        Some((code, "@type", "a PCI controller needs a `model`".to_owned()))
+                    }
                     Some(PciModel::PciRoot | PciModel::PcieRoot) if index != 0 && board != Board::Pseries => {
                         Some((Code::Conflict, "@index", "the root of PCI has the index 0".to_owned()))
                     }
@@ -286,7 +316,7 @@ pub(crate) fn models(cx: &mut Resolving<'_>) {
 fn default_scsi(cx: &Resolving<'_>) -> Option<ScsiModel> {
     match Board::of(&cx.domain) {
         Board::Pseries => Some(ScsiModel::Ibmvscsi),
-        Board::S390Ccw | Board::LoongarchVirt | Board::RiscvVirt => Some(ScsiModel::VirtioScsi),
+        Board::S390Ccw | Board::LoongarchVirt => Some(ScsiModel::VirtioScsi),
         _ if Board::has_ncr53c90(&cx.domain) => Some(ScsiModel::Ncr53c90),
         _ if cx.inputs.has(Capability::Lsi) => Some(ScsiModel::Lsilogic),
         _ if cx.inputs.has(Capability::VirtioScsiPci) => Some(ScsiModel::VirtioScsi),
@@ -308,7 +338,7 @@ fn default_usb(cx: &Resolving<'_>) -> Option<UsbModel> {
         Board::Pseries | Board::Ppc64 if is_new => first(&XHCI).or(first(&[OHCI])),
         Board::Pseries | Board::Ppc64 => first(&[OHCI]),
         Board::S390Ccw => Some(UsbModel::None),
-        Board::LoongarchVirt | Board::RiscvVirt => first(&XHCI),
+        Board::LoongarchVirt => first(&XHCI),
         _ if cx.domain.os.arch == Some(domain_model::os::Arch::Aarch64) => first(&XHCI),
         _ => first(&[(Capability::Piix3UsbUhci, UsbModel::Piix3Uhci), OHCI]),
     }

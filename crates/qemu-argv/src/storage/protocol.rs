@@ -2,6 +2,7 @@
 
 use std::net::Ipv6Addr;
 
+use caps_parser::Capability;
 use domain_model::storage::{EncryptionEngine, EncryptionFormat, Host, NetworkSource, Protocol, Transport};
 use domain_model::{Code, Diagnostic};
 
@@ -46,7 +47,7 @@ pub(super) fn storage(
         }
         Protocol::Vxhs => props
             .set("tls-creds", secrets.tls.as_deref())
-            .set_at("vdisk-id", name, path)
+            .requires(Capability::Vxhs, "vdisk-id", name, path)
             .set("server", inet(only_host(image, network, protocol, out)?, protocol, out)?),
         Protocol::Nfs => {
             let host = only_host(image, network, protocol, out)?;
@@ -135,9 +136,9 @@ const fn default_port(protocol: Protocol) -> u32 {
         Protocol::Ssh => 22,
         Protocol::Iscsi => 3260,
         Protocol::Gluster => 24007,
-        Protocol::Rbd => 6789,
         Protocol::Vxhs => 9999,
-        Protocol::Nfs => 0,
+        // Both find it themselves.
+        Protocol::Rbd | Protocol::Nfs => 0,
     }
 }
 
@@ -197,7 +198,11 @@ fn url(host: &Host, network: &NetworkSource, protocol: Protocol, name: &str) -> 
     let server = if server.contains(':') { format!("[{server}]") } else { server.to_owned() };
     let slash = if name.starts_with('/') { "" } else { "/" };
     let query = network.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
-    format!("{protocol}://{server}:{}{slash}{}{query}", port(host, protocol), escape_path(name))
+    let (scheme, port) = match host.transport.unwrap_or(Transport::Tcp) {
+        Transport::Tcp => (protocol.to_string(), format!(":{}", port(host, protocol))),
+        transport => (format!("{protocol}+{transport}"), String::new()),
+    };
+    format!("{scheme}://{server}{port}{slash}{}{query}", escape_path(name))
 }
 
 /// Escapes what cannot stand in the path of a URL as it is.

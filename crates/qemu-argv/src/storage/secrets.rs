@@ -1,8 +1,8 @@
 //! The objects that an image's nodes refer to: secrets, TLS credentials.
 
-use domain_model::Origin;
-use domain_model::storage::{NetworkSource, Protocol, SourceKind};
+use domain_model::storage::{NetworkSource, Protocol, Reservations, Source, SourceKind};
 use domain_model::xml::text::YesNo;
+use domain_model::{Code, Diagnostic, Origin};
 
 use super::Image;
 use crate::arg::Args;
@@ -27,16 +27,15 @@ pub(super) struct Secrets {
 
 /// Adds the objects, in libvirt's order, and gives their ids.
 pub(super) fn objects(image: &Image<'_>, cx: &Context<'_>, out: &mut Args) -> Secrets {
-    if let Some(reservations) = &image.source.reservations {
-        cx.not_yet("`<reservations>`", reservations.meta.origin, out);
-    }
+    let reservations = image.source.reservations.as_deref();
+    let reservations = reservations.and_then(|who| self::reservations(image, who, cx, out));
     let network = match &image.source.kind {
         SourceKind::Network(network) => Some(network.as_ref()),
         _ => None,
     };
     if network.is_none() && image.auth.is_none() && image.encryption.is_none() {
         // Nearly every image is a plain file; nothing is named for those.
-        return Secrets::default();
+        return Secrets { reservations, ..Secrets::default() };
     }
     let storage = image.storage_node();
     // What nbdkit serves, it has the passwords for.
@@ -60,7 +59,11 @@ pub(super) fn objects(image: &Image<'_>, cx: &Context<'_>, out: &mut Args) -> Se
         secret::kept(id, of.secret.as_ref()?, of.meta.origin, cx, out)
     });
     let passphrases = passphrases.collect();
-    Secrets { password, passphrases, cookies, tls, reservations: None }
+    if let Some(luks) = image.luks().filter(|luks| luks.secrets.is_empty()) {
+        let message = "an encrypted image needs a `<secret>` with its passphrase";
+        out.problem(Diagnostic::error(Code::Malformed, luks.meta.origin, message));
+    }
+    Secrets { password, passphrases, cookies, tls, reservations }
 }
 
 /// Adds the password that the server asks for; `of` is what its id starts with.
@@ -84,7 +87,14 @@ fn tls(
             let is_wanted = network.tls.map_or(config.vxhs_tls, bool::from);
             (is_wanted, &config.vxhs_tls_dir, &config.vxhs_tls_secret)
         }
-        _ => return None,
+        protocol => {
+            if network.tls == Some(YesNo::Yes) {
+                let message = format!("TLS is for the protocols `nbd` and `vxhs`, not for `{protocol}`");
+                let origin = image.meta.at("source/@tls");
+                out.problem(Diagnostic::error(Code::Unsupported, origin, message));
+            }
+            return None;
+        }
     };
     if !is_wanted {
         return None;
@@ -101,4 +111,50 @@ fn tls(
         .set("passwordid", password);
     out.props("-object", props);
     Some(id)
+}
+
+/// The id of the helper that libvirt runs for all disks of a guest.
+const MANAGED_HELPER: &str = "pr-helper0";
+
+/// Adds the connection to the process that looks after persistent reservations, and gives its id.
+///
+/// One that is managed serves all disks; the connection to it stands in front of everything.
+fn reservations(
+    image: &Image<'_>,
+    reservations: &Reservations,
+    cx: &Context<'_>,
+    out: &mut Args,
+) -> Option<String> {
+    let origin = reservations.meta.origin;
+    if reservations.managed == Some(YesNo::Yes) {
+        if !cx.is_libvirt() {
+            let message =
+                "a helper for persistent reservations that is started with the guest is not supported yet";
+            let help = "start `qemu-pr-helper` yourself, and name its socket in `<source>`";
+            out.problem(Diagnostic::error(Code::NotYet, origin, message).help(help));
+            return None;
+        }
+        return Some(MANAGED_HELPER.to_owned());
+    }
+    let id = format!("pr-helper-{}", image.storage_node());
+    let path = cx.config().path(reservations.path.as_deref()?);
+    out.props("-object", helper(&id, path, origin));
+    Some(id)
+}
+
+fn helper(id: &str, path: impl Into<String>, origin: Origin) -> Props {
+    Props::new("qom-type", "pr-manager-helper", origin).set("id", id).set("path", path.into())
+}
+
+/// Adds the connection to the helper that libvirt runs, if a disk needs it.
+pub(crate) fn managed_reservations(cx: &Context<'_>, out: &mut Args) {
+    let of_source = |source: &Source| {
+        let reservations = source.reservations.as_deref();
+        reservations.filter(|who| who.managed == Some(YesNo::Yes)).map(|who| who.meta.origin)
+    };
+    let mut disks = cx.domain.devices.disks.iter();
+    if let Some(origin) = disks.find_map(|disk| of_source(&disk.spec.source)).filter(|_| cx.is_libvirt()) {
+        let path = format!("{}/{MANAGED_HELPER}.sock", cx.guest_dir());
+        out.props("-object", helper(MANAGED_HELPER, path, origin));
+    }
 }

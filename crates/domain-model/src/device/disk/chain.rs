@@ -97,8 +97,13 @@ impl Element for BackingStore {
         xml.child("format", &mut self.format);
         source.describe(xml);
         xml.child("backingStore", &mut self.backing_store);
-        if X::READS && self.format.is_none() {
-            let message = "`<backingStore>` with a `type` needs a `<format>`";
+        let missing = match (&self.format, source.is_empty()) {
+            (None, _) => "a `<format>`",
+            (Some(_), true) => "a `<source>`",
+            (Some(_), false) => return,
+        };
+        if X::READS {
+            let message = format!("`<backingStore>` with a `type` needs {missing}");
             xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
         }
     }

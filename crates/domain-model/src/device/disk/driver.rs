@@ -7,6 +7,7 @@ use crate::virtio::VirtioOptions;
 use crate::words;
 use crate::xml::text::OnOff;
 use crate::xml::{Element, Meta, Xml};
+use crate::{Code, Diagnostic};
 
 words! {
     /// `cache`: how the host caches the image.
@@ -25,7 +26,7 @@ words! {
         Unsafe = "unsafe",
     }
 
-    /// `error_policy`: what follows when the host fails to read or write.
+    /// `error_policy` and `rerror_policy`: what follows when the host fails to read or write.
     pub enum ErrorPolicy {
         /// The guest stops.
         Stop = "stop",
@@ -35,16 +36,6 @@ words! {
         Ignore = "ignore",
         /// The guest stops if the host has no room left, and is told otherwise.
         Enospace = "enospace",
-    }
-
-    /// `rerror_policy`: what follows when the host fails to read.
-    pub enum ReadErrorPolicy {
-        /// The guest stops.
-        Stop = "stop",
-        /// The guest is told.
-        Report = "report",
-        /// Nothing.
-        Ignore = "ignore",
     }
 
     /// `io`: how the host reads and writes.
@@ -87,8 +78,8 @@ pub struct DiskDriver {
     pub cache: Option<Cache>,
     /// What follows when the host fails to read or write; since libvirt 0.8.
     pub error_policy: Option<ErrorPolicy>,
-    /// What follows when the host fails to read; since libvirt 0.9.7.
-    pub rerror_policy: Option<ReadErrorPolicy>,
+    /// What follows when the host fails to read, never `enospace`; since libvirt 0.9.7.
+    pub rerror_policy: Option<ErrorPolicy>,
     /// How the host reads and writes; since libvirt 0.8.8.
     pub io: Option<Io>,
     /// Whether a thread of its own takes the guest's notifications; since libvirt 0.9.3.
@@ -143,5 +134,22 @@ impl Element for DiskDriver {
         self.virtio.describe(xml);
         xml.child("iothreads", &mut self.iothreads);
         metadata_cache(xml, &mut self.metadata_cache_max_size);
+        if X::READS {
+            self.check(xml);
+        }
+    }
+}
+
+impl DiskDriver {
+    fn check<X: Xml>(&self, xml: &mut X) {
+        if self.rerror_policy == Some(ErrorPolicy::Enospace) {
+            let message =
+                "the policy `enospace` is for errors of writing; nothing runs out of space by reading";
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at("@rerror_policy"), message));
+        }
+        if self.iothread == Some(0) {
+            let message = "iothreads are numbered from 1";
+            xml.report(Diagnostic::error(Code::BadValue, xml.at("@iothread"), message));
+        }
     }
 }

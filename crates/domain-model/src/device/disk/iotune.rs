@@ -14,8 +14,6 @@ pub struct Limits {
 }
 
 /// `<iotune>`: limits of throughput. What is missing or 0 is not limited.
-///
-/// The same elements are in `<throttlegroup>`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IoTune {
     /// Bytes per second.
@@ -47,19 +45,41 @@ impl Limits {
     }
 }
 
-impl Element for IoTune {
-    fn meta(&mut self) -> &mut Meta {
-        &mut self.meta
+impl IoTune {
+    /// Takes limits of 0 for what they are: none.
+    pub fn drop_zeroes(&mut self) {
+        let all = [
+            &mut self.bytes_sec,
+            &mut self.iops_sec,
+            &mut self.bytes_sec_max,
+            &mut self.iops_sec_max,
+            &mut self.bytes_sec_max_length,
+            &mut self.iops_sec_max_length,
+        ];
+        let limits = all.into_iter().flat_map(|of| [&mut of.total, &mut of.read, &mut of.write]);
+        for limit in limits.chain([&mut self.size_iops_sec]) {
+            limit.take_if(|limit| *limit == 0);
+        }
+        self.group_name.take_if(|name| name.is_empty());
     }
 
-    fn describe<X: Xml>(&mut self, xml: &mut X) {
+    /// Whether there is any limit.
+    pub fn is_limited(&self) -> bool {
+        let all = [self.bytes_sec, self.iops_sec, self.bytes_sec_max, self.iops_sec_max];
+        let limits = all.into_iter().flat_map(|of| [of.total, of.read, of.write]);
+        limits.chain([self.size_iops_sec]).flatten().any(|limit| limit > 0)
+    }
+
+    fn describe_rates<X: Xml>(&mut self, xml: &mut X) {
         self.bytes_sec.describe(xml, ["total_bytes_sec", "read_bytes_sec", "write_bytes_sec"]);
         self.iops_sec.describe(xml, ["total_iops_sec", "read_iops_sec", "write_iops_sec"]);
         self.bytes_sec_max
             .describe(xml, ["total_bytes_sec_max", "read_bytes_sec_max", "write_bytes_sec_max"]);
         self.iops_sec_max.describe(xml, ["total_iops_sec_max", "read_iops_sec_max", "write_iops_sec_max"]);
         xml.value("size_iops_sec", &mut self.size_iops_sec);
-        xml.value("group_name", &mut self.group_name);
+    }
+
+    fn describe_lengths<X: Xml>(&mut self, xml: &mut X) {
         self.bytes_sec_max_length.describe(
             xml,
             ["total_bytes_sec_max_length", "read_bytes_sec_max_length", "write_bytes_sec_max_length"],
@@ -68,5 +88,33 @@ impl Element for IoTune {
             xml,
             ["total_iops_sec_max_length", "read_iops_sec_max_length", "write_iops_sec_max_length"],
         );
+    }
+}
+
+impl Element for IoTune {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        self.describe_rates(xml);
+        xml.value("group_name", &mut self.group_name);
+        self.describe_lengths(xml);
+    }
+}
+
+/// `<throttlegroup>`: limits that all disks with a filter for the group share; since libvirt 11.2.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ThrottleGroup(pub IoTune);
+
+impl Element for ThrottleGroup {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.0.meta
+    }
+
+    fn describe<X: Xml>(&mut self, xml: &mut X) {
+        self.0.describe_rates(xml);
+        self.0.describe_lengths(xml);
+        xml.value("group_name", &mut self.0.group_name);
     }
 }

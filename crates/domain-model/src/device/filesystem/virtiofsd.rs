@@ -67,12 +67,12 @@ impl Element for Virtiofsd {
         xml.attribute("xattr", &mut self.xattr);
         xml.nested("cache", |xml| xml.attribute("mode", &mut self.cache));
         xml.nested("sandbox", |xml| xml.attribute("mode", &mut self.sandbox));
-        xml.nested("thread_pool", |xml| xml.attribute("size", &mut self.thread_pool_size));
-        xml.nested("openfiles", |xml| xml.attribute("max", &mut self.openfiles_max));
         xml.nested("lock", |xml| {
             xml.attribute("posix", &mut self.lock_posix);
             xml.attribute("flock", &mut self.lock_flock);
         });
+        xml.nested("thread_pool", |xml| xml.attribute("size", &mut self.thread_pool_size));
+        xml.nested("openfiles", |xml| xml.attribute("max", &mut self.openfiles_max));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What devices of a domain dispute with each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use super::Problems;
@@ -37,7 +37,7 @@ pub(super) fn boot_order(domain: &Domain, out: &mut Problems) {
         let Some(boot) = &info.boot else { continue };
         if !taken.insert(boot.order) {
             let message = format!("another device has place {} in the boot order", boot.order);
-            out.add(Code::Malformed, meta, "boot/@order", message);
+            out.add(Code::Unsupported, meta, "boot/@order", message);
         }
         if taken.len() == 1 && !domain.os.boot.is_empty() {
             let message = "devices have no boot order of their own if `<os>` has a `<boot>`";
@@ -72,14 +72,15 @@ pub(super) fn audio(domain: &Domain, out: &mut Problems) {
 
 /// Guests mount what virtiofs shares by its tag.
 pub(super) fn filesystems(domain: &Domain, out: &mut Problems) {
-    let mut tags = BTreeSet::new();
+    let is_virtiofs = |kind| kind == Some(FilesystemDriverType::Virtiofs);
+    let mut tags: BTreeMap<&str, bool> = BTreeMap::new();
     for filesystem in &domain.devices.filesystems {
-        let is_virtiofs = filesystem.spec.driver.kind == Some(FilesystemDriverType::Virtiofs);
-        if let Some(tag) = filesystem.spec.target.as_deref().filter(|_| is_virtiofs)
-            && !tags.insert(tag)
-        {
+        let Some(tag) = filesystem.spec.target.as_deref() else { continue };
+        let is_one = is_virtiofs(filesystem.spec.driver.kind);
+        if tags.get(tag).is_some_and(|was_one| *was_one || is_one) {
             let message = format!("another file system has the tag `{tag}`");
             out.add(Code::Unsupported, &filesystem.meta, "target/@dir", message);
         }
+        *tags.entry(tag).or_default() |= is_one;
     }
 }

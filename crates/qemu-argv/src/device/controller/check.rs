@@ -33,6 +33,11 @@ pub(super) fn check(device: &Resolved<'_, Controller>, out: &mut Problems<'_>) {
             out.requires(Capability::Ich9Ahci, "<controller type='sata'>", device.at("@type"));
         }
         ControllerKind::Scsi { model: Some(model) } => scsi(*model, device, out),
+        ControllerKind::Xenbus { .. } | ControllerKind::Isa => {
+            let message =
+                format!("{} have no controller for such devices that could be added", out.machine());
+            out.refuse(Code::Malformed, device.at("@type"), message);
+        }
         ControllerKind::Pci(pci) => {
             parts(pci, device, out);
             chip(pci, device, out);
@@ -70,26 +75,32 @@ fn driver(device: &Resolved<'_, Controller>, out: &mut Problems<'_>) {
         }
     );
     for (is_there, path) in [
-        (driver.queues.is_some_and(|count| count > 0), "driver/@queues"),
-        (driver.cmd_per_lun.is_some_and(|count| count > 0), "driver/@cmd_per_lun"),
-        (driver.max_sectors.is_some_and(|count| count > 0), "driver/@max_sectors"),
+        (driver.queues.is_some(), "driver/@queues"),
+        (driver.cmd_per_lun.is_some(), "driver/@cmd_per_lun"),
+        (driver.max_sectors.is_some(), "driver/@max_sectors"),
         (driver.ioeventfd.is_some(), "driver/@ioeventfd"),
-        (driver.iothread.is_some_and(|id| id > 0), "driver/@iothread"),
+        (driver.iothread.is_some(), "driver/@iothread"),
         (driver.iothreads.is_some(), "driver/iothreads"),
     ] {
         if is_there && !is_virtio {
             let name = path.rsplit(['/', '@']).next().unwrap_or(path);
             let message = format!("`{name}` is for SCSI controllers of the model `virtio-scsi` only");
-            out.unsupported(device.at(path), message);
+            let code = if name == "iothread" { Code::Conflict } else { Code::Unsupported };
+            out.refuse(code, device.at(path), message);
         }
+    }
+    if driver.iothread.is_some() && driver.iothreads.is_some() {
+        let message = "a controller has either `iothread` or `<iothreads>`, not both";
+        out.refuse(Code::Conflict, device.at("driver/iothreads"), message);
     }
     let mapped = driver.iothreads.iter().flat_map(|map| &map.iothreads);
     let mapped = mapped.map(|mapped| (mapped.id, mapped.meta.at("@id")));
-    let one = driver.iothread.filter(|id| *id > 0).map(|id| (id, device.at("driver/@iothread")));
+    let one = driver.iothread.map(|id| (id, device.at("driver/@iothread")));
     for (id, origin) in one.into_iter().chain(mapped) {
         crate::iothreads::exists(id, origin, out);
     }
-    if driver.iothreads.is_some() && is_virtio {
+    if let Some(map) = driver.iothreads.as_ref().filter(|_| is_virtio) {
+        crate::iothreads::map(map, driver.queues, out);
         let what = "<iothreads> of a controller";
         out.requires(Capability::VirtioScsiIothreadMapping, what, device.at("driver/iothreads"));
     }

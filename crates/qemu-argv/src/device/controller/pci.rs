@@ -53,14 +53,11 @@ pub(super) fn props(
     let target = &pci.target;
     let driver = pci.model_name.map(PciModelName::as_str)?;
     let props = Props::new("driver", driver, device.at("model/@name"));
+    let mem_reserve = target.mem_reserve.and_then(|size| size.checked_mul(domain_model::values::KIB));
     Some(match pci.model? {
         PciModel::PciBridge => props
             .set_at("chassis_nr", target.chassis_nr, device.at("target/@chassisNr"))
-            .set_at(
-                "mem-reserve",
-                target.mem_reserve.and_then(|size| size.checked_mul(domain_model::values::KIB)),
-                device.at("target/@memReserve"),
-            )
+            .set_at("mem-reserve", mem_reserve, device.at("target/@memReserve"))
             .set("id", device.alias),
         PciModel::PciExpanderBus | PciModel::PcieExpanderBus => props
             .set_at("bus_nr", target.bus_nr, device.at("target/@busNr"))
@@ -70,7 +67,8 @@ pub(super) fn props(
             .set_at("port", target.port.map(|port| port.0), device.at("target/@port"))
             .set_at("chassis", target.chassis, device.at("target/@chassis"))
             .set("id", device.alias)
-            .set_at("hotplug", target.hotplug, device.at("target/@hotplug")),
+            .set_at("hotplug", target.hotplug, device.at("target/@hotplug"))
+            .set_at("mem-reserve", mem_reserve, device.at("target/@memReserve")),
         PciModel::PciRoot => props
             .set_at("index", target.index, device.at("target/@index"))
             .set("id", device.alias)

@@ -31,7 +31,11 @@ pub(super) fn props(
     let (driver, _) = qemu(chosen)?;
     let props = Props::new("driver", driver, device.at("@model"));
     let is_xhci = matches!(model, Some(UsbModel::NecXhci | UsbModel::QemuXhci));
-    let ports = ports.filter(|_| is_xhci);
+    if ports.is_some() && !is_xhci {
+        let message = format!("the number of ports of a USB controller of the model `{chosen}` is fixed");
+        out.problem(Diagnostic::error(Code::Unsupported, device.at("@ports"), message));
+        return None;
+    }
     let props = props.set_at("p2", ports, device.at("@ports")).set_at("p3", ports, device.at("@ports"));
     Some(match (master_startport, is_usb2(model)) {
         (Some(port), true) => props

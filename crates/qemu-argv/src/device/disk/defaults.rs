@@ -1,7 +1,9 @@
 //! What users leave open of disks: bus, format, address, order.
 
+use std::collections::BTreeMap;
+
 use domain_model::address::{Address, Drive, Place};
-use domain_model::device::disk::{Disk, DiskBus, DiskDevice, DiskDriver};
+use domain_model::device::disk::{Cache, Disk, DiskBus, DiskDevice, DiskDriver, IoTune};
 use domain_model::storage::{EncryptionEngine, Format, Protocol, SourceKind};
 use domain_model::{Code, Device, Diagnostic, Origin};
 
@@ -11,20 +13,19 @@ use crate::resolve::Resolving;
 
 /// Puts disks in libvirt's order: by bus, in the order of the buses' first disks, and by name on each bus.
 ///
+/// Disks that do not say what they are plugged into stand together, as on a bus of their own.
 /// This comes before everything else, because the place of a disk decides about its address.
 pub(crate) fn sort(cx: &mut Resolving<'_>) {
     let disks = &mut cx.domain.devices.disks;
-    let mut buses: Vec<DiskBus> = Vec::new();
+    let mut buses = Vec::new();
     for disk in disks.iter() {
-        if let Some(bus) = disk.spec.target.bus
-            && !buses.contains(&bus)
-        {
-            buses.push(bus);
+        if !buses.contains(&disk.spec.target.bus) {
+            buses.push(disk.spec.target.bus);
         }
     }
     // A stable sort, and a name without a number comes first, as in libvirt.
     disks.sort_by_cached_key(|disk| {
-        let bus = buses.iter().position(|bus| Some(*bus) == disk.spec.target.bus);
+        let bus = buses.iter().position(|bus| *bus == disk.spec.target.bus);
         (bus, name::index(&disk.spec.target.dev))
     });
 }
@@ -37,13 +38,37 @@ pub(crate) fn buses(cx: &mut Resolving<'_>) {
     }
 }
 
+/// Keeps disks that other guests write to as well out of the host's page cache.
+pub(crate) fn shared_cache(cx: &mut Resolving<'_>) {
+    for disk in &mut cx.domain.devices.disks {
+        let disk = &mut disk.spec;
+        if disk.shareable && !disk.readonly && !disk.source.is_empty() {
+            let driver = disk.driver.get_or_insert_default();
+            driver.cache.get_or_insert(Cache::None);
+        }
+    }
+}
+
+/// Gives a disk that names a group, and no limits, those of the first disk of the group.
+pub(crate) fn group_limits(cx: &mut Resolving<'_>) {
+    let disks = &mut cx.domain.devices.disks;
+    let mut groups: BTreeMap<String, IoTune> = BTreeMap::new();
+    for tune in disks.iter_mut().filter_map(|disk| disk.spec.iotune.as_mut()) {
+        let Some(name) = tune.group_name.clone() else { continue };
+        match groups.get(&name) {
+            Some(first) if !tune.is_limited() => **tune = IoTune { meta: tune.meta.clone(), ..first.clone() },
+            Some(_) => {}
+            None => drop(groups.insert(name, IoTune::clone(tune))),
+        }
+    }
+}
+
 /// The bus that a disk is on if it does not say: its name tells.
 fn bus_of(disk: &Disk) -> DiskBus {
     let name = disk.target.dev.as_str();
     match disk.device() {
         DiskDevice::Floppy => DiskBus::Fdc,
         _ if name.starts_with("sd") => DiskBus::Scsi,
-        _ if name.starts_with("fd") => DiskBus::Fdc,
         _ if name.starts_with("vd") => DiskBus::Virtio,
         _ if name.starts_with("xvd") => DiskBus::Xen,
         _ if name.starts_with("ubd") => DiskBus::Uml,

@@ -6,12 +6,13 @@ use domain_model::address::Place;
 use domain_model::device::disk::{Disk, DiskBus, DiskDevice, ErrorPolicy};
 use domain_model::os::BootDeviceKind;
 use domain_model::storage::SourceKind;
-use domain_model::xml::text::OnOff;
+use domain_model::xml::text::{OnOff, YesNo};
 use domain_model::{Code, Diagnostic};
 
 use crate::arg::Args;
 use crate::context::{Context, Resolved};
 use crate::props::{Props, Value};
+use crate::resolve::board::Board;
 use crate::storage::CacheMode;
 use crate::{boot, virtio};
 
@@ -35,7 +36,7 @@ pub(super) fn args(device: &Resolved<'_, Disk>, node: Option<String>, cx: &Conte
     let props = bootindex(props, device, cx);
     let blockio = disk.blockio.clone().unwrap_or_default();
     let above_0 = |number: Option<u32>| number.filter(|number| *number > 0);
-    let wwn = disk.wwn.as_deref().and_then(|wwn| u64::from_str_radix(wwn, 16).ok());
+    let wwn = disk.wwn.as_deref().and_then(|wwn| u64::from_str_radix(wwn.trim_start_matches("0x"), 16).ok());
     let props = props
         .set_at(
             "logical_block_size",
@@ -66,7 +67,8 @@ pub(super) fn args(device: &Resolved<'_, Disk>, node: Option<String>, cx: &Conte
 pub(super) fn vhost_user(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mut Args) {
     let SourceKind::VhostUser(source) = &device.spec.source.kind else { return };
     let chardev = format!("chr-vu-{}", device.alias);
-    let reconnect = source.reconnect_timeout.map(|timeout| u64::from(timeout) * 1000);
+    let seconds = if source.reconnect == Some(YesNo::No) { Some(0) } else { source.reconnect_timeout };
+    let reconnect = seconds.map(|seconds| u64::from(seconds) * 1000);
     let socket = Props::new("backend", "socket", device.at("source"))
         .set("id", &chardev)
         .set_at(
@@ -77,7 +79,12 @@ pub(super) fn vhost_user(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mu
         .set_at("reconnect-ms", reconnect, device.at("source/reconnect/@timeout"));
     out.props("-chardev", socket);
     let disk = device.spec;
-    let props = virtio::device("vhost-user-blk", disk.model, &virtio_options(disk), device, cx);
+    let event_idx = disk.driver.as_ref().and_then(|driver| driver.event_idx);
+    let props = virtio::device("vhost-user-blk", disk.model, &virtio_options(disk), device, cx).set_at(
+        "event_idx",
+        event_idx,
+        device.at("driver/@event_idx"),
+    );
     let props = virtio_queues(props, device);
     let props = place(props, device, cx).set("chardev", chardev).set("id", device.alias);
     out.props("-device", bootindex(props, device, cx));
@@ -99,6 +106,11 @@ fn bus_props(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mut Args) -> O
         (DiskBus::Scsi, DiskDevice::Cdrom) => simple("scsi-cd"),
         (DiskBus::Scsi, _) => simple("scsi-hd"),
         (DiskBus::Usb, _) => simple("usb-storage"),
+        (DiskBus::Fdc, _) if Board::of(cx.domain) == Board::Pseries => {
+            let message = "machines of the type `pseries` have no floppy drives";
+            out.problem(Diagnostic::error(Code::Unsupported, device.at("target/@bus"), message));
+            None
+        }
         (DiskBus::Fdc, _) => simple("floppy"),
         (DiskBus::Virtio, kind) => {
             let props = virtio::device("virtio-blk", disk.model, &virtio_options(disk), device, cx);
@@ -116,7 +128,6 @@ fn bus_props(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mut Args) -> O
             let props = crate::device::iothread(
                 props,
                 driver.and_then(|driver| driver.iothread),
-                driver.and_then(|driver| driver.iothreads.as_deref()),
                 device.at("driver/@iothread"),
             );
             let props = props
@@ -131,11 +142,12 @@ fn bus_props(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mut Args) -> O
                     device.at("driver/@event_idx"),
                 )
                 .set_at("scsi", scsi, device.at("@device"));
-            Some(virtio_queues(props, device))
+            let map = driver.and_then(|driver| driver.iothreads.as_deref());
+            Some(crate::device::iothread_map(virtio_queues(props, device), map))
         }
         (DiskBus::Xen | DiskBus::Uml | DiskBus::Sd, _) => {
             let message = format!("QEMU has no drives on the bus `{bus}`");
-            out.problem(Diagnostic::error(Code::Unsupported, device.at("target/@bus"), message));
+            out.problem(Diagnostic::error(Code::Malformed, device.at("target/@bus"), message));
             None
         }
     }
@@ -194,8 +206,6 @@ fn bootindex(props: Props, device: &Resolved<'_, Disk>, cx: &Context<'_>) -> Pro
     }
     let props = boot::bootindex(props, device.info, class_order(device, cx));
     let loadparm = device.info.boot.as_ref().and_then(|boot| boot.loadparm.as_deref());
-    // Where a device cannot be told, the machine is.
-    let loadparm = loadparm.filter(|_| cx.has(Capability::VirtioCcwLoadparm));
     // Where the device cannot be told, what is said for the machine has to do.
     let loadparm = loadparm.filter(|_| cx.has(Capability::VirtioCcwLoadparm));
     props.set_at("loadparm", loadparm, device.at("boot/@loadparm"))

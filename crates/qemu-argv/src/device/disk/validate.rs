@@ -1,16 +1,13 @@
 //! What cannot work of disks.
 
+mod source;
 mod tune;
 mod vhost_user;
 
 use caps_parser::Capability;
 use domain_model::address::{Drive, Place};
 use domain_model::device::disk::{BackingStore, Disk, DiskBus, DiskDevice};
-use domain_model::storage::{
-    Encryption, EncryptionEngine, EncryptionFormat, Format, Protocol, Source, SourceKind,
-};
-use domain_model::xml::Meta;
-use domain_model::xml::text::YesNo;
+use domain_model::storage::Format;
 use domain_model::{Code, Diagnostic, Origin};
 
 use super::name;
@@ -32,12 +29,28 @@ pub(super) fn check(device: &Resolved<'_, Disk>, cx: &Context<'_>, list: &mut Ve
     }
     let disk = device.spec;
     let format = disk.driver.as_ref().and_then(|driver| driver.format).unwrap_or(Format::Raw);
-    image(&disk.source, format, disk.encryption(), &device.device().meta, out);
+    source::check(
+        &disk.source,
+        format,
+        disk.readonly,
+        disk.auth(),
+        disk.encryption(),
+        &device.device().meta,
+        out,
+    );
     let mut below: Option<&BackingStore> = disk.backing_store.as_deref();
     while let Some(store) = below {
         if let Some(source) = &store.source {
             let format = store.format.as_ref().and_then(|format| format.kind).unwrap_or(Format::Raw);
-            image(source, format, source.encryption.as_deref(), &store.meta, out);
+            source::check(
+                source,
+                format,
+                true,
+                source.auth.as_deref(),
+                source.encryption.as_deref(),
+                &store.meta,
+                out,
+            );
         }
         below = store.backing_store.as_deref();
     }
@@ -93,6 +106,7 @@ fn numbers(bus: DiskBus, drive: &Drive, origin: Origin, out: &mut Problems<'_>) 
     let is_numbered = bus == DiskBus::Scsi && crate::device::disk::has_targets(out.cx.domain, index);
     let most: (u32, u32) = match bus {
         DiskBus::Fdc => (0, 1),
+        DiskBus::Ide => (u32::MAX, u32::MAX),
         DiskBus::Sata => (0, 5),
         DiskBus::Scsi if !is_numbered => (0, u32::MAX),
         _ => return,
@@ -145,7 +159,7 @@ fn medium(device: &Resolved<'_, Disk>, out: &mut Problems<'_>) {
         }
     }
     let fits = match disk.device() {
-        DiskDevice::Cdrom => !matches!(bus, DiskBus::Virtio | DiskBus::Fdc | DiskBus::Xen | DiskBus::Sd),
+        DiskDevice::Cdrom => !matches!(bus, DiskBus::Virtio | DiskBus::Fdc | DiskBus::Sd),
         DiskDevice::Floppy => bus == DiskBus::Fdc,
         DiskDevice::Disk => bus != DiskBus::Fdc,
         DiskDevice::Lun => matches!(bus, DiskBus::Scsi | DiskBus::Virtio),
@@ -186,13 +200,23 @@ fn identity(device: &Resolved<'_, Disk>, out: &mut Problems<'_>) {
     for (path, is_there, fits) in [
         ("vendor", disk.vendor.is_some(), is_scsi && !is_lun),
         ("product", disk.product.is_some(), (is_scsi || is_ata) && !is_lun),
-        ("wwn", disk.wwn.is_some(), (is_scsi || is_ata) && !is_lun),
-        ("target/@rotation_rate", disk.target.rotation_rate.is_some(), is_scsi || is_ata),
-        ("target/@removable", disk.target.removable.is_some(), is_scsi || bus == DiskBus::Usb),
+        ("wwn", disk.wwn.is_some(), (is_scsi || bus == DiskBus::Ide) && !is_lun),
     ] {
         if is_there && !fits {
             let name = path.rsplit(['/', '@']).next().unwrap_or(path);
             out.unsupported(device.at(path), format!("disks on the bus `{bus}` have no `{name}`"));
+        }
+    }
+    if disk.target.removable.is_some() && !is_scsi && bus != DiskBus::Usb {
+        let message = format!("disks on the bus `{bus}` have no `removable`");
+        out.refuse(Code::Conflict, device.at("target/@removable"), message);
+    }
+    if disk.target.rotation_rate.is_some_and(|rate| rate > 0) {
+        let is_disk = matches!(disk.device(), DiskDevice::Disk | DiskDevice::Lun);
+        if !is_disk || !(is_scsi || is_ata) {
+            let message =
+                format!("drives of the kind `{}` on the bus `{bus}` have no `rotation_rate`", disk.device());
+            out.refuse(Code::Malformed, device.at("target/@rotation_rate"), message);
         }
     }
     if is_lun && disk.serial.is_some() && is_scsi {
@@ -235,9 +259,10 @@ fn driver(device: &Resolved<'_, Disk>, out: &mut Problems<'_>) {
     }
     if driver.iothread.is_some() && driver.iothreads.is_some() {
         let message = "a disk has either `iothread` or `<iothreads>`, not both";
-        out.unsupported(device.at("driver/iothreads"), message);
+        out.refuse(Code::Conflict, device.at("driver/iothreads"), message);
     }
-    if driver.iothreads.is_some() {
+    if let Some(map) = &driver.iothreads {
+        crate::iothreads::map(map, driver.queues, out);
         let what = "<iothreads> of a disk";
         out.requires(Capability::VirtioBlkIothreadMapping, what, device.at("driver/iothreads"));
     }
@@ -252,94 +277,5 @@ fn driver(device: &Resolved<'_, Disk>, out: &mut Problems<'_>) {
     if driver.copy_on_read == Some(domain_model::xml::text::OnOff::On) && disk.readonly {
         let message = "a disk that is only read keeps nothing of what it reads from below";
         out.unsupported(device.at("driver/@copy_on_read"), message);
-    }
-}
-
-/// What cannot work of an image.
-fn image(
-    source: &Source,
-    format: Format,
-    encryption: Option<&Encryption>,
-    meta: &Meta,
-    out: &mut Problems<'_>,
-) {
-    let refused = match format {
-        Format::Cow => Some("QEMU no longer knows images of the format `cow`; `qcow2` is its successor"),
-        Format::Iso | Format::Aio => Some("QEMU takes images of CD-ROMs and the like as `raw`"),
-        Format::Dir => Some("a directory is a disk of the type `dir`, not an image of the format `dir`"),
-        Format::Fat if !matches!(source.kind, SourceKind::Dir { .. } | SourceKind::Volume(_)) => {
-            Some("only directories are seen as images of the format `fat`")
-        }
-        _ => None,
-    };
-    if let Some(message) = refused {
-        out.unsupported(meta.at("driver/@type"), message);
-    }
-    if let SourceKind::Network(network) = &source.kind {
-        match network.protocol {
-            Some(Protocol::Sheepdog) => {
-                let message = "no hypervisor knows the protocol `sheepdog` any more";
-                out.unsupported(meta.at("source/@protocol"), message);
-            }
-            Some(Protocol::Nbd) if network.tls_hostname.is_some() => {
-                let origin = meta.at("source/@tlsHostname");
-                out.requires(Capability::BlockdevNbdTlsHostname, "tlsHostname", origin);
-            }
-            Some(protocol @ (Protocol::Rbd | Protocol::Gluster))
-                if network.name.as_deref().is_some_and(|name| !name.contains('/')) =>
-            {
-                let message = format!(
-                    "the name of an image behind `{protocol}` has a slash: `pool/image` or `volume/path`"
-                );
-                out.refuse(Code::BadValue, meta.at("source/@name"), message);
-            }
-            _ => {}
-        }
-        if network.tls == Some(YesNo::Yes)
-            && !matches!(network.protocol, Some(Protocol::Nbd | Protocol::Vxhs))
-        {
-            let message = "TLS is for the protocols `nbd` and `vxhs` only";
-            out.unsupported(meta.at("source/@tls"), message);
-        }
-    }
-    if let SourceKind::Nvme(_) = &source.kind {
-        out.requires(Capability::DriveNvme, "type='nvme'", meta.at("@type"));
-    }
-    if let Some(encryption) = encryption {
-        encrypted(source, format, encryption, out);
-    }
-}
-
-fn encrypted(source: &Source, format: Format, encryption: &Encryption, out: &mut Problems<'_>) {
-    let origin = encryption.meta.at("@format");
-    let is_librbd = encryption.engine == Some(EncryptionEngine::Librbd);
-    let is_rbd =
-        matches!(&source.kind, SourceKind::Network(network) if network.protocol == Some(Protocol::Rbd));
-    if is_librbd {
-        if !is_rbd {
-            let message = "the engine `librbd` is for images behind the protocol `rbd` only";
-            out.unsupported(encryption.meta.at("@engine"), message);
-        }
-        out.requires(Capability::RbdEncryption, "engine='librbd'", encryption.meta.at("@engine"));
-        if encryption.secrets.len() > 1 {
-            let what = "several passphrases for one image";
-            out.requires(Capability::RbdEncryptionLayering, what, encryption.meta.origin);
-        }
-        if encryption.format == EncryptionFormat::LuksAny {
-            out.requires(Capability::RbdEncryptionLuksAny, "format='luks-any'", origin);
-        }
-        return;
-    }
-    if matches!(encryption.format, EncryptionFormat::Luks2 | EncryptionFormat::LuksAny) {
-        let message =
-            format!("QEMU itself does not know the encryption `{}`; `librbd` does", encryption.format);
-        out.unsupported(origin, message);
-    }
-    if encryption.secrets.len() > 1 {
-        out.unsupported(encryption.meta.origin, "QEMU itself takes only one passphrase for an image");
-    }
-    if !matches!(format, Format::Raw | Format::Qcow | Format::Qcow2) {
-        let message = format!("images of the format `{format}` cannot be encrypted");
-        out.unsupported(encryption.meta.origin, message);
     }
 }

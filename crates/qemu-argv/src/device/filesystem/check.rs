@@ -1,6 +1,7 @@
 //! What cannot work of file systems.
 
 use caps_parser::Capability;
+use domain_model::Code;
 use domain_model::device::filesystem::{
     AccessMode, Filesystem, FilesystemDriverType, FilesystemSource, Multidevs, WritePolicy,
 };
@@ -44,6 +45,10 @@ pub(super) fn check(device: &Resolved<'_, Filesystem>, out: &mut Problems<'_>) {
         Some(FilesystemDriverType::Virtiofs) => virtiofs(device, out),
         Some(FilesystemDriverType::Mtp) => {
             out.requires(Capability::UsbMtp, "<driver type='mtp'>", at("driver/@type"));
+            if filesystem.accessmode != Some(AccessMode::Passthrough) {
+                let message = "file systems of the kind `mtp` have the access mode `passthrough` only";
+                out.unsupported(at("@accessmode"), message);
+            }
         }
         Some(FilesystemDriverType::Handle) if filesystem.accessmode != Some(AccessMode::Passthrough) => {
             let message = "file systems of the kind `handle` have the access mode `passthrough` only";
@@ -51,7 +56,8 @@ pub(super) fn check(device: &Resolved<'_, Filesystem>, out: &mut Problems<'_>) {
         }
         None | Some(FilesystemDriverType::Path | FilesystemDriverType::Handle) => {}
         Some(kind) => {
-            out.unsupported(at("driver/@type"), format!("QEMU has no file systems of the kind `{kind}`"));
+            let message = format!("QEMU has no file systems of the kind `{kind}`");
+            out.refuse(Code::Malformed, at("driver/@type"), message);
         }
     }
 }

@@ -4,9 +4,7 @@ mod frontend;
 
 use domain_model::DeviceInfo;
 use domain_model::address::{Address, Drive, Place};
-use domain_model::device::disk::{
-    Disk, DiskBus, DiskDevice, DiskDriver, ErrorPolicy, Geometry, ReadErrorPolicy,
-};
+use domain_model::device::disk::{Disk, DiskBus, DiskDevice, DiskDriver, ErrorPolicy, Geometry};
 use domain_model::storage::{Format, Source};
 use domain_model::xml::Text;
 use domain_model::{Device, Origin};
@@ -265,8 +263,11 @@ fn policies(driver: &mut DiskDriver, pairs: &Pairs) {
         }
         _ => pairs.word("werror"),
     };
-    driver.rerror_policy = pairs.word::<ReadErrorPolicy>("rerror");
-    if driver.error_policy.map(ErrorPolicy::as_str) == driver.rerror_policy.map(ReadErrorPolicy::as_str) {
+    driver.rerror_policy = match pairs.peek("rerror") {
+        Some("enospace") => None,
+        _ => pairs.word("rerror"),
+    };
+    if driver.error_policy == driver.rerror_policy {
         driver.rerror_policy = None;
     }
 }

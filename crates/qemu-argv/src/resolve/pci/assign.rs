@@ -150,7 +150,7 @@ fn bus_count(controllers: &[Device<Controller>]) -> Result<usize, Diagnostic> {
         let index = device.spec.index.unwrap_or_default();
         if index > 255 {
             let message = format!("PCI controllers have indexes up to 255, not {index}");
-            return Err(Diagnostic::error(Code::BadValue, device.at("@index"), message));
+            return Err(Diagnostic::error(Code::Unsupported, device.at("@index"), message));
         }
         count = count.max(index as usize + 1);
     }

@@ -20,7 +20,7 @@ pub(crate) fn targets(cx: &mut Resolving<'_>) {
     };
     let controllers = &mut cx.domain.devices.controllers;
     let mut lowest_bus_nr = written(controllers).filter_map(|target| target.bus_nr).min();
-    let mut host_bridges: HashSet<u8> = written(controllers).filter_map(|target| target.index).collect();
+    let mut host_bridges: HashSet<u32> = written(controllers).filter_map(|target| target.index).collect();
     for device in controllers {
         let index = device.spec.index.unwrap_or_default();
         let at = device.info.address.as_ref().and_then(|address| address.place.pci()).copied();
@@ -31,7 +31,7 @@ pub(crate) fn targets(cx: &mut Resolving<'_>) {
         let Some(model) = pci.model else { continue };
         pci.model_name = pci.model_name.or(default_chip(model, board, port_chip));
         let target = &mut pci.target;
-        let chassis = u8::try_from(index).ok();
+        let chassis = Some(index).filter(|index| *index <= 255);
         let problem = match model {
             PciModel::PciBridge => {
                 target.chassis_nr = target.chassis_nr.or(chassis);
@@ -54,9 +54,9 @@ pub(crate) fn targets(cx: &mut Resolving<'_>) {
             PciModel::PciExpanderBus | PciModel::PcieExpanderBus if target.bus_nr.is_none() => {
                 // An expander and the bridge in it use a bus number each; numbers are given from the top, so
                 // that those below stay free for the root's own bridges.
-                match lowest_bus_nr.map_or(256, u16::from) {
+                match lowest_bus_nr.unwrap_or(256) {
                     lowest @ 3.. => {
-                        target.bus_nr = u8::try_from(lowest - 2).ok();
+                        target.bus_nr = Some(lowest - 2);
                         lowest_bus_nr = target.bus_nr;
                         None
                     }

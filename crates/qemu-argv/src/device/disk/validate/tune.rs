@@ -2,20 +2,18 @@
 
 use caps_parser::Capability;
 use domain_model::Code;
-use domain_model::device::disk::{Disk, DiskBus, DiskDevice, Limits};
+use domain_model::device::disk::{Disk, DiskBus, DiskDevice};
 use domain_model::storage::{Format, SourceKind, StartupPolicy};
 use domain_model::xml::text::{OnOff, YesNo};
 
 use crate::check::Problems;
 use crate::context::Resolved;
 
-/// The largest limit of throughput that QEMU takes.
-const MAX_LIMIT: u64 = 1_000_000_000_000_000;
-
 /// Reports what does not go together, or with the bus.
 pub(super) fn check(device: &Resolved<'_, Disk>, out: &mut Problems<'_>) {
     let Some(bus) = device.spec.target.bus else { return };
     limits(device, bus, out);
+    filters(device, out);
     name(device, out);
     commands(device, out);
     transient(device, bus, out);
@@ -25,25 +23,8 @@ pub(super) fn check(device: &Resolved<'_, Disk>, out: &mut Problems<'_>) {
 fn limits(device: &Resolved<'_, Disk>, bus: DiskBus, out: &mut Problems<'_>) {
     let Some(tune) = &device.spec.iotune else { return };
     let origin = tune.meta.origin;
-    let all = [
-        ("bytes_sec", &tune.bytes_sec),
-        ("iops_sec", &tune.iops_sec),
-        ("bytes_sec_max", &tune.bytes_sec_max),
-        ("iops_sec_max", &tune.iops_sec_max),
-    ];
-    let above_0 = |limit: Option<u64>| limit.is_some_and(|limit| limit > 0);
-    let values = |limits: &Limits| [limits.total, limits.read, limits.write];
-    for (name, limits) in all {
-        if above_0(limits.total) && (above_0(limits.read) || above_0(limits.write)) {
-            let message = format!("`total_{name}` already limits reading and writing together");
-            out.refuse(Code::Conflict, origin, message);
-        }
-        if values(limits).into_iter().flatten().any(|limit| limit > MAX_LIMIT) {
-            out.unsupported(origin, format!("a limit is {MAX_LIMIT} at most"));
-        }
-    }
-    let is_limited =
-        all.iter().any(|(_, limits)| values(limits).into_iter().any(above_0)) || above_0(tune.size_iops_sec);
+    crate::throttle::contradictions(tune, out);
+    let is_limited = tune.is_limited();
     if bus == DiskBus::Sd && is_limited {
         out.unsupported(origin, "the throughput of SD cards cannot be limited");
     }
@@ -64,6 +45,29 @@ fn limits(device: &Resolved<'_, Disk>, bus: DiskBus, out: &mut Problems<'_>) {
                 other.spec.target.dev, device.spec.target.dev
             );
             out.unsupported(origin, message);
+        }
+    }
+}
+
+/// Throttle groups that the disk belongs to.
+fn filters(device: &Resolved<'_, Disk>, out: &mut Problems<'_>) {
+    let disk = device.spec;
+    let Some(first) = disk.throttle_filters.first() else { return };
+    if disk.device() == DiskDevice::Cdrom {
+        let message = "the throughput of CD-ROM drives is not limited by `<throttlefilters>`";
+        out.refuse(Code::OperationFailed, first.meta.origin, message);
+    }
+    if disk.iotune.is_some() {
+        let message = "a disk has either `<throttlefilters>` or `<iotune>`, not both";
+        out.refuse(Code::OperationFailed, first.meta.origin, message);
+    }
+    let groups = &out.cx.domain.throttle_groups;
+    for (index, filter) in disk.throttle_filters.iter().enumerate() {
+        let (name, origin) = (&filter.group, filter.meta.at("@group"));
+        if disk.throttle_filters.iter().take(index).any(|other| other.group == *name) {
+            out.refuse(Code::Conflict, origin, format!("there is another filter for the group `{name}`"));
+        } else if !groups.iter().any(|group| group.0.group_name.as_deref() == Some(name)) {
+            out.refuse(Code::Conflict, origin, format!("there is no throttle group `{name}`"));
         }
     }
 }
@@ -129,14 +133,6 @@ fn transient(device: &Resolved<'_, Disk>, bus: DiskBus, out: &mut Problems<'_>) 
         && !matches!(bus, DiskBus::Usb | DiskBus::Virtio | DiskBus::Scsi)
     {
         "transient disks share an image on the buses `usb`, `virtio` and `scsi` only"
-    } else if !out.cx.is_libvirt() {
-        // The overlay is made after QEMU has started, over its monitor.
-        out.refuse(
-            Code::NotYet,
-            origin,
-            "a transient disk of a guest that is run without libvirt is not supported yet",
-        );
-        return;
     } else {
         return;
     };
@@ -184,6 +180,19 @@ fn options(device: &Resolved<'_, Disk>, bus: DiskBus, out: &mut Problems<'_>) {
     }
     if driver.queue_size.is_some() {
         out.requires(Capability::VirtioBlkQueueSize, "queue_size=", at("driver/@queue_size"));
+    }
+    let is_qcow2 = driver.format == Some(Format::Qcow2);
+    if driver.discard_no_unref == Some(OnOff::On) && !is_qcow2 {
+        let message = "`discard_no_unref` is for images of the format `qcow2` only";
+        out.unsupported(at("driver/@discard_no_unref"), message);
+    }
+    if driver.discard_no_unref == Some(OnOff::On) && disk.readonly {
+        let message = "nothing is discarded on a disk that is only read";
+        out.unsupported(at("driver/@discard_no_unref"), message);
+    }
+    if driver.metadata_cache_max_size.is_some() && !is_qcow2 {
+        let message = "`<metadata_cache>` is for images of the format `qcow2` only";
+        out.unsupported(at("driver/metadata_cache"), message);
     }
     if driver.discard_no_unref.is_some() {
         out.requires(Capability::Qcow2DiscardNoUnref, "discard_no_unref=", at("driver/@discard_no_unref"));
