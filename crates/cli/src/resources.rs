@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain_model::{Code, Diagnostic, Origin};
-use qemu_argv::needs::LockedMemory;
+use qemu_argv::needs::{LockedMemory, Thread};
 use qemu_argv::{CommandLine, FdRequest};
 use runner::net::Tap;
+use runner::threads::Cpus;
 use runner::{Command, Confinement, HostRunner, Limits, Process, Runner, User};
 
 /// How long a program may take that prepares something or puts it away.
@@ -86,10 +87,27 @@ pub fn prepare(
         }
         command.confinement.locked_memory = Some(bytes);
     }
+    place(line, &mut command)?;
     let mut preparation =
         Preparation { user, taps: HashMap::new(), links: HashMap::new(), leftovers: Leftovers::default() };
     let prepared = preparation.run(line, command);
     prepared.map_err(|problem| vec![problem])
+}
+
+/// Lets QEMU start where its first thread runs, so that all the threads run there that have no place of their own.
+fn place(line: &CommandLine, command: &mut Command) -> Result<(), Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    for placement in &line.needs.placements {
+        let Some(cpus) = &placement.cpus else { continue };
+        let these = Cpus::These(cpus.iter().collect());
+        if !these.are_there() {
+            let message = format!("there is none of the processors {cpus} that QEMU could run on here");
+            problems.push(failed(placement.origin, message));
+        } else if placement.thread == Thread::Main {
+            command.confinement.cpus = these;
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// What has been opened and is not handed over yet.

@@ -1,7 +1,8 @@
 //! What the host has to have ready before QEMU starts.
 
 use domain_model::Origin;
-use domain_model::values::MacAddress;
+use domain_model::cputune::Scheduling;
+use domain_model::values::{CpuSet, MacAddress};
 
 /// What the host has to have ready, besides the descriptors that arguments ask for.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -10,8 +11,12 @@ pub struct Needs {
     pub files: Vec<HostFile>,
     /// The secrets that QEMU reads from files of their own.
     pub secrets: Vec<SecretFile>,
+    /// The processors that are added before the guest runs, in this order.
+    pub processors: Vec<AddedProcessor>,
     /// What is said over the monitor before the guest runs.
     pub commands: Vec<MonitorCommand>,
+    /// Where QEMU's threads run, as far as that is not left to the host.
+    pub placements: Vec<Placement>,
     /// What QEMU has to be able to keep from being swapped out.
     pub locked_memory: Option<LockedMemory>,
     /// TAP devices, whose queues QEMU inherits.
@@ -29,6 +34,39 @@ pub struct MonitorCommand {
     pub arguments: serde_json::Value,
     /// Why.
     pub origin: Origin,
+}
+
+/// A processor that can be taken away again, and so is added by `device_add`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddedProcessor {
+    /// Its number among the guest's virtual CPUs, from 0.
+    pub index: u32,
+    /// Why.
+    pub origin: Origin,
+}
+
+/// Where a thread of QEMU runs on the host, and how it is scheduled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placement {
+    /// The thread.
+    pub thread: Thread,
+    /// The host's processors that it may run on; all that whoever starts QEMU may use if none are said.
+    pub cpus: Option<CpuSet>,
+    /// How it is scheduled, if not like any other thread.
+    pub scheduling: Option<Scheduling>,
+    /// Why.
+    pub origin: Origin,
+}
+
+/// A thread of QEMU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Thread {
+    /// The first one, and those that have no purpose of their own.
+    Main,
+    /// That of a virtual CPU, by number.
+    Vcpu(u32),
+    /// That of an `iothread` object, by id.
+    Iothread(String),
 }
 
 /// Memory that QEMU has to be able to keep from being swapped out.

@@ -25,6 +25,7 @@ mod accelerator;
 mod blame;
 mod network;
 mod plan;
+mod setup;
 mod watch;
 
 use blame::Given;
@@ -100,15 +101,15 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
         watch: Some(watch::watch(report, supervising, logs.messages)),
         log: logs.console,
     };
-    let setup = line.needs.commands.iter();
-    let setup = setup.map(|command| (command.execute.to_owned(), command.arguments.clone())).collect();
-    let plan = Plan { setup, ..plan::plan(&input.domain, args, report) };
+    let (setup, reasons): (Vec<_>, Vec<_>) = setup::setup(&line.needs).into_iter().unzip();
+    let plan = Plan { setup, ..plan::plan(&input.domain, args) };
     let helpers: Vec<String> = line.needs.helpers.iter().map(|helper| helper.program.clone()).collect();
     // From here on only the text of the domain is needed, and that for days.
     drop((line, chosen));
     input.domain = Domain::default();
+    let known = watch::Known { given, reasons, helpers };
     let outcome = supervise(guest, plan, surroundings)
-        .map_err(|error| watch::not_started(&error, &given, &helpers, &input.document, report))?;
+        .map_err(|error| watch::not_started(&error, &known, &input.document, report))?;
     watch::result(outcome)
 }
 

@@ -42,13 +42,9 @@ fn limits(device: &Resolved<'_, Disk>, bus: DiskBus, out: &mut Problems<'_>) {
             out.unsupported(origin, format!("a limit is {MAX_LIMIT} at most"));
         }
     }
-    let is_limited =
-        all.iter().any(|(_, limits)| values(limits).into_iter().any(above_0)) || above_0(tune.size_iops_sec);
+    let is_limited = crate::throttle::is_limited(tune);
     if bus == DiskBus::Sd && is_limited {
         out.unsupported(origin, "the throughput of SD cards cannot be limited");
-    }
-    if !out.cx.is_libvirt() && is_limited {
-        out.warn(origin, "nobody tells QEMU of `<iotune>` yet, so the throughput is not limited");
     }
     let Some(group) = &tune.group_name else { return };
     if !is_limited {
