@@ -172,6 +172,8 @@ pub struct Helper {
     pub folder: Option<String>,
     /// A program that is run to its end before it, with its arguments.
     pub setup: Option<(String, Vec<String>)>,
+    /// Whether it has the rights of whoever starts the guest, even where QEMU is somebody else.
+    pub keeps_rights: bool,
     /// Why it is there.
     pub origin: Origin,
 }
@@ -186,6 +188,8 @@ pub enum Word {
         /// What stands in front of the number, such as `--fd=`.
         before: &'static str,
     },
+    /// The path where it listens, see [`Link::Makes`].
+    Link,
 }
 
 /// How QEMU reaches a helper.
@@ -210,6 +214,7 @@ impl Helper {
             link,
             folder: None,
             setup: None,
+            keeps_rights: false,
             origin,
         }
     }
@@ -224,6 +229,10 @@ impl Helper {
         let words = self.args.iter().map(|word| match word {
             Word::Text(text) => crate::shell::quote(text),
             Word::Socket { before } => format!("{before}FD"),
+            Word::Link => match &self.link {
+                Link::Makes(path) => crate::shell::quote(path),
+                Link::Pair | Link::Listener => String::new(),
+            },
         });
         std::iter::once(crate::shell::quote(&self.program)).chain(words).collect::<Vec<_>>().join(" ")
     }

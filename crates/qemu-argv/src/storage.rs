@@ -4,6 +4,7 @@ mod format;
 mod nbdkit;
 mod place;
 mod protocol;
+pub(crate) mod reservations;
 mod secrets;
 mod volume;
 

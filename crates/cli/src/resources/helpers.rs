@@ -2,15 +2,17 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::chown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use domain_model::{Code, Diagnostic};
 use qemu_argv::{Helper, Link, Word};
 use runner::{HostRunner, Process, Runner, User};
 use serde::Deserialize;
 
-use super::{become_user, confined, failed, files};
+use super::{PREPARATION, become_user, confined, failed, files};
 use crate::host;
 
 /// Where programs are that nobody types.
@@ -25,6 +27,9 @@ const PLACES: &[&str] = &[
 ];
 /// Where programs that speak vhost-user describe themselves (QEMU's `docs/interop/vhost-user.json`).
 const DESCRIPTIONS: &[&str] = &["/etc/qemu/vhost-user", "/usr/share/qemu/vhost-user"];
+
+/// How often it is tried whether a process listens.
+const TICK: Duration = Duration::from_millis(2);
 
 /// Starts a helper, and gives QEMU's end of the link to it.
 ///
@@ -50,7 +55,7 @@ pub fn start(
         run.map_err(|error| failed(helper.origin, error.to_string()))?;
     }
     let mut command = confined(&program);
-    become_user(&mut command, user);
+    become_user(&mut command, user.filter(|_| !helper.keeps_rights));
     let no_link = |error: io::Error| {
         failed(helper.origin, format!("cannot link `{}` to QEMU: {error}", helper.program))
     };
@@ -60,13 +65,48 @@ pub fn start(
         Link::Makes(_) => Ok((None, None)),
     }
     .map_err(no_link)?;
+    let socket = match &helper.link {
+        Link::Makes(path) => Some(whole(Path::new(path)).map_err(no_link)?),
+        Link::Pair | Link::Listener => None,
+    };
     let number = theirs.map(|fd| command.fds.pass(fd)).transpose().map_err(no_link)?;
     command = command.args(helper.args.iter().map(|word| match word {
         Word::Text(text) => text.clone(),
         Word::Socket { before } => format!("{before}{}", number.unwrap_or(-1)),
+        Word::Link => socket.as_deref().unwrap_or(Path::new("")).display().to_string(),
     }));
-    let process = HostRunner.start(&command).map_err(|error| failed(helper.origin, error.to_string()))?;
+    let mut process = HostRunner.start(&command).map_err(|error| failed(helper.origin, error.to_string()))?;
+    if let Some(socket) = socket {
+        await_listener(&socket, process.as_mut(), user)
+            .map_err(|error| failed(helper.origin, format!("`{}` {error}", helper.program)))?;
+    }
     Ok((process, qemus))
+}
+
+/// The path of a socket that anybody can use, and not only QEMU by the descriptor of a directory.
+fn whole(path: &Path) -> io::Result<PathBuf> {
+    let directory = path.parent().unwrap_or(Path::new("/")).canonicalize()?;
+    Ok(directory.join(path.file_name().unwrap_or_default()))
+}
+
+/// Waits until a process listens on its socket, and gives the socket to QEMU's user.
+fn await_listener(socket: &Path, process: &mut dyn Process, user: Option<&User>) -> Result<(), String> {
+    let deadline = Instant::now() + PREPARATION;
+    while UnixStream::connect(socket).is_err() {
+        // Its end is noticed at once; nobody tells when a socket is listened on.
+        let ended = process.wait_deadline(Instant::now() + TICK).map_err(|error| error.to_string())?;
+        if let Some(status) = ended {
+            let said = process.stderr_tail();
+            return Err(format!("ended before it listened: {status}\n{}", said.trim_end())
+                .trim_end()
+                .to_owned());
+        }
+        if Instant::now() >= deadline {
+            return Err(format!("does not listen on `{}`", socket.display()));
+        }
+    }
+    let given = user.map_or(Ok(()), |user| chown(socket, Some(user.uid()), Some(user.gid())));
+    given.map_err(|error| format!("has a socket that QEMU cannot use: {error}"))
 }
 
 /// A listening socket and a connection to it. Its name vanishes at once: nobody else can connect.

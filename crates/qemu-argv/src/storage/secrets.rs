@@ -1,4 +1,4 @@
-//! The objects that an image's nodes refer to: secrets, TLS credentials.
+//! The objects that an image's nodes refer to: secrets, TLS credentials, reservations.
 
 use domain_model::Origin;
 use domain_model::storage::{NetworkSource, Protocol, SourceKind};
@@ -27,16 +27,14 @@ pub(super) struct Secrets {
 
 /// Adds the objects, in libvirt's order, and gives their ids.
 pub(super) fn objects(image: &Image<'_>, cx: &Context<'_>, out: &mut Args) -> Secrets {
-    if let Some(reservations) = &image.source.reservations {
-        cx.not_yet("`<reservations>`", reservations.meta.origin, out);
-    }
+    let reservations = super::reservations::object(image, cx, out);
     let network = match &image.source.kind {
         SourceKind::Network(network) => Some(network.as_ref()),
         _ => None,
     };
     if network.is_none() && image.auth.is_none() && image.encryption.is_none() {
         // Nearly every image is a plain file; nothing is named for those.
-        return Secrets::default();
+        return Secrets { reservations, ..Secrets::default() };
     }
     let storage = image.storage_node();
     // What nbdkit serves, it has the passwords for.
@@ -60,7 +58,7 @@ pub(super) fn objects(image: &Image<'_>, cx: &Context<'_>, out: &mut Args) -> Se
         secret::kept(id, of.secret.as_ref()?, of.meta.origin, cx, out)
     });
     let passphrases = passphrases.collect();
-    Secrets { password, passphrases, cookies, tls, reservations: None }
+    Secrets { password, passphrases, cookies, tls, reservations }
 }
 
 /// Adds the password that the server asks for; `of` is what its id starts with.
