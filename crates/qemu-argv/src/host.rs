@@ -60,6 +60,12 @@ pub trait Host {
         None
     }
 
+    /// What the host's firmware says of the machine, by the name of the entry in Linux's `/sys/class/dmi/id`, such as
+    /// `board_vendor`; `None` if it says nothing or that is not for everybody to know.
+    fn dmi(&self, _name: &str) -> Option<String> {
+        None
+    }
+
     /// The files that describe installed firmware: those of the user first, then `/etc/qemu/firmware`, then
     /// `/usr/share/qemu/firmware`.
     fn firmware_files(&self) -> Vec<FirmwareFile> {
@@ -216,6 +222,8 @@ pub struct RecordedHost {
     pub pci_devices: std::collections::BTreeMap<String, HostPciDevice>,
     /// The name of the device that takes commands for any SCSI device.
     pub scsi_generic: Option<String>,
+    /// What the firmware says of the machine, by the names that Linux has for it.
+    pub dmi: std::collections::BTreeMap<String, String>,
     /// The files that describe installed firmware.
     pub firmware_files: Vec<FirmwareFile>,
     /// Virtual networks, by name.
@@ -281,6 +289,10 @@ impl Host for RecordedHost {
 
     fn scsi_generic(&self, _: &str, _: u32, _: u32, _: u64) -> Option<String> {
         self.scsi_generic.clone()
+    }
+
+    fn dmi(&self, name: &str) -> Option<String> {
+        self.dmi.get(name).cloned()
     }
 
     fn firmware_files(&self) -> Vec<FirmwareFile> {

@@ -61,14 +61,8 @@ pub(super) fn storage(
         ),
         SourceKind::Network(network) if nbdkit::serves(network, cx) => Some(nbdkit::storage(image, cx)),
         SourceKind::Network(network) => protocol::storage(image, network, secrets, cx, out),
-        SourceKind::Volume(_) if image.is_top => {
-            // Starting the guest said why it is not known what the volume is.
-            None
-        }
-        SourceKind::Volume(_) => {
-            cx.not_yet("a volume of a storage pool below another image", image.meta.at("@type"), out);
-            None
-        }
+        // Starting the guest said why it is not known what the volume is.
+        SourceKind::Volume(_) => None,
         SourceKind::VhostVdpa { path } => {
             let path = cx.config().path(path.as_deref().unwrap_or_default());
             let at = image.meta.at("source/@dev");
