@@ -5,6 +5,7 @@ mod pool;
 use std::sync::Arc;
 
 use crate::cpu::map::CpuMap;
+use crate::needs::UsbDevice;
 use crate::os::descriptor::FirmwareFile;
 use domain_model::storage::Secret;
 use domain_model::values::CpuSet;
@@ -51,6 +52,17 @@ pub trait Host {
     /// What is known of a PCI device of the host, by its address, such as `0000:00:1f.2`; `None` if there is
     /// none or it cannot be told.
     fn pci_device(&self, _address: &str) -> Option<HostPciDevice> {
+        None
+    }
+
+    /// The file of a PCI device that VFIO has in hand, such as `/dev/vfio/devices/vfio0`; `None` where this kernel has
+    /// no such files (Linux before 6.6), nobody may use them, or another driver has the device.
+    fn vfio_device(&self, _address: &str) -> Option<String> {
+        None
+    }
+
+    /// Whether a USB device is there; `None` if that is not known.
+    fn has_usb_device(&self, _device: &UsbDevice) -> Option<bool> {
         None
     }
 
@@ -220,6 +232,8 @@ pub struct RecordedHost {
     pub numa_nodes: Vec<u32>,
     /// PCI devices, by address.
     pub pci_devices: std::collections::BTreeMap<String, HostPciDevice>,
+    /// The files of PCI devices that VFIO has in hand, by address.
+    pub vfio_devices: std::collections::BTreeMap<String, String>,
     /// The name of the device that takes commands for any SCSI device.
     pub scsi_generic: Option<String>,
     /// What the firmware says of the machine, by the names that Linux has for it.
@@ -285,6 +299,10 @@ impl Host for RecordedHost {
 
     fn pci_device(&self, address: &str) -> Option<HostPciDevice> {
         self.pci_devices.get(address).copied()
+    }
+
+    fn vfio_device(&self, address: &str) -> Option<String> {
+        self.vfio_devices.get(address).cloned()
     }
 
     fn scsi_generic(&self, _: &str, _: u32, _: u32, _: u64) -> Option<String> {
@@ -409,6 +427,13 @@ pub enum FdRequest {
     },
     /// `/dev/vhost-vdpa-*`.
     Vdpa {
+        /// The path.
+        path: String,
+    },
+    /// `/dev/iommu`.
+    Iommu,
+    /// The file of a device that VFIO has in hand.
+    Vfio {
         /// The path.
         path: String,
     },

@@ -19,6 +19,10 @@ pub struct Needs {
     pub placements: Vec<Placement>,
     /// What QEMU has to be able to keep from being swapped out.
     pub locked_memory: Option<LockedMemory>,
+    /// Devices of the host that are handed over by VFIO.
+    pub host_devices: Vec<HostDevice>,
+    /// USB devices of the host that QEMU takes.
+    pub usb_devices: Vec<UsbDevice>,
     /// TAP devices, whose queues QEMU inherits.
     pub taps: Vec<Tap>,
     /// The processes that run beside QEMU, in the order in which they are started.
@@ -74,6 +78,48 @@ pub enum Thread {
 pub struct LockedMemory {
     /// How much, in bytes; the largest number is no limit.
     pub bytes: u64,
+    /// Why.
+    pub origin: Origin,
+}
+
+/// A device of the host that is handed to the guest by VFIO, Linux's way to give devices away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostDevice {
+    /// Which one.
+    pub which: VfioDevice,
+    /// Whether it is taken from its driver before the guest starts, and given back after it.
+    pub managed: bool,
+    /// The driver that hands it over, if not the usual one.
+    pub driver: Option<String>,
+    /// Why.
+    pub origin: Origin,
+}
+
+impl HostDevice {
+    /// Its address or UUID.
+    pub fn name(&self) -> &str {
+        match &self.which {
+            VfioDevice::Pci(name) | VfioDevice::Mediated(name) => name,
+        }
+    }
+}
+
+/// A device that VFIO can hand over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VfioDevice {
+    /// A PCI device, by its address, such as `0000:06:12.5`.
+    Pci(String),
+    /// A mediated device, by its UUID.
+    Mediated(String),
+}
+
+/// A USB device of the host that QEMU takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsbDevice {
+    /// Its vendor and product, if it is found by those.
+    pub ids: Option<(u16, u16)>,
+    /// Its bus and its number there, if it is found by those; with both, it has to be of that vendor too.
+    pub place: Option<(u32, u32)>,
     /// Why.
     pub origin: Origin,
 }

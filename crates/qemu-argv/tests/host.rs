@@ -21,6 +21,9 @@ fn check((body, devices): (&str, &str), host: &str, config: &Config, flag: &str,
         Capability::Vnc,
         Capability::VncPasswordSecret,
         Capability::VgaDevice,
+        Capability::VfioPci,
+        Capability::Iommufd,
+        Capability::VfioPciFd,
     ]);
     let host: RecordedHost = serde_json::from_str(host).unwrap();
     let inputs = Inputs { caps: &caps, host: &host, config };
@@ -99,5 +102,55 @@ fn a_password_ends_where_somebody_can_say_so() {
     let refused = "not-yet-supported: a password that is valid for some time only, without a monitor, is not supported yet";
     check((OS, vnc), host, &Config::default(), "-vnc", &[refused]);
     let supervised = Config { supervised: true, ..Config::default() };
-    check((OS, vnc), host, &supervised, "-vnc", &["127.0.0.1:0,password-secret=graphics0-password,audiodev=audio1"]);
+    check(
+        (OS, vnc),
+        host,
+        &supervised,
+        "-vnc",
+        &["127.0.0.1:0,password-secret=graphics0-password,audiodev=audio1"],
+    );
+}
+
+#[test]
+fn devices_are_handed_over_open_where_qemu_and_the_host_can() {
+    let pci = |slot: u32| {
+        format!(
+            "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0' bus='6' slot='{slot}' \
+             function='0'/></source><address type='pci' slot='{slot}'/></hostdev>"
+        )
+    };
+    let nic = "<interface type='hostdev'><mac address='52:54:00:00:00:01'/><source>\
+               <address type='pci' domain='0' bus='6' slot='9' function='0'/></source>\
+               <address type='pci' slot='9'/></interface>";
+    let devices = [pci(3), pci(4), nic.to_owned()].concat();
+    let host = r#"{"vfio-devices": {"0000:06:03.0": "/dev/vfio/devices/vfio1", "0000:06:09.0": "/dev/vfio/devices/vfio2"}}"#;
+    let supervised = Config { supervised: true, ..Config::default() };
+    check(
+        (OS, &devices),
+        host,
+        &supervised,
+        "-object",
+        &[r#"{"qom-type":"iommufd","id":"iommufd0","fd":"9"}"#],
+    );
+    check(
+        (OS, &devices),
+        host,
+        &supervised,
+        "-device",
+        &[
+            "vfio-pci,iommufd=iommufd0,fd=9,id=hostdev0,bus=pci.0,addr=0x9",
+            "vfio-pci,iommufd=iommufd0,fd=9,id=hostdev1,bus=pci.0,addr=0x3",
+            "vfio-pci,host=0000:06:04.0,id=hostdev2,bus=pci.0,addr=0x4",
+        ],
+    );
+    // Whoever pastes a command line has nobody who opens anything; libvirt 11.3 does not either.
+    for config in [Config::default(), Config { layout: Layout::Libvirt, ..Config::default() }] {
+        check(
+            (OS, &pci(3)),
+            host,
+            &config,
+            "-device",
+            &["vfio-pci,host=0000:06:03.0,id=hostdev0,bus=pci.0,addr=0x3"],
+        );
+    }
 }

@@ -78,6 +78,14 @@ impl Confinement {
     }
 }
 
+/// Whether this thread's user may read and write a file, without opening it: opening a device may do something.
+///
+/// # Errors
+/// Why not.
+pub fn may_use(path: &std::path::Path) -> io::Result<()> {
+    Ok(rustix::fs::access(path, rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK)?)
+}
+
 /// A user of the host, with all groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {

@@ -23,7 +23,7 @@ const UNREAD: usize = 4 << 20;
 #[derive(Debug)]
 pub(super) enum Asker {
     Negotiation,
-    Setup,
+    Setup(String),
     Lifecycle(&'static str),
     Dump,
     DumpProgress,
@@ -75,11 +75,13 @@ impl Supervisor<'_> {
                 self.qmp_error = Some(QmpError::Refused { command: "qmp_capabilities".into(), refusal });
                 self.give_up()
             }
-            (Some(Asker::Setup), Ok(value)) => match self.setup.answered(&value) {
+            (Some(Asker::Setup(_)), Ok(value)) => match self.setup.answered(&value) {
                 Ok(()) => self.set_up(),
                 Err(why) => self.not_set_up(why),
             },
-            (Some(Asker::Setup), Err(refusal)) => self.not_set_up(format!("QEMU refuses: {refusal}")),
+            (Some(Asker::Setup(command)), Err(refusal)) => {
+                self.not_set_up(format!("QEMU refuses `{command}`: {refusal}"))
+            }
             (Some(Asker::Lifecycle(command)), Err(refusal)) => {
                 self.tell(&Event::Refused(command, refusal.to_string()))
             }
@@ -105,7 +107,7 @@ impl Supervisor<'_> {
         loop {
             match self.setup.next() {
                 Next::Ask(command, arguments) => {
-                    self.ask(Asker::Setup, &command, arguments);
+                    self.ask(Asker::Setup(command.clone()), &command, arguments);
                     return Ok(());
                 }
                 Next::Place(placement) => match placement.apply(self.process.pid()) {
