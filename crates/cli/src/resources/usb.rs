@@ -109,7 +109,7 @@ mod tests {
         fs::create_dir_all(root.path().join("sys/bus/usb/devices/1-1:1.0")).unwrap();
         let check = |ids, place, expected: &[&str]| {
             let device = UsbDevice { ids, place, origin: Origin::Built };
-            let problems = super::check(root.path(), &[device], None).err().unwrap_or_default();
+            let problems = check(root.path(), &[device], None).err().unwrap_or_default();
             let found: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
             assert_eq!(found, expected, "{ids:?} {place:?}");
             assert_eq!(is_there(root.path(), &device), !expected.concat().contains("no USB device"));
