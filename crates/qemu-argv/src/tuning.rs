@@ -1,4 +1,4 @@
-//! Where QEMU's threads run on the host, processors that are added, and limits that nobody keeps.
+//! Where threads run, processors that are added, limits nobody keeps.
 
 use domain_model::cputune::{Cputune, Scheduling};
 use domain_model::memory::Placement as Chosen;

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::os::unix::net::UnixListener;
 
-use domain_model::Domain;
+use domain_model::{Diagnostic, Domain};
 use qemu_argv::{Arg, CommandLine, Config, shell};
 use runner::console::Terminal;
 use runner::runtime::Entry;

@@ -1,4 +1,4 @@
-//! PCI and mediated devices of the host: looked at, taken from their drivers, and given back.
+//! PCI and mediated devices of the host: taken and given back.
 
 use std::collections::BTreeSet;
 use std::io;
