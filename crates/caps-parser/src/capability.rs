@@ -220,6 +220,7 @@ capabilities! {
     IntelIommuEim "intel-iommu.eim" DeviceProp("intel-iommu", "eim");
     IntelIommuIntremap "intel-iommu.intremap" DeviceProp("intel-iommu", "intremap");
     Ioh3420 "ioh3420" Device("ioh3420");
+    Iommufd "iommufd" Object("iommufd");
     Iothread "iothread" Object("iothread");
     IothreadPollMaxNs "iothread.poll-max-ns" ObjectProp("iothread", "poll-max-ns");
     IothreadThreadPoolMax "iothread.thread-pool-max" Schema("object-add/arg-type/+iothread/thread-pool-max");
@@ -478,6 +479,7 @@ capabilities! {
     VfioPci "vfio-pci" Device("vfio-pci");
     VfioPciBootindex "vfio-pci.bootindex" DeviceProp("vfio-pci", "bootindex");
     VfioPciDisplay "vfio-pci.display" DeviceProp("vfio-pci", "display");
+    VfioPciFd "vfio-pci.fd" DeviceProp("vfio-pci", "fd");
     VgaOption "vga" Any(&[All(&[Option("vga"), Not(&Option("std-vga"))]), Since(1, 2, 0)]);
     VgaNone "vga-none" Any(&[All(&[OptionArg("vga", "|none"), Not(&Option("std-vga"))]), Since(1, 2, 0)]);
     VgaQxl "vga-qxl"

@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use domain_model::storage::Secret;
 use domain_model::values::CpuSet;
 use domain_model::xml::Text as _;
+use qemu_argv::needs::UsbDevice;
 use qemu_argv::{
     CpuMap, FileKind, FirmwareFile, Host, HostPciDevice, NetworkPlug, StoragePool, StorageVolume,
 };
@@ -56,6 +57,12 @@ impl Host for ThisHost {
         let group = std::fs::read_link(folder.join("iommu_group")).ok();
         let iommu_group = group.and_then(|group| group.file_name()?.to_str()?.parse().ok());
         Some(HostPciDevice { conventional, iommu_group })
+    }
+
+    fn dmi(&self, name: &str) -> Option<String> {
+        // Serial numbers are for root alone.
+        let text = std::fs::read_to_string(Path::new("/sys/class/dmi/id").join(name)).ok()?;
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
     fn firmware_files(&self) -> Vec<FirmwareFile> {
@@ -122,6 +129,18 @@ impl Host for ThisHost {
 
     fn storage_volume(&self, pool: &str, name: &str) -> Option<StorageVolume> {
         pool::volume(pool, name)
+    }
+
+    fn vfio_device(&self, address: &str) -> Option<String> {
+        // Whoever may not use the one file would not get far with the other.
+        let folder = std::fs::read_dir(format!("/sys/bus/pci/devices/{address}/vfio-dev")).ok()?;
+        let name = folder.flatten().next()?.file_name().into_string().ok()?;
+        let path = format!("/dev/vfio/devices/{name}");
+        (self.can_open("/dev/iommu") && self.file_exists(&path)).then_some(path)
+    }
+
+    fn has_usb_device(&self, device: &UsbDevice) -> Option<bool> {
+        Some(crate::resources::has_usb_device(device))
     }
 
     fn scsi_generic(&self, adapter: &str, bus: u32, target: u32, unit: u64) -> Option<String> {

@@ -3,7 +3,9 @@
 mod descriptors;
 mod files;
 mod helpers;
+mod host_devices;
 mod taps;
+mod usb;
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -15,12 +17,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain_model::{Code, Diagnostic, Origin};
-use qemu_argv::needs::LockedMemory;
+use qemu_argv::needs::{LockedMemory, Thread, UsbDevice};
 use qemu_argv::{CommandLine, FdRequest};
 use runner::net::{Macvtap, Tap};
+use runner::runtime::Entry;
+use runner::threads::Cpus;
 use runner::{Command, Confinement, HostRunner, Limits, Process, Runner, User};
 
 use helpers::{Started, Waiting};
+use host_devices::Devices;
 
 /// How long a program may take that prepares something or puts it away.
 const PREPARATION: Duration = Duration::from_secs(30);
@@ -88,6 +93,8 @@ pub fn prepare(
     user: Option<&User>,
 ) -> Result<Resources, Vec<Diagnostic>> {
     files::check(&line.needs.files, user)?;
+    Devices::of_this_host().check(&line.needs.host_devices, user)?;
+    usb::check(Path::new("/"), &line.needs.usb_devices, user)?;
     if let Some(LockedMemory { bytes, origin }) = line.needs.locked_memory {
         if !Confinement::can_lock(bytes) {
             let problem = failed(origin, "this user may not lock as much memory as QEMU needs");
@@ -95,10 +102,44 @@ pub fn prepare(
         }
         command.confinement.locked_memory = Some(bytes);
     }
+    place(line, &mut command)?;
     let mut preparation =
         Preparation { user, taps: HashMap::new(), links: HashMap::new(), leftovers: Leftovers::default() };
     let prepared = preparation.run(line, command);
     prepared.map_err(|problem| vec![problem])
+}
+
+/// Lets QEMU start where its first thread runs, so that all the threads run there that have no place of their own.
+fn place(line: &CommandLine, command: &mut Command) -> Result<(), Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    for placement in &line.needs.placements {
+        let Some(cpus) = &placement.cpus else { continue };
+        let these = Cpus::These(cpus.iter().collect());
+        if !these.are_there() {
+            let message = format!("there is none of the processors {cpus} that QEMU could run on here");
+            problems.push(failed(placement.origin, message));
+        } else if placement.thread == Thread::Main {
+            command.confinement.cpus = these;
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// Whether this host has a USB device.
+pub fn has_usb_device(device: &UsbDevice) -> bool {
+    usb::is_there(Path::new("/"), device)
+}
+
+/// Takes devices of the host from their drivers, whose own they are again after the guest; gives whether any was.
+///
+/// # Errors
+/// When a device cannot be taken.
+pub fn take_devices(line: &CommandLine, entry: Option<&mut Entry>) -> Result<bool, Vec<Diagnostic>> {
+    let note = |undo| match entry {
+        Some(entry) => entry.set_undo(undo).map_err(io::Error::other),
+        None => Err(io::Error::other("the guest has no name")),
+    };
+    Devices::of_this_host().take(&line.needs.host_devices, note, &mut |one| one.write())
 }
 
 /// What has been opened and is not handed over yet.

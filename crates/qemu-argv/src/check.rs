@@ -34,11 +34,6 @@ impl<'a> Problems<'a> {
         self.refuse(Code::Unsupported, origin, message);
     }
 
-    /// Says what is not done yet, and does not keep the guest from running.
-    pub(crate) fn warn(&mut self, origin: Origin, message: &str) {
-        self.list.push(Diagnostic::warning(Code::NotYet, origin, message));
-    }
-
     /// Refuses what rests on a capability that the QEMU in use lacks.
     pub(crate) fn requires(&mut self, capability: Capability, what: &str, origin: Origin) {
         if !self.cx.has(capability) {

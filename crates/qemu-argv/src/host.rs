@@ -5,6 +5,7 @@ mod pool;
 use std::sync::Arc;
 
 use crate::cpu::map::CpuMap;
+use crate::needs::UsbDevice;
 use crate::os::descriptor::FirmwareFile;
 use domain_model::storage::Secret;
 use domain_model::values::CpuSet;
@@ -54,9 +55,26 @@ pub trait Host {
         None
     }
 
+    /// The file of a PCI device that VFIO has in hand, such as `/dev/vfio/devices/vfio0`; `None` where this kernel has
+    /// no such files (Linux before 6.6), nobody may use them, or another driver has the device.
+    fn vfio_device(&self, _address: &str) -> Option<String> {
+        None
+    }
+
+    /// Whether a USB device is there; `None` if that is not known.
+    fn has_usb_device(&self, _device: &UsbDevice) -> Option<bool> {
+        None
+    }
+
     /// The name of the device in `/dev` that takes commands for a unit of a SCSI device, such as `sg0`: by the host's
     /// adapter, such as `scsi_host0`, and bus, target and unit there.
     fn scsi_generic(&self, _adapter: &str, _bus: u32, _target: u32, _unit: u64) -> Option<String> {
+        None
+    }
+
+    /// What the host's firmware says of the machine, by the name of the entry in Linux's `/sys/class/dmi/id`, such as
+    /// `board_vendor`; `None` if it says nothing or that is not for everybody to know.
+    fn dmi(&self, _name: &str) -> Option<String> {
         None
     }
 
@@ -223,8 +241,12 @@ pub struct RecordedHost {
     pub numa_nodes: Vec<u32>,
     /// PCI devices, by address.
     pub pci_devices: std::collections::BTreeMap<String, HostPciDevice>,
+    /// The files of PCI devices that VFIO has in hand, by address.
+    pub vfio_devices: std::collections::BTreeMap<String, String>,
     /// The name of the device that takes commands for any SCSI device.
     pub scsi_generic: Option<String>,
+    /// What the firmware says of the machine, by the names that Linux has for it.
+    pub dmi: std::collections::BTreeMap<String, String>,
     /// The files that describe installed firmware.
     pub firmware_files: Vec<FirmwareFile>,
     /// Virtual networks, by name.
@@ -288,8 +310,16 @@ impl Host for RecordedHost {
         self.pci_devices.get(address).copied()
     }
 
+    fn vfio_device(&self, address: &str) -> Option<String> {
+        self.vfio_devices.get(address).cloned()
+    }
+
     fn scsi_generic(&self, _: &str, _: u32, _: u32, _: u64) -> Option<String> {
         self.scsi_generic.clone()
+    }
+
+    fn dmi(&self, name: &str) -> Option<String> {
+        self.dmi.get(name).cloned()
     }
 
     fn firmware_files(&self) -> Vec<FirmwareFile> {
@@ -406,6 +436,13 @@ pub enum FdRequest {
     },
     /// `/dev/vhost-vdpa-*`.
     Vdpa {
+        /// The path.
+        path: String,
+    },
+    /// `/dev/iommu`.
+    Iommu,
+    /// The file of a device that VFIO has in hand.
+    Vfio {
         /// The path.
         path: String,
     },

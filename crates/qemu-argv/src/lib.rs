@@ -38,6 +38,7 @@ mod secret;
 mod storage;
 mod sysinfo;
 mod throttle;
+mod tuning;
 mod virtio;
 mod zpci;
 

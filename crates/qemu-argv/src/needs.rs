@@ -1,8 +1,9 @@
 //! What the host has to have ready before QEMU starts.
 
 use domain_model::Origin;
+use domain_model::cputune::Scheduling;
 use domain_model::device::interface::DirectMode;
-use domain_model::values::MacAddress;
+use domain_model::values::{CpuSet, MacAddress};
 
 /// What the host has to have ready, besides the descriptors that arguments ask for.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -11,10 +12,18 @@ pub struct Needs {
     pub files: Vec<HostFile>,
     /// The secrets that QEMU reads from files of their own.
     pub secrets: Vec<SecretFile>,
+    /// The processors that are added before the guest runs, in this order.
+    pub processors: Vec<AddedProcessor>,
     /// What is said over the monitor before the guest runs.
     pub commands: Vec<MonitorCommand>,
+    /// Where QEMU's threads run, as far as that is not left to the host.
+    pub placements: Vec<Placement>,
     /// What QEMU has to be able to keep from being swapped out.
     pub locked_memory: Option<LockedMemory>,
+    /// Devices of the host that are handed over by VFIO.
+    pub host_devices: Vec<HostDevice>,
+    /// USB devices of the host that QEMU takes.
+    pub usb_devices: Vec<UsbDevice>,
     /// TAP devices, whose queues QEMU inherits.
     pub taps: Vec<Tap>,
     /// The processes that run beside QEMU, in the order in which they are started.
@@ -32,11 +41,86 @@ pub struct MonitorCommand {
     pub origin: Origin,
 }
 
+/// A processor that can be taken away again, and so is added by `device_add`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddedProcessor {
+    /// Its number among the guest's virtual CPUs, from 0.
+    pub index: u32,
+    /// Why.
+    pub origin: Origin,
+}
+
+/// Where a thread of QEMU runs on the host, and how it is scheduled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placement {
+    /// The thread.
+    pub thread: Thread,
+    /// The host's processors that it may run on; all that whoever starts QEMU may use if none are said.
+    pub cpus: Option<CpuSet>,
+    /// How it is scheduled, if not like any other thread.
+    pub scheduling: Option<Scheduling>,
+    /// Why.
+    pub origin: Origin,
+}
+
+/// A thread of QEMU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Thread {
+    /// The first one, and those that have no purpose of their own.
+    Main,
+    /// That of a virtual CPU, by number.
+    Vcpu(u32),
+    /// That of an `iothread` object, by id.
+    Iothread(String),
+}
+
 /// Memory that QEMU has to be able to keep from being swapped out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LockedMemory {
     /// How much, in bytes; the largest number is no limit.
     pub bytes: u64,
+    /// Why.
+    pub origin: Origin,
+}
+
+/// A device of the host that is handed to the guest by VFIO, Linux's way to give devices away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostDevice {
+    /// Which one.
+    pub which: VfioDevice,
+    /// Whether it is taken from its driver before the guest starts, and given back after it.
+    pub managed: bool,
+    /// The driver that hands it over, if not the usual one.
+    pub driver: Option<String>,
+    /// Why.
+    pub origin: Origin,
+}
+
+impl HostDevice {
+    /// Its address or UUID.
+    pub fn name(&self) -> &str {
+        match &self.which {
+            VfioDevice::Pci(name) | VfioDevice::Mediated(name) => name,
+        }
+    }
+}
+
+/// A device that VFIO can hand over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VfioDevice {
+    /// A PCI device, by its address, such as `0000:06:12.5`.
+    Pci(String),
+    /// A mediated device, by its UUID.
+    Mediated(String),
+}
+
+/// A USB device of the host that QEMU takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsbDevice {
+    /// Its vendor and product, if it is found by those.
+    pub ids: Option<(u16, u16)>,
+    /// Its bus and its number there, if it is found by those; with both, it has to be of that vendor too.
+    pub place: Option<(u32, u32)>,
     /// Why.
     pub origin: Origin,
 }
@@ -149,6 +233,8 @@ pub struct Helper {
     pub setup: Option<(String, Vec<String>)>,
     /// What the program has to be able to do that not every version of it can.
     pub ability: Option<Ability>,
+    /// Whether it has the rights of whoever starts the guest, even where QEMU is somebody else.
+    pub keeps_rights: bool,
     /// Why it is there.
     pub origin: Origin,
 }
@@ -174,6 +260,8 @@ pub enum Word {
         /// What stands in front of the number, such as `--fd=`.
         before: &'static str,
     },
+    /// The path where it listens, see [`Link::Makes`].
+    Link,
 }
 
 /// How QEMU reaches a helper.
@@ -202,6 +290,7 @@ impl Helper {
             folder: None,
             setup: None,
             ability: None,
+            keeps_rights: false,
             origin,
         }
     }
@@ -216,6 +305,10 @@ impl Helper {
         let words = self.args.iter().map(|word| match word {
             Word::Text(text) => crate::shell::quote(text),
             Word::Socket { before } => format!("{before}FD"),
+            Word::Link => match &self.link {
+                Link::Makes(path) | Link::Accepts(path) => crate::shell::quote(path),
+                Link::Pair | Link::Listener => String::new(),
+            },
         });
         std::iter::once(crate::shell::quote(&self.program)).chain(words).collect::<Vec<_>>().join(" ")
     }

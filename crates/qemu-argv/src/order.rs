@@ -6,7 +6,7 @@ use crate::device::{controller, disk, emit, interface};
 use crate::dialect::Era;
 use crate::{
     clock, cpu, domain, features, historic, incoming, iothreads, launch_security, memory, numa, os, pm, qemu,
-    storage, sysinfo, throttle,
+    storage, sysinfo, throttle, tuning,
 };
 use domain_model::device::{
     audio::Audio, channel::Channel, console::Console, controller::Controller, crypto::Crypto, disk::Disk,
@@ -35,7 +35,7 @@ const MODERN: &[Section] = &[
     qemu::deprecation,
     domain::start_paused,
     domain::master_key,
-    storage::managed_reservations,
+    storage::reservations::managed,
     os::firmware::blockdevs,
     features::machine,
     domain::accelerator,
@@ -99,6 +99,7 @@ const MODERN: &[Section] = &[
     emit::<Pstore>,
     domain::run_with,
     domain::messages,
+    tuning::args,
 ];
 
 /// The order of libvirt of February 2011.

@@ -4,10 +4,10 @@ mod format;
 mod nbdkit;
 mod place;
 mod protocol;
+pub(crate) mod reservations;
 mod secrets;
 mod volume;
 
-pub(crate) use secrets::managed_reservations;
 pub(crate) use volume::translate;
 
 use caps_parser::Capability;

@@ -31,7 +31,7 @@ pub(crate) fn smbios(cx: &Context<'_>, out: &mut Args) {
     let origin = cx.domain.meta.at("os/smbios/@mode");
     match cx.domain.os.smbios {
         None | Some(SmbiosMode::Emulate) => {}
-        Some(SmbiosMode::Host) => cx.not_yet("`<smbios mode='host'>`", origin, out),
+        Some(SmbiosMode::Host) => host(origin, cx, out),
         Some(SmbiosMode::Sysinfo) => {
             let tables = cx.domain.sysinfos.iter().find_map(|sysinfo| match &sysinfo.kind {
                 SysinfoKind::Smbios(tables) => Some((tables, sysinfo.meta.origin)),
@@ -45,6 +45,69 @@ pub(crate) fn smbios(cx: &Context<'_>, out: &mut Args) {
                 }
             }
         }
+    }
+}
+
+/// The host's tables: their numbers, and QEMU's and Linux's names of what is in them. The machine's UUID is left out, as
+/// no two machines share one.
+const HOST: &[(u32, &[(&str, &str)])] = &[
+    (
+        0,
+        &[
+            ("vendor", "bios_vendor"),
+            ("version", "bios_version"),
+            ("date", "bios_date"),
+            ("release", "bios_release"),
+        ],
+    ),
+    (
+        1,
+        &[
+            ("manufacturer", "sys_vendor"),
+            ("product", "product_name"),
+            ("version", "product_version"),
+            ("serial", "product_serial"),
+            ("sku", "product_sku"),
+            ("family", "product_family"),
+        ],
+    ),
+    (
+        2,
+        &[
+            ("manufacturer", "board_vendor"),
+            ("product", "board_name"),
+            ("version", "board_version"),
+            ("serial", "board_serial"),
+            ("asset", "board_asset_tag"),
+        ],
+    ),
+    (
+        3,
+        &[
+            ("manufacturer", "chassis_vendor"),
+            ("version", "chassis_version"),
+            ("serial", "chassis_serial"),
+            ("asset", "chassis_asset_tag"),
+        ],
+    ),
+];
+
+/// The tables of the host.
+fn host(origin: Origin, cx: &Context<'_>, out: &mut Args) {
+    let mut is_known = false;
+    for (kind, entries) in HOST {
+        let found: Vec<(&'static str, String)> =
+            entries.iter().filter_map(|(key, name)| Some((*key, cx.inputs.host.dmi(name)?))).collect();
+        if !found.is_empty() {
+            is_known = true;
+            let props = Props::plain(origin).set("type", *kind);
+            out.props("-smbios", found.into_iter().fold(props, |props, (key, value)| props.set(key, value)));
+        }
+    }
+    if !is_known {
+        let message = "this host does not say what machine it is";
+        let problem = Diagnostic::error(Code::Unsupported, origin, message);
+        out.problem(problem.help("say it with `<smbios mode='sysinfo'/>` and `<sysinfo type='smbios'>`"));
     }
 }
 

@@ -1,13 +1,14 @@
-//! `<throttlegroups>`: limits that disks share.
+//! Limits of throughput: `<throttlegroups>`, which disks share, and `<iotune>` of one disk.
 
 use std::collections::BTreeSet;
 
 use domain_model::Code;
-use domain_model::device::disk::{IoTune, Limits, ThrottleGroup};
+use domain_model::device::disk::{Disk, DiskBus, IoTune, Limits, ThrottleGroup};
+use serde_json::{Map, Value, json};
 
 use crate::arg::Args;
 use crate::check::Problems;
-use crate::context::Context;
+use crate::context::{Context, Resolved};
 use crate::props::Props;
 
 /// QEMU's id of a throttle group.
@@ -92,4 +93,50 @@ fn limits(tune: &IoTune) -> Props {
     let props = lengths(props, tune.bytes_sec_max_length, bytes);
     let operations = ["iops-total-max-length", "iops-read-max-length", "iops-write-max-length"];
     lengths(props, tune.iops_sec_max_length, operations)
+}
+
+/// Tells QEMU of a disk's own limits, for which it has no argument that goes with `-blockdev`.
+pub(crate) fn disk(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mut Args) {
+    let Some(tune) = device.spec.iotune.as_ref().filter(|tune| tune.is_limited()) else { return };
+    // A drive without a medium has nothing that could be limited.
+    let Some(id) = qom_name(device).filter(|_| !device.spec.source.is_empty()) else { return };
+    let mut arguments = Map::from_iter([("id".to_owned(), json!(id))]);
+    let limits = |name: &str, of: Limits, arguments: &mut Map<String, Value>| {
+        for (suffix, limit) in [("", of.total), ("_rd", of.read), ("_wr", of.write)] {
+            // The limits themselves have to be there, and 0 is none.
+            let key = match name.split_once('_') {
+                None => format!("{name}{suffix}"),
+                Some((name, rest)) => format!("{name}{suffix}_{rest}"),
+            };
+            let limit = limit.filter(|limit| *limit > 0);
+            if let Some(limit) = limit.or((!name.contains('_')).then_some(0)) {
+                arguments.insert(key, json!(limit));
+            }
+        }
+    };
+    limits("bps", tune.bytes_sec, &mut arguments);
+    limits("iops", tune.iops_sec, &mut arguments);
+    limits("bps_max", tune.bytes_sec_max, &mut arguments);
+    limits("iops_max", tune.iops_sec_max, &mut arguments);
+    limits("bps_max_length", tune.bytes_sec_max_length, &mut arguments);
+    limits("iops_max_length", tune.iops_sec_max_length, &mut arguments);
+    if let Some(size) = tune.size_iops_sec.filter(|size| *size > 0) {
+        arguments.insert("iops_size".to_owned(), json!(size));
+    }
+    if let Some(group) = &tune.group_name {
+        arguments.insert("group".to_owned(), json!(group));
+    }
+    let what = "how much a disk may read and write";
+    out.command("block_set_io_throttle", arguments.into(), what, tune.meta.origin, cx);
+}
+
+/// Where QEMU has the drive that the limits are for; virtio and USB have it below the device.
+fn qom_name(device: &Resolved<'_, Disk>) -> Option<String> {
+    let alias = device.alias;
+    match device.spec.target.bus? {
+        DiskBus::Fdc | DiskBus::Ide | DiskBus::Scsi | DiskBus::Sata => Some(alias.to_owned()),
+        DiskBus::Virtio => Some(format!("/machine/peripheral/{alias}/virtio-backend")),
+        DiskBus::Usb => Some(format!("/machine/peripheral/{alias}/{alias}.0/legacy[0]")),
+        DiskBus::Xen | DiskBus::Uml | DiskBus::Sd => None,
+    }
 }

@@ -258,6 +258,48 @@ fn what_no_argument_says_is_said_over_the_monitor_or_warned_of() {
 }
 
 #[test]
+fn the_limits_of_a_disk_are_said_as_libvirt_says_them() {
+    let disk = |bus: &str, tune: &str| {
+        let devices = format!(
+            "<disk type='file' device='disk'><source file='/a'/><target dev='sda' bus='{bus}'/><iotune>{tune}</iotune></disk>"
+        );
+        let commands = needs("qemu", &devices, MODERN, &supervised()).commands;
+        commands
+            .iter()
+            .map(|command| format!("{} {}", command.execute, command.arguments))
+            .collect::<Vec<_>>()
+    };
+    let rest = |one: &str| {
+        let zeroes = [("bps", 0), ("bps_rd", 0), ("bps_wr", 0), ("iops", 0), ("iops_rd", 0), ("iops_wr", 0)];
+        let zeroes = zeroes.map(|(key, value)| format!("\"{key}\":{value}"));
+        zeroes
+            .into_iter()
+            .filter(|zero| !one.contains(zero.split(':').next().unwrap_or_default()))
+            .collect::<Vec<_>>()
+    };
+    for (bus, tune, id, said) in [
+        (
+            "virtio",
+            "<total_bytes_sec>5</total_bytes_sec>",
+            "/machine/peripheral/virtio-disk0/virtio-backend",
+            "\"bps\":5",
+        ),
+        ("ide", "<write_iops_sec>5</write_iops_sec>", "ide0-0-0", "\"iops_wr\":5"),
+        ("ide", "<read_bytes_sec_max>5</read_bytes_sec_max>", "ide0-0-0", "\"bps_rd_max\":5"),
+        ("ide", "<size_iops_sec>5</size_iops_sec>", "ide0-0-0", "\"iops_size\":5"),
+    ] {
+        let [command] = disk(bus, tune).try_into().unwrap_or_else(|found| panic!("{tune}: {found:?}"));
+        for expected in rest(said).iter().map(String::as_str).chain([said, &format!("\"id\":\"{id}\"")]) {
+            assert!(
+                command.starts_with("block_set_io_throttle ") && command.contains(expected),
+                "{tune}: {command}"
+            );
+        }
+    }
+    assert_eq!(disk("virtio", "<total_bytes_sec>0</total_bytes_sec>"), [] as [String; 0]);
+}
+
+#[test]
 fn the_sandbox_stays_off_only_where_qemu_itself_starts_a_helper() {
     let caps = [MODERN, &[Capability::SeccompSandbox, Capability::SeccompBlacklist]].concat();
     let has_sandbox = |devices: &str, config: &Config| {

@@ -51,3 +51,91 @@ fn the_end_of_a_guest_is_left_to_its_supervisor() {
     check(reboot, &[Capability::SetAction], &Config::default(), "-action", &["reboot=shutdown"]);
     check(reboot, &[], &Config::default(), "-no-reboot", &[""]);
 }
+
+/// What is noted of a guest's threads and processors, and what is warned of.
+#[track_caller]
+fn check_threads(body: &str, config: &Config, expected: &[&str]) {
+    let xml = format!(
+        "<domain type='qemu'><name>g</name><memory>65536</memory><os><type arch='x86_64' machine='pc'>hvm</type>\
+         </os>{body}</domain>"
+    );
+    let Ok(document) = Document::parse("", xml.as_str()) else { return assert_eq!(xml, "well-formed") };
+    let (domain, problems) = Domain::read(&document);
+    assert!(problems.is_empty(), "{problems:?}");
+    let caps = Capabilities::from_flags([Capability::Blockdev]);
+    let inputs = Inputs { caps: &caps, host: &RecordedHost::default(), config };
+    let (resolved, _) = qemu_argv::resolve(&domain, inputs);
+    let (line, problems) = qemu_argv::lower(&resolved, inputs);
+    let processors = line.needs.processors.iter().map(|one| format!("add {}", one.index));
+    let placements = line.needs.placements.iter().map(|one| {
+        let cpus = one.cpus.as_ref().map_or("any".to_owned(), ToString::to_string);
+        let how =
+            one.scheduling.map(|how| format!(" {} {:?}", how.scheduler, how.priority)).unwrap_or_default();
+        format!("{:?} {cpus}{how}", one.thread)
+    });
+    let warnings = problems.iter().filter(|problem| !problem.is_error()).map(|problem| {
+        let start: Vec<&str> = problem.message.split(' ').take(8).collect();
+        format!("warning: {}", start.join(" "))
+    });
+    let found: Vec<String> = processors.chain(placements).chain(warnings).collect();
+    assert_eq!(found, expected, "{body}");
+}
+
+#[test]
+fn threads_run_where_the_domain_says() {
+    let supervised = Config { supervised: true, ..Config::default() };
+    let check = |body: &str, expected: &[&str]| check_threads(body, &supervised, expected);
+    check("<vcpu>2</vcpu>", &[]);
+    check(
+        "<vcpu cpuset='1-2'>2</vcpu><iothreads>1</iothreads>",
+        &["Vcpu(0) 1-2", "Vcpu(1) 1-2", "Iothread(\"iothread1\") 1-2", "Main 1-2"],
+    );
+    // What is not pinned runs anywhere, even where QEMU's first thread does not.
+    check(
+        "<vcpu>2</vcpu><cputune><vcpupin vcpu='1' cpuset='3'/><emulatorpin cpuset='0'/></cputune>",
+        &["Vcpu(0) any", "Vcpu(1) 3", "Main 0"],
+    );
+    check(
+        "<vcpu current='1'>2</vcpu><cputune><vcpupin vcpu='0' cpuset='3'/><vcpupin vcpu='1' cpuset='3'/>\
+           <emulatorsched scheduler='rr' priority='3'/></cputune>",
+        &["Vcpu(0) 3", "Main any rr Some(3)"],
+    );
+    check(
+        "<vcpu>2</vcpu><iothreads>2</iothreads><cputune><vcpusched vcpus='0-1' scheduler='idle'/>\
+           <iothreadsched iothreads='2' scheduler='fifo' priority='1'/></cputune>",
+        &["Vcpu(0) any idle None", "Vcpu(1) any idle None", "Iothread(\"iothread2\") any fifo Some(1)"],
+    );
+    let states = "<vcpu>3</vcpu><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/>\
+                  <vcpu id='1' enabled='yes' hotpluggable='yes' order='3'/>\
+                  <vcpu id='2' enabled='yes' hotpluggable='yes' order='2'/></vcpus>";
+    check(states, &["add 2", "add 1"]);
+    // A person who pastes a command line into a shell is told; libvirt does all this itself.
+    let by_hand = Config::default();
+    let pinned = "<vcpu cpuset='0'>1</vcpu>";
+    check_threads(states, &by_hand, &["warning: that there are more processors at the start"]);
+    check_threads(pinned, &by_hand, &["warning: where threads run on the host can only"]);
+    check_threads(pinned, &Config { layout: Layout::Libvirt, ..Config::default() }, &[]);
+}
+
+#[test]
+fn limits_that_nobody_keeps_are_warned_of() {
+    let supervised = Config { supervised: true, ..Config::default() };
+    for (body, name) in [
+        ("<cputune><shares>9</shares></cputune>", "shares"),
+        ("<cputune><quota>9000</quota></cputune>", "quota"),
+        ("<cputune><emulator_quota>9000</emulator_quota></cputune>", "emulator_quota"),
+        ("<memtune><hard_limit>900000</hard_limit></memtune>", "hard_limit"),
+        ("<memtune><soft_limit>900000</soft_limit></memtune>", "soft_limit"),
+        ("<blkiotune><weight>500</weight></blkiotune>", "blkiotune"),
+    ] {
+        let expected = format!("warning: nobody makes control groups here, as `<{name}>` needs:");
+        check_threads(body, &supervised, &[&expected]);
+        check_threads(body, &Config { layout: Layout::Libvirt, ..Config::default() }, &[]);
+    }
+    check_threads("<cputune><quota>-1</quota><period>9000</period></cputune>", &supervised, &[]);
+    check_threads(
+        "<numatune><memory mode='restrictive' nodeset='0'/></numatune>",
+        &supervised,
+        &["warning: QEMU is not told of these nodes, and"],
+    );
+}

@@ -9,6 +9,8 @@ use rustix::thread::{
     CapabilitySet, capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
+use crate::threads::Cpus;
+
 /// What a process may not do. The default takes nothing from it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Confinement {
@@ -22,6 +24,8 @@ pub struct Confinement {
     pub no_core_dump: bool,
     /// Bytes that it can keep from being swapped out, if that is more than it could anyway.
     pub locked_memory: Option<u64>,
+    /// The processors that all its threads run on, unless they are placed elsewhere later.
+    pub cpus: Cpus,
 }
 
 impl Confinement {
@@ -57,6 +61,7 @@ impl Confinement {
                 setrlimit(Resource::Memlock, Rlimit { current, maximum })?;
             }
         }
+        self.cpus.apply(None)?;
         if self.private_files {
             umask(Mode::RWXG | Mode::RWXO);
         }
@@ -71,6 +76,14 @@ impl Confinement {
         }
         Ok(())
     }
+}
+
+/// Whether this thread's user may read and write a file, without opening it: opening a device may do something.
+///
+/// # Errors
+/// Why not.
+pub fn may_use(path: &std::path::Path) -> io::Result<()> {
+    Ok(rustix::fs::access(path, rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK)?)
 }
 
 /// A user of the host, with all groups.

@@ -75,6 +75,18 @@ pub enum RunError {
         /// The last lines it said.
         stderr_tail: String,
     },
+    /// Something that had to be so before the guest runs is not, see [`Plan::setup`](crate::supervise::Plan::setup).
+    #[error("`{process}` cannot be set up: {why}{}", quoted(stderr_tail))]
+    NotSetUp {
+        /// What was started.
+        process: String,
+        /// The place in the setup of what failed.
+        step: usize,
+        /// What was wrong.
+        why: String,
+        /// The last lines it said.
+        stderr_tail: String,
+    },
     /// A pipe, a descriptor or a wait failed.
     #[error("cannot {doing}: {source}")]
     Io {

@@ -21,6 +21,7 @@ pub mod signals;
 mod spawn;
 pub mod supervise;
 mod tail;
+pub mod threads;
 pub mod vsock;
 
 pub use command::{Command, FdTable, Input, Limits, Sink};

@@ -21,7 +21,7 @@ mod record;
 pub use entry::Entry;
 use entry::{Lock, clear, connect, is_entry, lock, read_record};
 pub use name::file_name;
-pub use record::{ProcessId, Record};
+pub use record::{ProcessId, Record, Undo};
 
 /// How long to wait for an entry that someone is just making or removing.
 const CLAIM: Duration = Duration::from_secs(1);
@@ -162,7 +162,14 @@ impl RuntimeDir {
             }
         };
         let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        let record = Record { name: name.into(), supervisor: std::process::id(), qemu: None, since, detail };
+        let record = Record {
+            name: name.into(),
+            supervisor: std::process::id(),
+            qemu: None,
+            since,
+            undo: Vec::new(),
+            detail,
+        };
         Entry::new(path, dir, record)
     }
 

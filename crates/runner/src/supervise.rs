@@ -15,14 +15,17 @@ use crate::runtime::Entry;
 use crate::signals::Signals;
 
 mod console;
+mod dump;
 mod lifecycle;
 mod plan;
+mod setup;
 mod talk;
 mod watch;
 mod words;
 
+pub use dump::Dumps;
 pub use lifecycle::Lifecycle;
-pub use plan::{Action, Plan};
+pub use plan::{Action, Plan, Setup, Thread};
 pub use words::{End, Event, Means, Notice, State, Step};
 
 /// A started guest: QEMU, our ends of its channels, and the processes that serve it.

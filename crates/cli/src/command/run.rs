@@ -25,6 +25,7 @@ mod accelerator;
 mod blame;
 mod network;
 mod plan;
+mod setup;
 mod watch;
 
 use blame::Given;
@@ -67,17 +68,22 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
             resources::directory_of(user, entry.path(), &mut command).map_err(|error| no_user(&error))?;
         config = config.in_guest_dir(&place);
     }
-    let line = argv::build(&input, &chosen, &config, &ThisHost, report)?;
+    let mut line = argv::build(&input, &chosen, &config, &ThisHost, report)?;
+    let refused = |problems: Vec<Diagnostic>| {
+        report.problems(&input.document, &problems);
+        Stop::silent(Status::Failed)
+    };
+    if resources::take_devices(&line, entry.as_mut()).map_err(refused)? {
+        // How a device can be handed over shows once it has the driver for that.
+        line = argv::build(&input, &chosen, &config, &ThisHost, report)?;
+    }
     match &user {
         // Files that only their owner reads are the user's.
         Some(user) => user.act(|| secrets::write(&line.needs.secrets)).map_err(|error| no_user(&error))??,
         None => secrets::write(&line.needs.secrets)?,
     }
     command = with_environment(command, &line);
-    let resources = resources::prepare(&line, command, user.as_ref()).map_err(|problems| {
-        report.problems(&input.document, &problems);
-        Stop::silent(Status::Failed)
-    })?;
+    let resources = resources::prepare(&line, command, user.as_ref()).map_err(refused)?;
     let given = given(&line, &resources);
     report.note(&format!("starting `{name}` with {accelerator} on {}", program.display()));
     if supervising {
@@ -106,15 +112,15 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
         watch: Some(watch::watch(report, supervising, logs.messages)),
         log: logs.console,
     };
-    let setup = line.needs.commands.iter();
-    let setup = setup.map(|command| (command.execute.to_owned(), command.arguments.clone())).collect();
-    let plan = Plan { setup, ..plan::plan(&input.domain, args, report) };
+    let (setup, reasons): (Vec<_>, Vec<_>) = setup::setup(&line.needs).into_iter().unzip();
+    let plan = Plan { setup, ..plan::plan(&input.domain, args) };
     let helpers: Vec<String> = line.needs.helpers.iter().map(|helper| helper.program.clone()).collect();
     // From here on only the text of the domain is needed, and that for days.
     drop((line, chosen));
     input.domain = Domain::default();
+    let known = watch::Known { given, reasons, helpers };
     let outcome = supervise(guest, plan, surroundings)
-        .map_err(|error| watch::not_started(&error, &given, &helpers, &input.document, report))?;
+        .map_err(|error| watch::not_started(&error, &known, &input.document, report))?;
     watch::result(outcome)
 }
 

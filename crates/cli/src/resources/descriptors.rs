@@ -63,6 +63,8 @@ impl Preparation<'_> {
             FdRequest::Helper { device } => {
                 self.links.remove(device).ok_or_else(|| missing("process that serves it", device))
             }
+            FdRequest::Iommu => read_write("/dev/iommu"),
+            FdRequest::Vfio { path } => read_write(path),
             FdRequest::VhostVsock => read_write("/dev/vhost-vsock"),
             FdRequest::VhostScsi { .. } => read_write("/dev/vhost-scsi"),
             FdRequest::Vdpa { path } | FdRequest::Tpm { path } => read_write(path),

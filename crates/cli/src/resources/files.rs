@@ -49,14 +49,25 @@ fn tried(path: &str, access: Access, user: Option<&User>) -> io::Result<()> {
     // Opening a device may do something, and opening a pipe may wait.
     let is_plain = metadata.as_ref().is_ok_and(|metadata| metadata.is_file());
     let try_it = || match access {
-        _ if !is_plain => std::fs::metadata(path)
-            .and_then(|found| if found.is_dir() { std::fs::read_dir(path).map(drop) } else { Ok(()) }),
+        _ if !is_plain => std::fs::metadata(path).and_then(|found| match access {
+            _ if found.is_dir() => std::fs::read_dir(path).map(drop),
+            Access::Write => runner::confine::may_use(Path::new(path)),
+            Access::Read => Ok(()),
+        }),
         Access::Read => File::open(path).map(drop),
         Access::Write => OpenOptions::new().read(true).write(true).open(path).map(drop),
     };
     match user {
         Some(user) => user.act(try_it)?,
         None => try_it(),
+    }
+}
+
+/// Looks whether QEMU's user may read and write a device, without opening it.
+pub fn may_use(path: &Path, user: Option<&User>) -> io::Result<()> {
+    match user {
+        Some(user) => user.act(|| runner::confine::may_use(path))?,
+        None => runner::confine::may_use(path),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::chown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain_model::{Code, Diagnostic};
 use qemu_argv::needs::Ability;
@@ -13,7 +14,7 @@ use runner::doorway::Doorway;
 use runner::{Command, HostRunner, Process, Runner, User};
 use serde::Deserialize;
 
-use super::{Companion, become_user, confined, failed, files};
+use super::{Companion, PREPARATION, become_user, confined, failed, files};
 use crate::host;
 
 /// Where programs are that nobody types.
@@ -40,6 +41,9 @@ pub enum Started {
     Waiting(Box<Waiting>),
 }
 
+/// How often it is tried whether a process listens.
+const TICK: Duration = Duration::from_millis(2);
+
 /// Starts a helper, and gives QEMU's end of the link to it.
 ///
 /// There is nothing to wait for: the link is there before the helper is, and takes what QEMU says until the helper
@@ -62,7 +66,7 @@ pub fn start(helper: &Helper, user: Option<&User>) -> Result<Started, Diagnostic
         run.map_err(|error| failed(helper.origin, error.to_string()))?;
     }
     let mut command = confined(&program);
-    become_user(&mut command, user);
+    become_user(&mut command, user.filter(|_| !helper.keeps_rights));
     let no_link = |error| no_link(helper, &error);
     let (theirs, qemus) = match &helper.link {
         Link::Pair => UnixStream::pair().map(|(a, b)| (Some(OwnedFd::from(a)), Some(OwnedFd::from(b)))),
@@ -74,7 +78,7 @@ pub fn start(helper: &Helper, user: Option<&User>) -> Result<Started, Diagnostic
         }
     }
     .map_err(no_link)?;
-    launch(helper, command, theirs).map(|process| Started::Running(process, qemus))
+    launch(helper, command, theirs, user).map(|process| Started::Running(process, qemus))
 }
 
 /// A helper that gets the connection which QEMU is about to make.
@@ -93,23 +97,34 @@ impl Waiting {
         let Waiting { doorway, command, helper } = self;
         let accepted = doorway.accept(qemu, CONNECTION).map_err(|error| no_link(&helper, &error))?;
         let Some(connection) = accepted else { return Ok(None) };
-        let process = launch(&helper, command, Some(connection.into()))?;
+        let process = launch(&helper, command, Some(connection.into()), None)?;
         Ok(Some((helper.program, process)))
     }
 }
 
-/// Starts the program with its end of the link.
+/// Starts the program with its end of the link, and waits until it listens where it makes the link itself.
 fn launch(
     helper: &Helper,
     mut command: Command,
     link: Option<OwnedFd>,
+    user: Option<&User>,
 ) -> Result<Box<dyn Process>, Diagnostic> {
+    let socket = match &helper.link {
+        Link::Makes(path) => Some(whole(Path::new(path)).map_err(|error| no_link(helper, &error))?),
+        Link::Pair | Link::Listener | Link::Accepts(_) => None,
+    };
     let number = link.map(|fd| command.fds.pass(fd)).transpose().map_err(|error| no_link(helper, &error))?;
     command = command.args(helper.args.iter().map(|word| match word {
         Word::Text(text) => text.clone(),
         Word::Socket { before } => format!("{before}{}", number.unwrap_or(-1)),
+        Word::Link => socket.as_deref().unwrap_or(Path::new("")).display().to_string(),
     }));
-    HostRunner.start(&command).map_err(|error| failed(helper.origin, error.to_string()))
+    let mut process = HostRunner.start(&command).map_err(|error| failed(helper.origin, error.to_string()))?;
+    if let Some(socket) = socket {
+        await_listener(&socket, process.as_mut(), user)
+            .map_err(|error| failed(helper.origin, format!("`{}` {error}", helper.program)))?;
+    }
+    Ok(process)
 }
 
 fn no_link(helper: &Helper, error: &io::Error) -> Diagnostic {
@@ -123,6 +138,32 @@ fn require(helper: &Helper, program: &Path) -> Result<(), Diagnostic> {
     let can = answer.map_err(|error| failed(helper.origin, error.to_string()))?.status.is_success();
     let message = || format!("`{}` is too old for {what}", program.display());
     if can { Ok(()) } else { Err(failed(helper.origin, message()).help(help)) }
+}
+
+/// The path of a socket that anybody can use, and not only QEMU by the descriptor of a directory.
+fn whole(path: &Path) -> io::Result<PathBuf> {
+    let directory = path.parent().unwrap_or(Path::new("/")).canonicalize()?;
+    Ok(directory.join(path.file_name().unwrap_or_default()))
+}
+
+/// Waits until a process listens on its socket, and gives the socket to QEMU's user.
+fn await_listener(socket: &Path, process: &mut dyn Process, user: Option<&User>) -> Result<(), String> {
+    let deadline = Instant::now() + PREPARATION;
+    while UnixStream::connect(socket).is_err() {
+        // Its end is noticed at once; nobody tells when a socket is listened on.
+        let ended = process.wait_deadline(Instant::now() + TICK).map_err(|error| error.to_string())?;
+        if let Some(status) = ended {
+            let said = process.stderr_tail();
+            return Err(format!("ended before it listened: {status}\n{}", said.trim_end())
+                .trim_end()
+                .to_owned());
+        }
+        if Instant::now() >= deadline {
+            return Err(format!("does not listen on `{}`", socket.display()));
+        }
+    }
+    let given = user.map_or(Ok(()), |user| chown(socket, Some(user.uid()), Some(user.gid())));
+    given.map_err(|error| format!("has a socket that QEMU cannot use: {error}"))
 }
 
 /// A listening socket and a connection to it. Its name vanishes at once: nobody else can connect.

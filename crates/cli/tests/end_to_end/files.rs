@@ -116,3 +116,39 @@ fn uefi_runs_and_its_variables_are_kept_in_private() {
     assert!(std::fs::read(&variables).unwrap().starts_with(&content));
     gone(&place);
 }
+
+#[test]
+fn devices_that_the_host_lacks_are_told_before_the_start() {
+    if real_qemu().is_none() {
+        return;
+    }
+    let place = Place::new();
+    let usb = "<controller type='usb' model='qemu-xhci'/>\n<hostdev mode='subsystem' type='usb'>\
+               <source startupPolicy='mandatory'><vendor id='0xfffe'/><product id='0xfffd'/></source></hostdev>";
+    let check = |devices: &str, expected: &[&str]| {
+        let file = place.file("guest.xml", &echo(devices));
+        let said = place.domx(&["run", file.to_str().unwrap()]);
+        assert_eq!(said.status, 1, "{said:?}");
+        for expected in expected {
+            assert!(said.stderr.contains(expected), "{expected}: {said:?}");
+        }
+        gone(&place);
+    };
+    check(usb, &["this host has no USB device `fffe:fffd`", "guest.xml:30:"]);
+    check(&usb.replace("mandatory", "requisite"), &["this host has no USB device `fffe:fffd`"]);
+    for managed in ["yes", "no"] {
+        let pci = format!(
+            "<hostdev mode='subsystem' type='pci' managed='{managed}'>\n\
+             <source><address domain='0xfffe' bus='0xfe' slot='0x1e' function='0x7'/></source></hostdev>"
+        );
+        check(&pci, &["this host has no PCI device `fffe:fe:1e.7`", "guest.xml:30:"]);
+    }
+    let mediated = "<hostdev mode='subsystem' type='mdev' model='vfio-pci'>\
+                    <source><address uuid='c2177883-f1bb-47f0-914d-32a22e3a8804'/></source></hostdev>";
+    check(mediated, &["this host has no mediated device `c2177883-f1bb-47f0-914d-32a22e3a8804`"]);
+    // What is optional is gone without.
+    let guest = Running::start(&place, &echo(&usb.replace("mandatory", "optional")), &[]);
+    assert!(guest.errors().contains("this USB device is not there, so the guest goes without it"));
+    assert_eq!(guest.power_off(), 0);
+    gone(&place);
+}

@@ -112,3 +112,81 @@ fn a_directory_is_shared_by_its_own_daemon() {
     assert_eq!(guest.power_off(), 0);
     gone(&place);
 }
+
+/// A disk whose lowest image has its reservations made by somebody: QEMU does not ask whether that is a SCSI device.
+fn reservations(place: &Place, made: &str) -> String {
+    let (base, top) = (place.file("base.raw", &"x".repeat(1 << 16)), place.path().join("top.qcow2"));
+    let mut image = std::process::Command::new("qemu-img");
+    image.args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).arg(&base).arg(&top);
+    assert!(image.status().unwrap().success());
+    echo(&format!(
+        "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{}'/>\n\
+         <backingStore type='file'><format type='raw'/><source file='{}'>{made}</source><backingStore/>\
+         </backingStore><target dev='vdb' bus='virtio'/></disk>",
+        top.display(),
+        base.display()
+    ))
+}
+
+#[test]
+fn persistent_reservations_are_made_by_a_helper_that_ends_with_the_guest() {
+    let is_here = is_installed("/usr/bin/qemu-pr-helper") && is_installed("/usr/bin/qemu-img");
+    if real_qemu().is_none() || !is_here {
+        return;
+    }
+    let place = Place::new();
+    let xml = reservations(&place, "<reservations managed='yes'/>");
+    let guest = Running::start(&place, &xml, &[]);
+    let socket = place.path().join("domx/echo/pr-helper0.sock");
+    assert_eq!(std::fs::metadata(&socket).unwrap().mode() & 0o077, 0, "others can connect");
+    pid(&place, "qemu-pr-helper");
+    assert_eq!(guest.power_off(), 0);
+    gone(&place);
+    let mut guest = Running::start(&place, &xml, &[]);
+    guest.kill();
+    wait_for("something lives on", || processes(&place).is_empty());
+    let mut guest = Running::start(&place, &xml, &[]);
+    signal("-SEGV", pid(&place, "qemu-system"));
+    assert_eq!(guest.wait(Duration::from_secs(10)), 1);
+    gone(&place);
+}
+
+#[test]
+fn the_helper_for_reservations_keeps_the_rights_that_another_user_has_not() {
+    let is_here = is_installed("/usr/bin/qemu-pr-helper") && is_installed("/usr/bin/qemu-img");
+    if real_qemu().is_none() || !is_here || !crate::running::is_root() {
+        return;
+    }
+    let place = Place::new();
+    let xml = reservations(&place, "<reservations managed='yes'/>");
+    for path in [place.path().to_owned(), place.path().join("base.raw"), place.path().join("top.qcow2")] {
+        let open = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o777);
+        std::fs::set_permissions(path, open).unwrap();
+    }
+    let guest = Running::start(&place, &xml, &["--user", "1234:1234"]);
+    let owner = |pid: u32| std::fs::metadata(format!("/proc/{pid}")).unwrap().uid();
+    let helper = pid(&place, "qemu-pr-helper");
+    assert_eq!(owner(helper), 0);
+    assert_eq!(guest.power_off(), 0);
+    gone(&place);
+}
+
+#[test]
+fn nobody_who_makes_reservations_is_told_at_its_place() {
+    if real_qemu().is_none() || !is_installed("/usr/bin/qemu-img") {
+        return;
+    }
+    let place = Place::new();
+    let path = place.path().join("none");
+    let none = format!(
+        "<reservations managed='no'><source type='unix' path='{}' mode='client'/></reservations>",
+        path.display()
+    );
+    let file = place.file("guest.xml", &reservations(&place, &none));
+    let said = place.domx(&["run", file.to_str().unwrap()]);
+    assert_eq!(said.status, 1, "{said:?}");
+    for expected in ["/none` does not exist", "guest.xml:30:"] {
+        assert!(said.stderr.contains(expected), "{expected}: {said:?}");
+    }
+    gone(&place);
+}

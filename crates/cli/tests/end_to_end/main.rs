@@ -5,6 +5,7 @@
 mod background;
 mod bad_input;
 mod boot_sector;
+mod dump;
 mod endings;
 mod files;
 mod helpers;
@@ -23,3 +24,4 @@ mod real_qemu;
 mod running;
 mod seed;
 mod support;
+mod tuning;

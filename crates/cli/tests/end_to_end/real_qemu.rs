@@ -189,3 +189,16 @@ fn what_no_argument_says_is_said_before_the_guest_runs() {
     assert_eq!(guest.power_off(), 0);
     gone(&place);
 }
+
+#[test]
+fn a_password_that_ends_is_told_to_qemu() {
+    if real_qemu().is_none() {
+        return;
+    }
+    let place = Place::new();
+    let vnc = "<graphics type='vnc' passwd='open' passwdValidTo='2099-01-31T23:59:59'>\
+               <listen type='socket'/></graphics><video><model type='vga'/></video>";
+    let guest = crate::running::Running::start(&place, &crate::running::echo(vnc), &[]);
+    assert_eq!(guest.power_off(), 0);
+    gone(&place);
+}

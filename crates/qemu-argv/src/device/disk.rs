@@ -83,6 +83,7 @@ impl QemuDevice for Disk {
         }
         let drive = images::args(device, cx, out);
         frontend::args(device, drive, cx, out);
+        crate::throttle::disk(device, cx, out);
     }
 }
 

@@ -12,6 +12,7 @@ use domain_model::device::graphics::{Graphics, Password};
 use domain_model::xml::Tagged;
 use domain_model::xml::text::YesNo;
 use domain_model::{Code, Device, Diagnostic, Domain};
+use serde_json::json;
 
 use super::QemuDevice;
 use crate::arg::Args;
@@ -117,8 +118,17 @@ fn password_secret(
     out: &mut Args,
 ) -> Option<String> {
     let value = password.passwd.as_ref().or(default).filter(|_| !cx.is_libvirt())?;
-    if password.passwd_valid_to.is_some() {
-        cx.not_yet("a password that is valid for some time only", device.at("@passwdValidTo"), out);
+    if let Some(end) = password.passwd_valid_to {
+        let origin = device.at("@passwdValidTo");
+        if cx.config().supervised {
+            // One of the ways to say the end is in seconds since 1970; what is before is past anyway.
+            let time = end.seconds().max(1).to_string();
+            let arguments = json!({ "protocol": device.spec.tag(), "time": time });
+            out.command("expire_password", arguments, "until when a password is valid", origin, cx);
+        } else {
+            // A password that stays valid is worse than none at all.
+            cx.not_yet("a password that is valid for some time only, without a monitor,", origin, out);
+        }
     }
     let id = format!("{}-password", device.alias);
     secret::object(id, value.as_bytes(), device.at("@passwd"), cx, out)

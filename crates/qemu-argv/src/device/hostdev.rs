@@ -11,17 +11,18 @@ use domain_model::address::{Pci, Place};
 use domain_model::device::hostdev::{
     GuestReset, Hostdev, HostdevKind, MdevHostdev, MdevModel, PciHostdev, ScsiHostHostdev, UsbHostdev,
 };
-use domain_model::xml::text::{OnOff, YesNo};
+use domain_model::storage::StartupPolicy;
+use domain_model::xml::text::{Hex, OnOff, YesNo};
 use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::QemuDevice;
-use crate::arg::Args;
+use crate::arg::{Args, Payload};
 use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::dialect::Era;
 use crate::host::FdRequest;
-use crate::needs::{Access, HostFile};
-use crate::props::Props;
+use crate::needs::{HostDevice, UsbDevice, VfioDevice};
+use crate::props::{Props, Value};
 use crate::resolve::Resolving;
 use crate::{address, boot, rom, virtio};
 
@@ -153,21 +154,45 @@ fn vfio_pci(ramfb: Option<OnOff>) -> &'static str {
     if ramfb == Some(OnOff::On) { "vfio-pci-nohotplug" } else { "vfio-pci" }
 }
 
+/// QEMU's id of the object through which the host's IOMMU is used.
+const IOMMUFD: &str = "iommufd0";
+
+/// The file of a device that can be handed to QEMU open, as QEMU 9.0 takes it: then QEMU needs no rights of its own.
+/// What was there before (groups of VFIO) has to be opened by QEMU itself.
+fn iommufd(address: &str, cx: &Context<'_>) -> Option<String> {
+    let can = cx.config().supervised && cx.has(Capability::Iommufd) && cx.has(Capability::VfioPciFd);
+    if can { cx.inputs.host.vfio_device(address) } else { None }
+}
+
 fn pci(source: &PciHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, out: &mut Args) {
     let address = host(&source.address);
-    // VFIO hands over groups of devices, and has a file for each; without one nobody has given it the device.
-    let group = cx.inputs.host.pci_device(&address).and_then(|device| device.iommu_group);
-    let (path, access) = match group {
-        Some(group) => (format!("/dev/vfio/{group}"), Access::Write),
-        None => (format!("/sys/bus/pci/devices/{address}/iommu_group"), Access::Read),
-    };
-    let help = Some("bind the device to the host's driver `vfio-pci` first");
     let origin = device.at("source/address");
-    out.needs.files.push(HostFile { path, access, template: None, help, origin });
+    let file = iommufd(&address, cx);
+    out.needs.host_devices.push(HostDevice {
+        which: VfioDevice::Pci(address.clone()),
+        managed: device.spec.managed == Some(YesNo::Yes),
+        driver: source.driver_model.clone(),
+        origin,
+    });
     let partner = device.spec.teaming.as_ref().and_then(|teaming| teaming.persistent.clone());
-    let props = Props::new("driver", vfio_pci(source.ramfb), device.origin)
-        .set_at("host", address, device.at("source/address"))
-        .set("id", device.alias);
+    let props = Props::new("driver", vfio_pci(source.ramfb), device.origin);
+    let props = match file {
+        Some(path) => {
+            let is_there = out.list.iter().any(|arg| match &arg.payload {
+                Payload::Props(props) => props.get("id") == Some(&Value::from(IOMMUFD)),
+                Payload::None | Payload::Text(_) => false,
+            });
+            if !is_there {
+                let rule =
+                    device.origin.implies("devices are handed over as files, which QEMU need not open");
+                let object = Props::new("qom-type", "iommufd", rule).set("id", IOMMUFD);
+                out.props("-object", object.set("fd", FdRequest::Iommu));
+            }
+            props.set("iommufd", IOMMUFD).set_at("fd", FdRequest::Vfio { path }, origin)
+        }
+        None => props.set_at("host", address, origin),
+    };
+    let props = props.set("id", device.alias);
     let props = boot::bootindex(props, device.info, None)
         .set_at("failover_pair_id", partner, device.at("teaming/@persistent"))
         .set_at("display", source.display.map(OnOff::as_str), device.at("@display"))
@@ -181,11 +206,26 @@ fn pci(source: &PciHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, ou
 fn usb(source: &UsbHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, out: &mut Args) {
     let number = |value: Option<domain_model::values::CNumber<0xffff_ffff>>| value.map(|value| value.0);
     let (bus, port) = (number(source.bus), number(source.device));
+    let short = |id: Option<Hex<4>>| id.and_then(|id| u16::try_from(id.0).ok());
+    let whole = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
+    let which = UsbDevice {
+        ids: short(source.vendor).zip(short(source.product)),
+        place: whole(bus).zip(whole(port)),
+        origin: device.at("source"),
+    };
+    if !cx.is_libvirt() {
+        let is_optional = source.startup_policy == Some(StartupPolicy::Optional);
+        if is_optional && cx.inputs.host.has_usb_device(&which) == Some(false) {
+            let message = "this USB device is not there, so the guest goes without it";
+            out.problem(Diagnostic::warning(Code::NotFound, device.at("source"), message));
+            return;
+        }
+        out.needs.usb_devices.push(which);
+    }
     let props = Props::new("driver", "usb-host", device.origin);
     let props = match (bus, port) {
         (Some(bus), Some(port)) if cx.has(Capability::UsbHostHostdevice) => {
             let path = format!("/dev/bus/usb/{bus:03}/{port:03}");
-            out.file(&path, Access::Write, device.at("source/address"));
             props.set_at("hostdevice", path, device.at("source/address"))
         }
         (Some(bus), Some(port)) => props.set_at("hostbus", bus, device.at("source/address/@bus")).set_at(
@@ -194,7 +234,7 @@ fn usb(source: &UsbHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, ou
             device.at("source/address/@device"),
         ),
         _ => {
-            let hex = |id: Option<domain_model::xml::text::Hex<4>>| id.map(|id| id.0);
+            let hex = |id: Option<Hex<4>>| id.map(|id| id.0);
             props.set_at("vendorid", hex(source.vendor), device.at("source/vendor/@id")).set_at(
                 "productid",
                 hex(source.product),
@@ -226,8 +266,10 @@ fn mdev(source: &MdevHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, 
         MdevModel::VfioAp => ("vfio-ap", Capability::VfioAp),
     };
     let folder = source.uuid.as_ref().map(|uuid| format!("/sys/bus/mdev/devices/{uuid}"));
-    if let Some(folder) = &folder {
-        out.file(folder, Access::Read, device.at("source/address/@uuid"));
+    if let Some(uuid) = &source.uuid {
+        let which = VfioDevice::Mediated(uuid.to_string());
+        let origin = device.at("source/address/@uuid");
+        out.needs.host_devices.push(HostDevice { which, managed: false, driver: None, origin });
     }
     let props = Props::new("driver", driver, device.origin)
         .set("id", device.alias)

@@ -2,6 +2,7 @@
 
 use caps_parser::Capability;
 use domain_model::storage::{NvmeSource, SourceKind};
+use domain_model::xml::text::YesNo;
 use domain_model::{Code, Diagnostic};
 
 use super::secrets::Secrets;
@@ -10,7 +11,7 @@ use crate::arg::Args;
 use crate::config::Layout;
 use crate::context::Context;
 use crate::host::{FdRequest, FileKind};
-use crate::needs::Access;
+use crate::needs::{Access, HostDevice, VfioDevice};
 use crate::props::Props;
 
 /// What says where the content is; `None` if it cannot be said.
@@ -54,21 +55,23 @@ pub(super) fn storage(
                 .set("floppy", image.is_floppy)
                 .set("rw", !image.readonly),
         ),
-        SourceKind::Nvme(nvme) => Some(
-            Props::new("driver", "nvme", origin)
-                .set_at("device", pci_address(nvme), image.meta.at("source/address"))
-                .set_at("namespace", nvme.namespace, image.meta.at("source/@namespace")),
-        ),
+        SourceKind::Nvme(nvme) => {
+            out.needs.host_devices.push(HostDevice {
+                which: VfioDevice::Pci(pci_address(nvme)),
+                managed: nvme.managed == Some(YesNo::Yes),
+                driver: None,
+                origin: image.meta.at("source/address"),
+            });
+            Some(
+                Props::new("driver", "nvme", origin)
+                    .set_at("device", pci_address(nvme), image.meta.at("source/address"))
+                    .set_at("namespace", nvme.namespace, image.meta.at("source/@namespace")),
+            )
+        }
         SourceKind::Network(network) if nbdkit::serves(network, cx) => Some(nbdkit::storage(image, cx)),
         SourceKind::Network(network) => protocol::storage(image, network, secrets, cx, out),
-        SourceKind::Volume(_) if image.is_top => {
-            // Starting the guest said why it is not known what the volume is.
-            None
-        }
-        SourceKind::Volume(_) => {
-            cx.not_yet("a volume of a storage pool below another image", image.meta.at("@type"), out);
-            None
-        }
+        // Starting the guest said why it is not known what the volume is.
+        SourceKind::Volume(_) => None,
         SourceKind::VhostVdpa { path } => {
             let path = cx.config().path(path.as_deref().unwrap_or_default());
             let at = image.meta.at("source/@dev");

@@ -1,6 +1,6 @@
-//! The objects that an image's nodes refer to: secrets, TLS credentials.
+//! The objects that an image's nodes refer to: secrets, TLS credentials, reservations.
 
-use domain_model::storage::{NetworkSource, Protocol, Reservations, Source, SourceKind};
+use domain_model::storage::{NetworkSource, Protocol, SourceKind};
 use domain_model::xml::text::YesNo;
 use domain_model::{Code, Diagnostic, Origin};
 
@@ -27,8 +27,7 @@ pub(super) struct Secrets {
 
 /// Adds the objects, in libvirt's order, and gives their ids.
 pub(super) fn objects(image: &Image<'_>, cx: &Context<'_>, out: &mut Args) -> Secrets {
-    let reservations = image.source.reservations.as_deref();
-    let reservations = reservations.and_then(|who| self::reservations(image, who, cx, out));
+    let reservations = super::reservations::object(image, cx, out);
     let network = match &image.source.kind {
         SourceKind::Network(network) => Some(network.as_ref()),
         _ => None,
@@ -111,50 +110,4 @@ fn tls(
         .set("passwordid", password);
     out.props("-object", props);
     Some(id)
-}
-
-/// The id of the helper that libvirt runs for all disks of a guest.
-const MANAGED_HELPER: &str = "pr-helper0";
-
-/// Adds the connection to the process that looks after persistent reservations, and gives its id.
-///
-/// One that is managed serves all disks; the connection to it stands in front of everything.
-fn reservations(
-    image: &Image<'_>,
-    reservations: &Reservations,
-    cx: &Context<'_>,
-    out: &mut Args,
-) -> Option<String> {
-    let origin = reservations.meta.origin;
-    if reservations.managed == Some(YesNo::Yes) {
-        if !cx.is_libvirt() {
-            let message =
-                "a helper for persistent reservations that is started with the guest is not supported yet";
-            let help = "start `qemu-pr-helper` yourself, and name its socket in `<source>`";
-            out.problem(Diagnostic::error(Code::NotYet, origin, message).help(help));
-            return None;
-        }
-        return Some(MANAGED_HELPER.to_owned());
-    }
-    let id = format!("pr-helper-{}", image.storage_node());
-    let path = cx.config().path(reservations.path.as_deref()?);
-    out.props("-object", helper(&id, path, origin));
-    Some(id)
-}
-
-fn helper(id: &str, path: impl Into<String>, origin: Origin) -> Props {
-    Props::new("qom-type", "pr-manager-helper", origin).set("id", id).set("path", path.into())
-}
-
-/// Adds the connection to the helper that libvirt runs, if a disk needs it.
-pub(crate) fn managed_reservations(cx: &Context<'_>, out: &mut Args) {
-    let of_source = |source: &Source| {
-        let reservations = source.reservations.as_deref();
-        reservations.filter(|who| who.managed == Some(YesNo::Yes)).map(|who| who.meta.origin)
-    };
-    let mut disks = cx.domain.devices.disks.iter();
-    if let Some(origin) = disks.find_map(|disk| of_source(&disk.spec.source)).filter(|_| cx.is_libvirt()) {
-        let path = format!("{}/{MANAGED_HELPER}.sock", cx.guest_dir());
-        out.props("-object", helper(MANAGED_HELPER, path, origin));
-    }
 }

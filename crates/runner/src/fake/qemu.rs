@@ -70,6 +70,9 @@ pub fn effect(command: &str) -> (Vec<Value>, bool) {
         "system_powerdown" => {
             (vec![event("POWERDOWN", &Value::Null), shutdown(true, "guest-shutdown")], true)
         }
+        "dump-guest-memory" => {
+            (vec![event("DUMP_COMPLETED", &json!({"result": {"status": "completed"}}))], false)
+        }
         "quit" => (vec![shutdown(false, "host-qmp-quit")], true),
         _ => (Vec::new(), false),
     }

@@ -1,9 +1,12 @@
 //! The protocol without waiting: bytes in, messages out.
 
-use std::io::Write;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use serde_json::{Value, json};
 
 use super::message::Message;
@@ -27,6 +30,8 @@ pub struct QmpConnection {
     taken: usize,
     outbox: Vec<u8>,
     written: usize,
+    /// What is handed over with the byte at a place of the outbox.
+    handed_over: VecDeque<(usize, OwnedFd)>,
     next_id: u64,
     received: usize,
     longest: usize,
@@ -39,7 +44,7 @@ impl QmpConnection {
     ///
     /// # Errors
     /// When the socket cannot be made non-blocking.
-    pub fn new(stream: UnixStream) -> std::io::Result<Self> {
+    pub fn new(stream: UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Self {
             stream,
@@ -48,6 +53,7 @@ impl QmpConnection {
             taken: 0,
             outbox: Vec::new(),
             written: 0,
+            handed_over: VecDeque::new(),
             next_id: 1,
             received: 0,
             longest: LONGEST,
@@ -79,6 +85,12 @@ impl QmpConnection {
         self.outbox.extend_from_slice(lines.as_bytes());
     }
 
+    /// The same with a descriptor for the command (`getfd`, `add-fd`), which QEMU gets a copy of.
+    pub fn execute_with(&mut self, command: &str, arguments: Option<Value>, fd: OwnedFd) -> u64 {
+        self.handed_over.push_back((self.outbox.len(), fd));
+        self.execute(command, arguments)
+    }
+
     /// Whether anything waits to be written.
     pub fn wants_write(&self) -> bool {
         self.written < self.outbox.len()
@@ -100,13 +112,12 @@ impl QmpConnection {
     /// [`QmpError::Closed`] when the other end is gone.
     pub fn write(&mut self) -> Result<(), QmpError> {
         while self.wants_write() {
-            let rest = self.outbox.get(self.written..).unwrap_or_default();
-            match (&self.stream).write(rest) {
+            match self.write_some() {
                 Ok(count) => self.written = self.written.saturating_add(count),
                 Err(error) => match error.kind() {
-                    std::io::ErrorKind::WouldBlock => return Ok(()),
-                    std::io::ErrorKind::Interrupted => {}
-                    std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset => {
+                    io::ErrorKind::WouldBlock => return Ok(()),
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
                         return Err(QmpError::Closed { partial: String::new() });
                     }
                     _ => return Err(error.into()),
@@ -116,6 +127,25 @@ impl QmpConnection {
         self.outbox.clear();
         self.written = 0;
         Ok(())
+    }
+
+    /// Writes what is next, up to where the next descriptor is handed over.
+    fn write_some(&mut self) -> io::Result<usize> {
+        let rest = self.outbox.get(self.written..).unwrap_or_default();
+        let upto = |place: usize| rest.get(..place.saturating_sub(self.written)).unwrap_or(rest);
+        let is_due = self.handed_over.front().is_some_and(|(place, _)| *place == self.written);
+        let next = self.handed_over.get(usize::from(is_due)).map(|(place, _)| *place);
+        let bytes = next.map_or(rest, upto);
+        let Some((_, fd)) = self.handed_over.front().filter(|_| is_due) else {
+            return (&self.stream).write(bytes);
+        };
+        let fds = [fd.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        ancillary.push(SendAncillaryMessage::ScmRights(&fds));
+        let sent = sendmsg(&self.stream, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL)?;
+        self.handed_over.pop_front();
+        Ok(sent)
     }
 
     /// Reads what is there now, up to a bound that keeps an event loop responsive.

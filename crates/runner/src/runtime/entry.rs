@@ -13,7 +13,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat, open};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 
-use super::{ProcessId, Record, RuntimeError, file_name, remove_if_empty};
+use super::{ProcessId, Record, RuntimeError, Undo, file_name, remove_if_empty};
 use crate::ready;
 
 /// The supervisor's socket in an entry.
@@ -81,6 +81,15 @@ impl Entry {
         self.write()
     }
 
+    /// Notes what is to be undone after the guest, by whoever cleans: to be called before it is done.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn set_undo(&mut self, undo: Vec<Undo>) -> Result<(), RuntimeError> {
+        self.record.undo = undo;
+        self.write()
+    }
+
     /// Replaces the record at once, so that nobody ever reads half of one.
     fn write(&self) -> Result<(), RuntimeError> {
         let (path, new) = (self.path.join(RECORD), self.path.join(NEW_RECORD));
@@ -96,6 +105,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        undo(&self.record.undo);
         // What cannot be removed now is removed by the next start.
         let _ = fs::remove_dir_all(&self.path);
         self.path.parent().map(remove_if_empty);
@@ -140,8 +150,11 @@ pub(super) fn is_entry(path: &Path) -> bool {
 
 /// Removes what a dead supervisor left in an entry that is locked by us.
 pub(super) fn clear(path: &Path) -> io::Result<()> {
-    if let Some(qemu) = read_record(path).and_then(|record| record.qemu) {
-        qemu.end();
+    if let Some(record) = read_record(path) {
+        if let Some(qemu) = record.qemu {
+            qemu.end();
+        }
+        undo(&record.undo);
     }
     for file in fs::read_dir(path)? {
         let file = file?;
@@ -152,6 +165,13 @@ pub(super) fn clear(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Undoes all that can be undone; what is gone meanwhile need not be.
+fn undo(all: &[Undo]) {
+    for one in all {
+        let _ = one.write();
+    }
 }
 
 /// What an entry says, if it says anything yet.
@@ -181,4 +201,38 @@ pub(super) fn connect(path: &Path) -> io::Result<UnixStream> {
 /// The path of a socket by way of its open directory: a socket's address has room for 107 bytes only.
 fn by_descriptor(dir: &OwnedFd, name: &str) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}/{name}", dir.as_raw_fd()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::{RuntimeDir, make_private};
+    use super::*;
+
+    #[test]
+    fn what_was_done_for_a_guest_is_undone_by_whoever_cleans() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("driver");
+        let state = || fs::read_to_string(&file).unwrap();
+        fs::write(&file, "vfio").unwrap();
+        let runtime = RuntimeDir::at(place.path().join("domx")).unwrap();
+        let mut entry = runtime.claim("one", Value::Null).unwrap();
+        let gone = Undo { path: place.path().join("gone"), text: "x".into() };
+        entry.set_undo(vec![gone.clone(), Undo { path: file.clone(), text: "host".into() }]).unwrap();
+        let record = fs::read(entry.path().join(RECORD)).unwrap();
+        let folder = entry.path().to_owned();
+        assert_eq!(state(), "vfio");
+        drop(entry);
+        assert!(state() == "host" && !gone.path.exists());
+        // As a supervisor leaves it that was killed: the next start cleans, of whichever guest.
+        fs::write(&file, "vfio").unwrap();
+        make_private(runtime.path()).unwrap();
+        make_private(&folder).unwrap();
+        fs::write(folder.join(RECORD), record).unwrap();
+        let other = runtime.claim("two", Value::Null).unwrap();
+        assert_eq!(state(), "host");
+        drop(other);
+        assert!(!runtime.path().exists());
+    }
 }

@@ -1,6 +1,8 @@
 //! What is kept of a guest that runs.
 
 use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -21,8 +23,30 @@ pub struct Record {
     pub qemu: Option<ProcessId>,
     /// When it was started, in seconds since 1970.
     pub since: u64,
+    /// What is written where once QEMU has ended, in order: it undoes what was done to the host for the guest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<Undo>,
     /// Whatever its starter wants to keep: the domain file, the log file, …
     pub detail: Value,
+}
+
+/// A text that is written to a file of the kernel's to undo something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// The file, which is there already.
+    pub path: PathBuf,
+    /// What is written.
+    pub text: String,
+}
+
+impl Undo {
+    /// Does it.
+    ///
+    /// # Errors
+    /// When the file is gone, or the kernel does not take it.
+    pub fn write(&self) -> io::Result<()> {
+        fs::OpenOptions::new().write(true).open(&self.path)?.write_all(self.text.as_bytes())
+    }
 }
 
 /// A process that cannot be mistaken for a later one with the same number.

@@ -18,19 +18,34 @@ pub struct Lifecycle {
     patience: Option<Instant>,
     /// When the time of the guest is over.
     timeout: Option<Instant>,
+    dump: Dump,
 }
+
+/// What is under way while memory is written.
+#[derive(Debug, Default)]
+struct Dump {
+    /// What is done then; without it, the guest runs on.
+    then: Option<(Action, End)>,
+    /// How much was written when it was asked last.
+    written: u64,
+    /// When QEMU's time to get on is over.
+    limit: Option<Instant>,
+}
+
+/// How often QEMU is asked how far it is.
+const ASKING: Duration = Duration::from_secs(1);
 
 impl Lifecycle {
     /// A guest whose QEMU has just been started.
     pub fn new(plan: Plan, now: Instant) -> Self {
         let timeout = plan.timeout.and_then(|time| now.checked_add(time));
         let patience = now.checked_add(plan.greeting_limit);
-        Self { plan, state: State::Starting, end: None, patience, timeout }
+        Self { plan, state: State::Starting, end: None, patience, timeout, dump: Dump::default() }
     }
 
-    /// The commands that have to succeed before it may run.
-    pub(super) fn setup(&self) -> Vec<(String, Value)> {
-        self.plan.setup.clone()
+    /// What is to happen with it.
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// Where the guest is.
@@ -72,6 +87,15 @@ impl Lifecycle {
                 });
                 steps
             }
+            Event::DumpedSoFar(written) => {
+                if self.state == State::Dumping && *written > self.dump.written {
+                    self.dump.written = *written;
+                    self.dump.limit = self.dump_limit(now);
+                }
+                Vec::new()
+            }
+            Event::DumpFailed(why) if self.state == State::Dumping => self.dumped(Err(why.clone()), now),
+            Event::DumpFailed(_) => Vec::new(),
             Event::ChannelLost => {
                 // Usually the first sign of QEMU's end, which says more; without it, there is no way to talk.
                 if !matches!(self.state, State::Stopping(_)) {
@@ -99,7 +123,8 @@ impl Lifecycle {
     }
 
     fn reported(&mut self, event: &qmp::Event, now: Instant) -> Vec<Step> {
-        let is_stopping = matches!(self.state, State::Stopping(_));
+        // A dump that QEMU has begun while the guest was still on its way to a standstill ends by resuming it.
+        let is_stopping = matches!(self.state, State::Stopping(_) | State::Dumping);
         let guest = || event.data.get("guest").and_then(Value::as_bool);
         match event.name.as_str() {
             "RESUME" if !is_stopping => {
@@ -126,9 +151,18 @@ impl Lifecycle {
                 let mut steps = vec![Step::Tell(Notice::Panicked(info.clone()))];
                 self.end = Some(End::Panicked(info.clone()));
                 if !is_stopping {
-                    steps.extend(self.act(self.plan.on_crash, End::Panicked(info), now));
+                    steps.extend(self.crashed(info, now));
                 }
                 steps
+            }
+            "WATCHDOG" if self.plan.dump_on_watchdog && !is_stopping => {
+                let mut steps = vec![Step::Tell(Notice::Hanging)];
+                steps.extend(self.begin_dump(None, now));
+                steps
+            }
+            "DUMP_COMPLETED" if self.state == State::Dumping => {
+                let error = event.data.get("error").and_then(Value::as_str);
+                self.dumped(error.map_or(Ok(()), |error| Err(error.to_owned())), now)
             }
             "GUEST_CRASHLOADED" => vec![Step::Tell(Notice::CrashKernel)],
             "BLOCK_IO_ERROR" => vec![Step::Tell(Notice::DiskFailed(event.data.clone()))],
@@ -153,12 +187,42 @@ impl Lifecycle {
         match reason {
             // The panic itself has been reported before.
             "guest-panic" if matches!(self.end, Some(End::Panicked(_))) => Vec::new(),
-            "guest-panic" => self.act(self.plan.on_crash, End::Panicked(Value::Null), now),
+            "guest-panic" => self.crashed(Value::Null, now),
             // With `-no-reboot` a reboot is a shutdown.
             "guest-reset" => self.act(self.plan.on_reboot, End::Rebooted, now),
             _ if by_guest => self.act(self.plan.on_poweroff, End::PoweredOff, now),
             _ => self.finish(End::Stopped(Means::Quit), now),
         }
+    }
+
+    fn crashed(&mut self, info: Value, now: Instant) -> Vec<Step> {
+        let (action, end) = (self.plan.on_crash, End::Panicked(info));
+        if self.plan.dump_on_crash {
+            return self.begin_dump(Some((action, end)), now);
+        }
+        self.act(action, end, now)
+    }
+
+    fn begin_dump(&mut self, then: Option<(Action, End)>, now: Instant) -> Vec<Step> {
+        self.state = State::Dumping;
+        self.dump = Dump { then, written: 0, limit: self.dump_limit(now) };
+        self.patience = now.checked_add(ASKING);
+        vec![Step::Dump]
+    }
+
+    fn dump_limit(&self, now: Instant) -> Option<Instant> {
+        now.checked_add(self.plan.dumps.as_ref()?.patience)
+    }
+
+    /// The dump is complete, or will never be.
+    fn dumped(&mut self, result: Result<(), String>, now: Instant) -> Vec<Step> {
+        (self.state, self.patience) = (State::Paused, None);
+        let mut steps = vec![Step::EndDump(result)];
+        steps.extend(match std::mem::take(&mut self.dump).then {
+            Some((action, end)) => self.act(action, end, now),
+            None => vec![Step::Execute("cont")],
+        });
+        steps
     }
 
     fn act(&mut self, action: Action, end: End, now: Instant) -> Vec<Step> {
@@ -199,6 +263,19 @@ impl Lifecycle {
         }
         match self.state {
             State::Stopping(means) => self.stop(next(means), None, now),
+            State::Dumping if self.dump.limit.is_none_or(|limit| now >= limit) => {
+                // QEMU cannot be told to stop writing, so nothing else can be done with this guest.
+                self.dump.then = self.dump.then.take().map(|(_, end)| (Action::Destroy, end));
+                let mut steps = self.dumped(Err("QEMU does not get on with it".to_owned()), now);
+                if !matches!(self.state, State::Stopping(_)) {
+                    steps.extend(self.stop(Means::Quit, None, now));
+                }
+                steps
+            }
+            State::Dumping => {
+                self.patience = now.checked_add(ASKING);
+                vec![Step::AskForDump]
+            }
             // It never said a word, so it will not understand `quit`.
             State::Starting => {
                 self.end = Some(End::Silent);
@@ -224,7 +301,7 @@ impl Lifecycle {
         let means = match self.state {
             // Only a running guest hears its power button, and only a QEMU that has spoken understands `quit`.
             State::Starting => Means::Kill,
-            State::Paused | State::Preserved => means.max(Means::Quit),
+            State::Paused | State::Preserved | State::Dumping => means.max(Means::Quit),
             // What is under way already has its limit, and keeps it.
             State::Stopping(current) if current >= means && current != Means::Kill => return Vec::new(),
             _ => means,
@@ -233,13 +310,18 @@ impl Lifecycle {
         if matches!(self.end, None | Some(End::Stopped(_) | End::PoweredOff | End::Rebooted)) {
             self.end = Some(End::Stopped(means));
         }
+        let was_dumping = self.state == State::Dumping;
         self.enter(means, limit, now);
         let step = match means {
             Means::PowerDown => Step::Execute("system_powerdown"),
             Means::Quit => Step::Execute("quit"),
             Means::Kill => Step::Kill,
         };
-        vec![Step::Tell(Notice::Stopping(means)), step]
+        let mut steps = vec![Step::Tell(Notice::Stopping(means)), step];
+        if was_dumping {
+            steps.insert(0, Step::EndDump(Err("the guest is ended before".to_owned())));
+        }
+        steps
     }
 
     fn enter(&mut self, means: Means, limit: Option<Duration>, now: Instant) {
@@ -261,212 +343,4 @@ fn next(means: Means) -> Means {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::process::Status;
-
-    fn qmp(name: &str, data: Value) -> Event {
-        Event::Qmp(qmp::Event { name: name.into(), data })
-    }
-
-    /// Plays events, each some seconds after the start, and writes down what they cause.
-    fn check(plan: Plan, events: &[(u64, Event)], expected: &str) {
-        let start = Instant::now();
-        let mut guest = Lifecycle::new(plan, start);
-        let mut log = Vec::new();
-        for (seconds, event) in events {
-            let now = start + Duration::from_secs(*seconds);
-            for step in guest.handle(event, now) {
-                log.push(match step {
-                    Step::Execute(command) => command.to_owned(),
-                    Step::Kill => "KILL".to_owned(),
-                    Step::Tell(notice) => format!("({notice:?})"),
-                });
-            }
-        }
-        let left = guest.deadline().map(|at| (at - start).as_secs());
-        assert_eq!(format!("{} -> {:?} {:?} {left:?}", log.join(" "), guest.state(), guest.end()), expected);
-    }
-
-    fn running() -> Vec<(u64, Event)> {
-        vec![(1, Event::Negotiated), (1, qmp("RESUME", Value::Null))]
-    }
-
-    fn after_running(more: &[(u64, Event)]) -> Vec<(u64, Event)> {
-        running().into_iter().chain(more.iter().cloned()).collect()
-    }
-
-    fn shutdown(guest: bool, reason: &str) -> Event {
-        qmp("SHUTDOWN", json!({"guest": guest, "reason": reason}))
-    }
-
-    const EXIT: Event = Event::Exited(Status::Code(0));
-
-    #[test]
-    fn starts_and_ends_by_itself() {
-        let plan = Plan::default;
-        check(plan(), &[], " -> Starting Failed Some(30)");
-        check(plan(), &[(2, Event::Exited(Status::Code(1)))], " -> Ended Failed None");
-        check(plan(), &[(30, Event::Deadline)], "(Stopping(Kill)) KILL -> Stopping(Kill) Silent Some(35)");
-        check(plan(), &running(), "cont (Running) -> Running Failed None");
-        let paused = Plan { start_paused: true, ..plan() };
-        check(paused.clone(), &[(1, Event::Negotiated)], "(Paused) -> Paused Failed None");
-        check(paused, &running(), "(Paused) (Running) -> Running Failed None");
-        check(
-            plan(),
-            &after_running(&[(5, shutdown(true, "guest-shutdown"))]),
-            "cont (Running) quit -> Stopping(Quit) PoweredOff Some(10)",
-        );
-        check(
-            plan(),
-            &after_running(&[(5, qmp("SHUTDOWN", Value::Null)), (5, EXIT)]),
-            "cont (Running) quit -> Ended PoweredOff None",
-        );
-        check(plan(), &after_running(&[(5, EXIT)]), "cont (Running) -> Ended Failed None");
-        check(
-            plan(),
-            &after_running(&[(5, shutdown(false, "host-signal")), (5, EXIT)]),
-            "cont (Running) quit -> Ended Stopped(Quit) None",
-        );
-        check(
-            plan(),
-            &after_running(&[(2, qmp("STOP", Value::Null))]),
-            "cont (Running) (Paused) -> Paused Failed None",
-        );
-    }
-
-    #[test]
-    fn stops_politely_then_firmly() {
-        let plan = Plan::default;
-        check(
-            plan(),
-            &after_running(&[(2, Event::Signal)]),
-            "cont (Running) (Stopping(PowerDown)) system_powerdown -> Stopping(PowerDown) Stopped(PowerDown) Some(32)",
-        );
-        check(
-            plan(),
-            &after_running(&[(2, Event::Signal), (3, shutdown(true, "guest-shutdown")), (3, EXIT)]),
-            "cont (Running) (Stopping(PowerDown)) system_powerdown quit -> Ended Stopped(PowerDown) None",
-        );
-        check(
-            plan(),
-            &after_running(&[(2, Event::Signal), (3, Event::Signal), (4, Event::Signal)]),
-            "cont (Running) (Stopping(PowerDown)) system_powerdown (Stopping(Quit)) quit (Stopping(Kill)) KILL \
-             -> Stopping(Kill) Stopped(Kill) Some(9)",
-        );
-        check(
-            plan(),
-            &after_running(&[(2, Event::Signal), (32, Event::Deadline), (37, Event::Deadline)]),
-            "cont (Running) (Stopping(PowerDown)) system_powerdown (Stopping(Quit)) quit (Stopping(Kill)) KILL \
-             -> Stopping(Kill) Stopped(Kill) Some(42)",
-        );
-        check(plan(), &[(1, Event::Signal)], "(Stopping(Kill)) KILL -> Stopping(Kill) Stopped(Kill) Some(6)");
-    }
-
-    #[test]
-    fn bounds_the_life_of_a_guest() {
-        let plan = Plan { timeout: Some(Duration::from_secs(20)), ..Plan::default() };
-        check(plan.clone(), &running(), "cont (Running) -> Running Failed Some(20)");
-        check(
-            plan.clone(),
-            &after_running(&[(20, Event::Deadline), (25, Event::Deadline), (25, EXIT)]),
-            "cont (Running) (TimedOut) (Stopping(Quit)) quit (Stopping(Kill)) KILL -> Ended TimedOut None",
-        );
-        check(
-            plan.clone(),
-            &[(20, Event::Deadline)],
-            "(TimedOut) (Stopping(Kill)) KILL -> Stopping(Kill) TimedOut Some(25)",
-        );
-        // A timeout does not cut short a stop that is under way.
-        check(
-            plan,
-            &after_running(&[(19, Event::Signal), (20, Event::Deadline)]),
-            "cont (Running) (Stopping(PowerDown)) system_powerdown -> Stopping(PowerDown) Stopped(PowerDown) Some(49)",
-        );
-    }
-
-    #[test]
-    fn follows_the_actions_of_the_plan() {
-        let panic = || qmp("GUEST_PANICKED", json!({"action": "pause", "info": {"type": "x"}}));
-        let off = || shutdown(true, "guest-shutdown");
-        let reset = || qmp("RESET", json!({"guest": true, "reason": "guest-reset"}));
-        let plan =
-            |on_poweroff, on_reboot, on_crash| Plan { on_poweroff, on_reboot, on_crash, ..Plan::default() };
-        use Action::{Destroy, Preserve, Restart};
-        let restarts = plan(Restart, Restart, Restart);
-        check(
-            restarts.clone(),
-            &after_running(&[(2, off()), (3, qmp("RESUME", Value::Null))]),
-            "cont (Running) system_reset cont (Restarted) (Running) -> Running Failed None",
-        );
-        check(restarts.clone(), &after_running(&[(2, reset())]), "cont (Running) -> Running Failed None");
-        check(
-            restarts,
-            &after_running(&[(2, panic())]),
-            "cont (Running) (Panicked(Object {\"type\": String(\"x\")})) system_reset cont (Restarted) -> Paused Failed None",
-        );
-        let destroys = plan(Destroy, Destroy, Destroy);
-        check(
-            destroys.clone(),
-            &after_running(&[(2, reset()), (2, shutdown(false, "host-qmp-quit")), (2, EXIT)]),
-            "cont (Running) quit -> Ended Rebooted None",
-        );
-        check(
-            destroys.clone(),
-            &after_running(&[(2, shutdown(true, "guest-reset"))]),
-            "cont (Running) quit -> Stopping(Quit) Rebooted Some(7)",
-        );
-        check(
-            destroys.clone(),
-            &after_running(&[(2, panic()), (2, shutdown(true, "guest-panic")), (2, EXIT)]),
-            "cont (Running) (Panicked(Object {\"type\": String(\"x\")})) quit -> Ended Panicked(Object {\"type\": String(\"x\")}) None",
-        );
-        check(
-            destroys,
-            &after_running(&[(2, shutdown(true, "guest-panic"))]),
-            "cont (Running) quit -> Stopping(Quit) Panicked(Null) Some(7)",
-        );
-        let preserves = plan(Preserve, Preserve, Preserve);
-        check(
-            preserves.clone(),
-            &after_running(&[(2, off()), (3, Event::Signal)]),
-            "cont (Running) (Preserved) (Stopping(Quit)) quit -> Stopping(Quit) Stopped(Quit) Some(8)",
-        );
-        check(
-            preserves,
-            &after_running(&[(2, reset()), (2, qmp("STOP", Value::Null))]),
-            "cont (Running) stop (Preserved) -> Preserved Rebooted None",
-        );
-    }
-
-    #[test]
-    fn copes_with_refusals_and_a_lost_channel() {
-        let refused = |command| Event::Refused(command, "no".into());
-        check(
-            Plan::default(),
-            &[(1, Event::Negotiated), (1, refused("cont"))],
-            "cont (Refused(\"cont\", \"no\")) (Stopping(Quit)) quit -> Stopping(Quit) Failed Some(6)",
-        );
-        check(
-            Plan::default(),
-            &after_running(&[(2, Event::Signal), (2, refused("system_powerdown")), (2, refused("quit"))]),
-            "cont (Running) (Stopping(PowerDown)) system_powerdown (Refused(\"system_powerdown\", \"no\")) \
-             (Stopping(Quit)) quit (Refused(\"quit\", \"no\")) (Stopping(Kill)) KILL -> Stopping(Kill) Stopped(Kill) Some(7)",
-        );
-        check(
-            Plan::default(),
-            &after_running(&[(2, Event::ChannelLost)]),
-            "cont (Running) -> Stopping(Quit) Failed Some(3)",
-        );
-        check(
-            Plan::default(),
-            &after_running(&[
-                (2, Event::Stop(Means::Quit, Some(Duration::from_secs(1)))),
-                (3, Event::Deadline),
-            ]),
-            "cont (Running) (Stopping(Quit)) quit (Stopping(Kill)) KILL -> Stopping(Kill) Stopped(Kill) Some(8)",
-        );
-    }
-}
+mod tests;

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::setup::{Next, could_not};
 use super::watch::Supervisor;
-use super::words::Event;
+use super::words::{Event, Notice};
 use crate::control::server::{ClientId, Wish};
 use crate::control::{Report, Request, Response};
 use crate::error::RunError;
-use crate::qmp::{Message, QmpError, Refusal, Reply};
+use crate::qmp::{Message, QmpError, Reply};
 use crate::ready::Ready;
 
 /// How many questions for QEMU one asker may have open.
@@ -23,6 +25,8 @@ pub(super) enum Asker {
     Negotiation,
     Setup(String),
     Lifecycle(&'static str),
+    Dump,
+    DumpProgress,
     Client(ClientId),
 }
 
@@ -66,12 +70,26 @@ impl Supervisor<'_> {
         // Commands are answered in order, so one without an id belongs to the oldest question.
         let id = reply.id.or_else(|| self.asked.keys().next().copied());
         match (id.and_then(|id| self.asked.remove(&id)), reply.outcome) {
-            (Some(Asker::Negotiation | Asker::Setup(_)), Ok(_)) => self.set_up(),
-            (Some(Asker::Negotiation), Err(refusal)) => self.give_up("qmp_capabilities".into(), refusal),
-            (Some(Asker::Setup(command)), Err(refusal)) => self.give_up(command, refusal),
+            (Some(Asker::Negotiation), Ok(_)) => self.set_up(),
+            (Some(Asker::Negotiation), Err(refusal)) => {
+                self.qmp_error = Some(QmpError::Refused { command: "qmp_capabilities".into(), refusal });
+                self.give_up()
+            }
+            (Some(Asker::Setup(_)), Ok(value)) => match self.setup.answered(&value) {
+                Ok(()) => self.set_up(),
+                Err(why) => self.not_set_up(why),
+            },
+            (Some(Asker::Setup(command)), Err(refusal)) => {
+                self.not_set_up(format!("QEMU refuses `{command}`: {refusal}"))
+            }
             (Some(Asker::Lifecycle(command)), Err(refusal)) => {
                 self.tell(&Event::Refused(command, refusal.to_string()))
             }
+            (Some(Asker::Dump), Err(refusal)) => self.tell(&Event::DumpFailed(refusal.to_string())),
+            (Some(Asker::DumpProgress), Ok(value)) => match completed(&value) {
+                Some(bytes) => self.tell(&Event::DumpedSoFar(bytes)),
+                None => Ok(()),
+            },
             (Some(Asker::Client(client)), outcome) => {
                 let response = match outcome {
                     Ok(value) => Response::Ok(serde_json::from_str(value.get()).unwrap_or(Value::Null)),
@@ -80,31 +98,72 @@ impl Supervisor<'_> {
                 self.answer(client, &response);
                 Ok(())
             }
-            (Some(Asker::Lifecycle(_)) | None, _) => Ok(()),
+            (Some(Asker::Lifecycle(_) | Asker::Dump | Asker::DumpProgress) | None, _) => Ok(()),
         }
     }
 
-    /// Sends the next command of the setup; after the last one, the guest can run.
+    /// Begins what has to be so before the guest runs; after the last of it, the guest can run.
     fn set_up(&mut self) -> Result<(), RunError> {
-        match (self.setup.pop_front(), &mut self.qmp) {
-            (Some((command, arguments)), Some(qmp)) => {
-                let id = qmp.execute(&command, Some(arguments));
-                self.asked.insert(id, Asker::Setup(command));
-                Ok(())
-            }
-            (Some(_), None) => Ok(()),
-            (None, _) => {
-                self.negotiated = true;
-                self.tell(&Event::Negotiated)
+        loop {
+            match self.setup.next() {
+                Next::Ask(command, arguments) => {
+                    self.ask(Asker::Setup(command.clone()), &command, arguments);
+                    return Ok(());
+                }
+                Next::Place(placement) => match placement.apply(self.process.pid()) {
+                    Ok(()) => self.setup.step(),
+                    Err(error) => return self.not_set_up(could_not(&error)),
+                },
+                Next::Nothing => {
+                    self.negotiated = true;
+                    return self.tell(&Event::Negotiated);
+                }
             }
         }
+    }
+
+    fn not_set_up(&mut self, why: String) -> Result<(), RunError> {
+        self.not_set_up = Some(why);
+        self.give_up()
     }
 
     /// Ends a guest that would not be what was asked for.
-    fn give_up(&mut self, command: String, refusal: Refusal) -> Result<(), RunError> {
-        self.qmp_error = Some(QmpError::Refused { command, refusal });
+    fn give_up(&mut self) -> Result<(), RunError> {
         self.qmp = None;
         self.tell(&Event::ChannelLost)
+    }
+
+    /// Asks QEMU something.
+    pub(super) fn ask(&mut self, asker: Asker, command: &str, arguments: Option<Value>) {
+        if let Some(qmp) = &mut self.qmp {
+            let id = qmp.execute(command, arguments);
+            self.asked.insert(id, asker);
+        }
+    }
+
+    /// Has the guest's memory written to a new file. QEMU gets the open file, and so needs no rights where it is.
+    pub(super) fn dump(&mut self) -> Result<(), RunError> {
+        let file = match self.dumper.begin() {
+            Ok(file) => file,
+            Err(error) => return self.tell(&Event::DumpFailed(error.to_string())),
+        };
+        if let Some(qmp) = &mut self.qmp {
+            let id = qmp.execute_with("getfd", Some(json!({ "fdname": "dump" })), file.into());
+            self.asked.insert(id, Asker::Dump);
+        }
+        let arguments = json!({ "paging": false, "protocol": "fd:dump", "detach": true });
+        self.ask(Asker::Dump, "dump-guest-memory", Some(arguments));
+        Ok(())
+    }
+
+    /// Keeps the dump or removes it, and tells so.
+    pub(super) fn end_dump(&mut self, result: Result<(), String>) {
+        let kept = result.and_then(|()| self.dumper.keep().map_err(|error| error.to_string()));
+        self.dumper.drop_it();
+        self.notify(&match kept {
+            Ok(path) => Notice::Dumped(path),
+            Err(why) => Notice::DumpFailed(why),
+        });
     }
 
     fn answer(&mut self, client: ClientId, response: &Response) {
@@ -158,4 +217,9 @@ impl Supervisor<'_> {
         }
         Ok(())
     }
+}
+
+/// How many bytes are written, in QEMU's answer to `query-dump`.
+fn completed(value: &RawValue) -> Option<u64> {
+    serde_json::from_str::<Value>(value.get()).ok()?.get("completed")?.as_u64()
 }

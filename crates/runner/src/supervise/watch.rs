@@ -1,14 +1,15 @@
 //! The loop: waits for whatever can happen, and attends to it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use serde_json::Value;
 
+use super::dump::Dumper;
 use super::lifecycle::Lifecycle;
+use super::setup::Steps;
 use super::talk::Asker;
 use super::words::{End, Event, Notice, Step};
 use super::{Guest, Outcome, Surroundings, Watch};
@@ -51,7 +52,9 @@ pub(super) struct Supervisor<'a> {
     pub(super) asked: BTreeMap<u64, Asker>,
     /// Whether QEMU takes commands, and has taken those of the setup.
     pub(super) negotiated: bool,
-    pub(super) setup: VecDeque<(String, Value)>,
+    pub(super) setup: Steps,
+    pub(super) not_set_up: Option<String>,
+    pub(super) dumper: Dumper,
     pub(super) console: Option<Line>,
     pub(super) lifecycle: Lifecycle,
     pub(super) entry: Option<Entry>,
@@ -87,7 +90,9 @@ impl<'a> Supervisor<'a> {
             asked: BTreeMap::new(),
             qmp_error: None,
             negotiated: false,
-            setup: lifecycle.setup().into(),
+            setup: Steps::new(lifecycle.plan().setup.clone()),
+            not_set_up: None,
+            dumper: Dumper::new(lifecycle.plan().dumps.clone()),
             lifecycle,
             status: None,
             process: guest.process,
@@ -105,6 +110,7 @@ impl<'a> Supervisor<'a> {
         self.hear_last_words();
         self.dismiss_companions();
         watched?;
+        self.dumper.drop_it();
         drop(self.leftovers.take());
         drop(self.entry.take());
         let end = self.lifecycle.end();
@@ -113,6 +119,9 @@ impl<'a> Supervisor<'a> {
         }
         let stderr_tail = self.process.stderr_tail();
         let process = self.program.display().to_string();
+        if let (Some(why), End::Failed) = (self.not_set_up.take(), &end) {
+            return Err(RunError::NotSetUp { process, step: self.setup.number(), why, stderr_tail });
+        }
         match (self.negotiated, self.qmp_error, &end) {
             (false, Some(source), End::Failed) if !matches!(source, QmpError::Closed { .. }) => {
                 Err(RunError::Qmp { process, source, stderr_tail })
@@ -245,12 +254,10 @@ impl<'a> Supervisor<'a> {
     pub(super) fn tell(&mut self, event: &Event) -> Result<(), RunError> {
         for step in self.lifecycle.handle(event, Instant::now()) {
             match step {
-                Step::Execute(command) => {
-                    if let Some(qmp) = &mut self.qmp {
-                        let id = qmp.execute(command, None);
-                        self.asked.insert(id, Asker::Lifecycle(command));
-                    }
-                }
+                Step::Execute(command) => self.ask(Asker::Lifecycle(command), command, None),
+                Step::Dump => self.dump()?,
+                Step::AskForDump => self.ask(Asker::DumpProgress, "query-dump", None),
+                Step::EndDump(result) => self.end_dump(result),
                 Step::Kill => {
                     self.process.kill()?;
                     self.look_for_exit()?;

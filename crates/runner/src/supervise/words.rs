@@ -1,5 +1,6 @@
 //! What is said of a guest: states, events, steps, notices, ends.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ pub enum State {
     Paused,
     /// The virtual processors run.
     Running,
+    /// The guest stands still while its memory is written to a file.
+    Dumping,
     /// The guest has ended or crashed and is kept.
     Preserved,
     /// On its way out, by these means.
@@ -32,6 +35,7 @@ impl State {
             Self::Starting => "starting",
             Self::Paused => "paused",
             Self::Running => "running",
+            Self::Dumping => "dumping",
             Self::Preserved => "preserved",
             Self::Stopping(_) => "stopping",
             Self::Ended => "ended",
@@ -60,6 +64,10 @@ pub enum Event {
     Qmp(qmp::Event),
     /// QEMU refuses this command of ours.
     Refused(&'static str, String),
+    /// So many bytes of the guest's memory have been written.
+    DumpedSoFar(u64),
+    /// The guest's memory cannot be written, and why.
+    DumpFailed(String),
     /// The QMP channel is closed or of no use any more.
     ChannelLost,
     /// QEMU has ended.
@@ -77,6 +85,12 @@ pub enum Event {
 pub enum Step {
     /// Send this QMP command, which has no arguments.
     Execute(&'static str),
+    /// Make a file and have QEMU write the guest's memory to it.
+    Dump,
+    /// Ask QEMU how much of it is written.
+    AskForDump,
+    /// Keep the file that is complete, or remove the one that will not be, for this reason; and tell so.
+    EndDump(Result<(), String>),
     /// Kill QEMU's process group and report its end.
     Kill,
     /// Tell whoever watches.
@@ -100,6 +114,12 @@ pub enum Notice {
     CrashKernel,
     /// Reading or writing a disk has failed; the data of QEMU's event `BLOCK_IO_ERROR`.
     DiskFailed(Value),
+    /// Its watchdog has not been looked after.
+    Hanging,
+    /// Its memory is in this file.
+    Dumped(PathBuf),
+    /// Its memory is in no file, and why.
+    DumpFailed(String),
     /// Its time is over.
     TimedOut,
     /// It is being ended by these means.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use runner::console::{ConsoleLog, Terminal};
 use runner::control::{ControlClient, Request};
-use runner::supervise::{Action, Guest, Means, Notice, Outcome, Plan, Surroundings, supervise};
+use runner::supervise::{Action, Guest, Means, Notice, Outcome, Plan, Setup, Surroundings, supervise};
 use runner::{Command, HostRunner, RunError, Runner};
 use serde_json::{Value, json};
 
@@ -128,12 +128,16 @@ fn failing_starts_are_explained() {
         "|`QEMU` ended with exit status 2; it said:\n  oops",
     );
     let refused = json!({"error": {"class": "GenericError", "desc": "not today"}});
-    for command in ["qmp_capabilities", "set-action"] {
-        let plan = Plan { setup: vec![("set-action".into(), json!({"panic": "pause"}))], ..quick() };
+    for (command, expected) in [
+        ("qmp_capabilities", "on its QMP channel: `qmp_capabilities` was refused: not today"),
+        ("set-action", "cannot be set up: QEMU refuses `set-action`: not today"),
+    ] {
+        let setup = vec![Setup::Execute("set-action".into(), json!({"panic": "pause"}))];
+        let plan = Plan { setup, ..quick() };
         check(
             json!({"steps": ["greet", "serve"], "replies": {command: refused.clone()}}),
             plan,
-            &format!("|`QEMU` on its QMP channel: `{command}` was refused: not today"),
+            &format!("|`QEMU` {expected}"),
         );
     }
     check(
@@ -145,7 +149,7 @@ fn failing_starts_are_explained() {
 
 #[test]
 fn what_has_to_be_so_is_said_before_the_guest_runs() {
-    let setup = vec![("set_link".to_owned(), json!({"name": "net0", "up": false}))];
+    let setup = vec![Setup::Execute("set_link".into(), json!({"name": "net0", "up": false}))];
     let plan = Plan { setup, ..quick() };
     let said = |word: &str| json!([{"serial": word}]);
     let ends =

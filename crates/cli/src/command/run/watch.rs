@@ -1,6 +1,6 @@
 //! What the user is told of a guest and its end.
 
-use domain_model::Document;
+use domain_model::{Code, Diagnostic, Document, Origin};
 use runner::qmp::QmpError;
 use runner::supervise::{End, Means, Notice, Outcome};
 use runner::{RunError, detach, footprint};
@@ -50,6 +50,9 @@ fn tell(notice: &Notice, report: &Report) {
         Notice::Panicked(info) => report.warning(&panicked(info)),
         Notice::CrashKernel => report.warning("the guest panicked and runs its crash kernel"),
         Notice::DiskFailed(event) => report.warning(&disk_failed(event)),
+        Notice::Hanging => report.warning("the guest does not look after its watchdog"),
+        Notice::Dumped(path) => report.note(&format!("the guest's memory is in `{}`", path.display())),
+        Notice::DumpFailed(why) => report.warning(&format!("the guest's memory is not kept: {why}")),
         Notice::Refused(command, why) => report.warning(&format!("QEMU refuses `{command}`: {why}")),
         // They go when QEMU closes its end, which may be seen before QEMU's own.
         Notice::CompanionEnded(name, status, _) if status.is_success() => {
@@ -110,14 +113,19 @@ pub(super) fn result(outcome: Outcome) -> Result<Status, Stop> {
     }
 }
 
+/// What is known of a guest that is being started.
+pub(super) struct Known {
+    /// QEMU's arguments, with the reasons for them.
+    pub given: Vec<Given>,
+    /// The reasons for what has to be so before the guest runs, in its order.
+    pub reasons: Vec<Origin>,
+    /// The names of the processes that serve it.
+    pub helpers: Vec<String>,
+}
+
 /// A QEMU that did not get as far as to run its guest: what it says of the domain is shown at its place.
-pub(super) fn not_started(
-    error: &RunError,
-    given: &[Given],
-    helpers: &[String],
-    document: &Document,
-    report: &Report,
-) -> Stop {
+pub(super) fn not_started(error: &RunError, known: &Known, document: &Document, report: &Report) -> Stop {
+    let Known { given, reasons, helpers } = known;
     match error {
         RunError::Exited { process, status, stderr_tail } => {
             let Blame { problems, rest } = blame(given, stderr_tail);
@@ -135,6 +143,14 @@ pub(super) fn not_started(
             let hint = format!("QEMU may be waiting for {}", helpers.join(" or "));
             Stop::new(status, format!("{}\n{hint}", message.unwrap_or_default()))
         }
+        RunError::NotSetUp { step, why, .. } => match reasons.get(*step) {
+            Some(origin) => {
+                let problem = Diagnostic::error(Code::OperationFailed, *origin, why.clone());
+                report.problems(document, &[problem]);
+                Stop::silent(Status::Failed)
+            }
+            None => failed(error),
+        },
         error => failed(error),
     }
 }

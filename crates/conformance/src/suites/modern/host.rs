@@ -160,6 +160,8 @@ impl Mocks {
     /// The host of a case with this domain.
     pub fn host(&self, case: &Case, domain: &str, env: BTreeMap<String, String>) -> RecordedHost {
         RecordedHost {
+            dmi: BTreeMap::new(),
+            vfio_devices: BTreeMap::new(),
             free_port: None,
             arch: Some(case.host_arch.clone()),
             cpu_map: Some(Arc::clone(&self.cpu_map)),
@@ -215,7 +217,7 @@ impl Mocks {
                 let fds = case.fd_groups.get(group).map(|group| group.fds.as_slice()).unwrap_or_default();
                 usize::try_from(*index).ok().and_then(|index| fds.get(index)).copied().unwrap_or(-1)
             }
-            FdRequest::Console { .. } => -1,
+            FdRequest::Console { .. } | FdRequest::Iommu | FdRequest::Vfio { .. } => -1,
         };
         number.to_string()
     }

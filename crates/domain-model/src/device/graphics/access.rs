@@ -61,6 +61,19 @@ pub struct DateTime {
 }
 
 impl DateTime {
+    /// Seconds since 1970, if the time is in UTC.
+    pub fn seconds(&self) -> i64 {
+        // Years that start in March have the leap day at their end.
+        let [year, month, day] = [i64::from(self.year), i64::from(self.month), i64::from(self.day)];
+        let year = if month > 2 { year } else { year - 1 };
+        let days_before_month = (153 * ((month + 9) % 12) + 2) / 5;
+        let days = 365 * year + year / 4 - year / 100 + year / 400 + days_before_month + day - 1 - 719_468;
+        let [hour, minute, second] = [self.hour, self.minute, self.second].map(i64::from);
+        86_400 * days + 3600 * hour + 60 * minute + second
+    }
+}
+
+impl DateTime {
     fn read(text: &str) -> Option<Self> {
         let (date, time) = text.split_once('T')?;
         let mut date = date.splitn(3, '-');
@@ -238,6 +251,15 @@ mod tests {
         }
         check("2026-01-31T23:59:59", Some("2026-01-31T23:59:59"));
         check("2024-2-29T1:2:3", Some("2024-02-29T01:02:03"));
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00", 0),
+            ("2009-02-13T23:31:30", 1_234_567_890),
+            ("2000-02-29T00:00:00", 951_782_400),
+            ("2024-12-31T23:59:59", 1_735_689_599),
+            ("1969-12-31T23:59:59", -1),
+        ] {
+            assert_eq!(DateTime::parse(text).ok().map(|time| time.seconds()), Some(seconds), "{text}");
+        }
         check("2023-02-29T00:00:00", None);
         check("2026-13-01T00:00:00", None);
         check("2026-01-01T24:00:00", None);

@@ -28,9 +28,6 @@ fn limits(device: &Resolved<'_, Disk>, bus: DiskBus, out: &mut Problems<'_>) {
     if bus == DiskBus::Sd && is_limited {
         out.unsupported(origin, "the throughput of SD cards cannot be limited");
     }
-    if !out.cx.is_libvirt() && is_limited {
-        out.warn(origin, "nobody tells QEMU of `<iotune>` yet, so the throughput is not limited");
-    }
     let Some(group) = &tune.group_name else { return };
     if !is_limited {
         out.unsupported(tune.meta.at("group_name"), format!("the group `{group}` has no limits"));
