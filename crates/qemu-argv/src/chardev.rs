@@ -169,7 +169,7 @@ pub(crate) fn validate(chardev: &Chardev, origin: Origin, cx: &Context<'_>, prob
         _ => None,
     };
     if let Some(reconnect) = reconnect
-        && reconnect.enabled == YesNo::Yes
+        && reconnect.is_on()
         && reconnect.timeout == Some(0)
     {
         let message = "a connection cannot be tried again every `0` seconds; `timeout` is at least 1";
@@ -376,11 +376,11 @@ pub(crate) fn reconnect(props: Props, seconds: u32, origin: Origin, cx: &Context
 /// The same for what `<reconnect>` says.
 fn reconnects(props: Props, written: Option<&Reconnect>, cx: &Context<'_>) -> Props {
     match written {
-        None => props,
-        Some(Reconnect { enabled: YesNo::Yes, timeout, meta }) => {
+        None | Some(Reconnect { enabled: None, .. }) => props,
+        Some(Reconnect { enabled: Some(YesNo::Yes), timeout, meta }) => {
             reconnect(props, timeout.unwrap_or_default(), meta.origin, cx)
         }
-        Some(Reconnect { enabled: YesNo::No, meta, .. }) => reconnect(props, 0, meta.origin, cx),
+        Some(Reconnect { enabled: Some(YesNo::No), meta, .. }) => reconnect(props, 0, meta.origin, cx),
     }
 }
 

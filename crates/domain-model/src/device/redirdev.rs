@@ -7,7 +7,7 @@ use crate::xml::Xml;
 
 words! {
     /// The bus of a redirected device.
-    pub enum RedirdevBus {
+    pub enum RedirdevBus: Unsupported {
         /// USB, the only one there is.
         Usb = "usb",
     }

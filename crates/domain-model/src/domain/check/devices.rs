@@ -22,7 +22,7 @@ pub(super) fn aliases(domain: &Domain, out: &mut Problems) {
         if mirrors && element == "console" && consoles == 1 {
             continue;
         }
-        let Some(alias) = info.alias.as_deref().filter(|alias| alias.starts_with("ua-")) else { continue };
+        let Some(alias) = info.own_alias() else { continue };
         if !names.insert(alias) {
             let message = format!("the alias `{alias}` stands for another device already");
             out.add(Code::Unsupported, meta, "alias/@name", message);
