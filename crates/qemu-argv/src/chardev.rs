@@ -5,6 +5,7 @@ mod json;
 mod text;
 
 use caps_parser::Capability;
+use domain_model::address::Place;
 use domain_model::chardev::{
     CharSource, Chardev, Log, PathSource, Protocol, Reconnect, SocketMode, Tcp, Udp, UdpSource, Unix,
 };
@@ -15,7 +16,7 @@ use domain_model::{Code, Diagnostic, Origin};
 
 use crate::arg::Args;
 use crate::config::Layout;
-use crate::context::Context;
+use crate::context::{Context, Resolved};
 use crate::dialect::Era;
 use crate::host::FdRequest;
 use crate::needs::Access;
@@ -157,6 +158,24 @@ pub(crate) fn legacy(
             let message = format!("{} has no character devices of type `{kind}`", cx.inputs.qemu());
             out.problem(Diagnostic::error(Code::Unsupported, Meta::from_origin(origin).at("@type"), message));
         }
+    }
+}
+
+/// Drops what is written only while a guest runs, and what says nothing.
+pub(crate) fn defaults(chardev: &mut Chardev) {
+    if let CharSource::Pty(terminal) = &mut chardev.source {
+        *terminal = PathSource::default();
+    }
+    chardev.log = chardev.log.take().filter(|log| log.file.is_some());
+}
+
+/// Refuses the address of a virtio port that is none.
+pub(crate) fn virtio_serial_only<T>(device: &Resolved<'_, T>, out: &mut Args) {
+    let place = device.info.address.as_ref().map(|address| &address.place);
+    let fits = |place| matches!(place, &Place::VirtioSerial(_) | &Place::Ccw(_) | &Place::VirtioS390);
+    if !place.is_none_or(fits) {
+        let message = "the address of a virtio port is of type `virtio-serial`";
+        out.problem(Diagnostic::error(Code::Malformed, device.at("address/@type"), message));
     }
 }
 

@@ -51,8 +51,8 @@ impl QemuDevice for Input {
         }
         let props =
             match (device.spec.bus, &device.spec.kind) {
-                // The machine brings them along.
-                (Some(InputBus::Ps2), _) => return,
+                // The machine brings them along, or nobody does.
+                (Some(InputBus::Ps2 | InputBus::None), _) => return,
                 (Some(InputBus::Usb), kind) => {
                     let driver = match kind {
                         InputKind::Mouse => "usb-mouse",
@@ -133,20 +133,17 @@ fn check(device: &Resolved<'_, Input>, out: &mut Problems<'_>) {
     if let Some(model) = input.model.filter(|_| !is_virtio) {
         out.unsupported(at("@model"), format!("the model `{model}` is for the bus `virtio`"));
     }
-    if out.cx.dialect.era == Era::Modern && !is_virtio {
-        out.no_virtio(&input.virtio, "this device", &device.device().meta);
-    }
     match (&input.kind, input.bus) {
         // Old QEMUs stand in for Xen.
         (_, Some(InputBus::Xen)) if out.cx.dialect.era == Era::Historic => {}
-        (_, Some(bus @ (InputBus::Xen | InputBus::Parallels))) => {
+        (_, Some(bus @ InputBus::Xen)) => {
             out.refuse(Code::Malformed, at("@bus"), format!("QEMU has no input devices on the bus `{bus}`"));
         }
         (InputKind::Passthrough(_), Some(bus)) if !is_virtio => {
             let message = format!("devices of type `passthrough` are on the bus `virtio`, not `{bus}`");
             out.unsupported(at("@bus"), message);
         }
-        (InputKind::Evdev(_), Some(_)) => {
+        (InputKind::Evdev(_), Some(bus)) if bus != InputBus::None => {
             out.unsupported(at("@bus"), "devices of type `evdev` are on no bus of the guest");
         }
         (InputKind::Tablet, Some(InputBus::Ps2)) => {

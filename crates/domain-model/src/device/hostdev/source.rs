@@ -185,7 +185,7 @@ impl UsbHostdev {
         if self.vendor.is_some() != self.product.is_some() {
             refuse(
                 xml,
-                Code::MissingElement,
+                Code::Malformed,
                 "a USB device needs both `<vendor>` and `<product>`, or neither",
             );
         } else if self.bus.is_some() != self.device.is_some() {

@@ -7,7 +7,8 @@ use super::Problems;
 use crate::device::console::ConsoleTargetType;
 use crate::device::filesystem::FilesystemDriverType;
 use crate::device::graphics::Graphics;
-use crate::{Code, Domain};
+use crate::xml::Meta;
+use crate::{Code, Device, Domain};
 
 /// Names that users chose, each of which stands for one device.
 pub(super) fn aliases(domain: &Domain, out: &mut Problems) {
@@ -26,6 +27,25 @@ pub(super) fn aliases(domain: &Domain, out: &mut Problems) {
         if !names.insert(alias) {
             let message = format!("the alias `{alias}` stands for another device already");
             out.add(Code::Unsupported, meta, "alias/@name", message);
+        }
+    }
+}
+
+/// Kinds of devices of which a guest has one at most.
+pub(super) fn single(domain: &Domain, out: &mut Problems) {
+    let devices = &domain.devices;
+    fn second<T>(devices: &[Device<T>]) -> Option<&Meta> {
+        devices.get(1).map(|device| &device.meta)
+    }
+    for (element, second, code) in [
+        ("memballoon", second(&devices.memballoons), Code::Malformed),
+        ("redirfilter", second(&devices.redirfilters), Code::Malformed),
+        ("iommu", second(&devices.iommus), Code::RepeatedElement),
+        ("vsock", second(&devices.vsocks), Code::RepeatedElement),
+        ("pstore", second(&devices.pstores), Code::RepeatedElement),
+    ] {
+        if let Some(second) = second {
+            out.add(code, second, "", format!("a guest has one `<{element}>` at most"));
         }
     }
 }

@@ -112,6 +112,7 @@ fn forget_what_says_nothing(card: &mut Interface) {
     }
     card.bandwidth = card.bandwidth.take().filter(|limits| limits.inbound.is_some() || limits.outbound.is_some());
     card.coalesce_rx_frames_max = card.coalesce_rx_frames_max.filter(|frames| *frames > 0);
+    card.model = card.model.take().filter(|model| !model.is_empty());
     card.mtu = card.mtu.filter(|size| *size > 0);
     card.mac = card.mac.filter(|mac| *mac != MacAddress::default());
     if let Some(vlan) = &mut card.vlan {
