@@ -1,12 +1,12 @@
 //! The kinds of sources a character device can have.
 
 use super::UnixPath;
+use crate::Code;
 use crate::device::graphics::MouseMode;
 use crate::device::seclabel::DeviceSeclabel;
 use crate::words;
 use crate::xml::text::{OnOff, YesNo};
 use crate::xml::{Element, Meta, Tagged, Xml};
-use crate::Code;
 
 /// The kinds of sources, `type` of the device.
 #[derive(Debug, Clone, PartialEq)]

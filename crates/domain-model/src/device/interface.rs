@@ -201,7 +201,9 @@ impl Interface {
             refuse("virtualport", format!("an interface of type `{tag}` is no port of a switch"));
         }
         let port = self.virtualport.as_ref().and_then(|port| port.kind);
-        if self.isolated == Some(YesNo::Yes) && (!on_bridge || port.is_some_and(|kind| kind != VirtualPortType::None)) {
+        if self.isolated == Some(YesNo::Yes)
+            && (!on_bridge || port.is_some_and(|kind| kind != VirtualPortType::None))
+        {
             refuse("port/@isolated", "only ports of a Linux bridge can be isolated".to_owned());
         }
         let is_network = matches!(self.source, InterfaceSource::Network(_));

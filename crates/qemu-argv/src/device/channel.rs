@@ -40,7 +40,8 @@ impl QemuDevice for Channel {
     fn validate(channel: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
         chardev::validate(&channel.spec.chardev, channel.origin, cx, problems);
         let is_virtio = matches!(channel.spec.target, ChannelTarget::Virtio(_));
-        if cx.dialect.era == Era::Modern && channel.spec.chardev.source == CharSource::Spicevmc && !is_virtio {
+        if cx.dialect.era == Era::Modern && channel.spec.chardev.source == CharSource::Spicevmc && !is_virtio
+        {
             let message = "a channel of type `spicevmc` is a virtio channel";
             problems.push(Diagnostic::error(Code::Unsupported, channel.at("target/@type"), message));
         }

@@ -4,6 +4,7 @@ use caps_parser::Capability;
 use domain_model::address::Place;
 use domain_model::device::controller::{ControllerKind, UsbModel};
 use domain_model::device::input::{Evdev, Input, InputBus, InputKind, InputModel};
+use domain_model::os::Arch;
 use domain_model::virtio::VirtioModel;
 use domain_model::xml::Tagged;
 use domain_model::xml::text::OnOff;
@@ -28,8 +29,10 @@ impl QemuDevice for Input {
             return;
         }
         let has_ps2 = os::is_x86(&cx.domain);
+        let is_s390 = matches!(cx.domain.os.arch, Some(Arch::S390 | Arch::S390x));
         device.spec.bus = match device.spec.kind {
             InputKind::Mouse | InputKind::Keyboard if has_ps2 => Some(InputBus::Ps2),
+            InputKind::Mouse | InputKind::Keyboard | InputKind::Tablet if is_s390 => Some(InputBus::Virtio),
             InputKind::Mouse | InputKind::Keyboard | InputKind::Tablet => Some(InputBus::Usb),
             InputKind::Passthrough(_) => Some(InputBus::Virtio),
             InputKind::Evdev(_) => None,
@@ -166,7 +169,7 @@ fn check(device: &Resolved<'_, Input>, out: &mut Problems<'_>) {
         if is_off {
             out.unsupported(at("@bus"), "PS/2 devices need the feature `ps2`, which is turned off");
         } else if !os::is_x86(domain) {
-            out.requires(Capability::I8042, "bus='ps2'", at("@bus"));
+            out.unsupported(at("@bus"), "PS/2 devices are for x86 guests");
         }
     }
     if is_virtio {

@@ -60,7 +60,10 @@ impl QemuDevice for Serial {
         }
         match cx.dialect.chardevs {
             Chardevs::Device => {
-                if port.spec.target_type.is_some() && port.spec.model.is_none() && cx.dialect.era == Era::Modern {
+                if port.spec.target_type.is_some()
+                    && port.spec.model.is_none()
+                    && cx.dialect.era == Era::Modern
+                {
                     let message = "this machine has no serial port of its own";
                     out.problem(Diagnostic::error(Code::Malformed, port.at("target/@type"), message));
                 }

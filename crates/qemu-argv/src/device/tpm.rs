@@ -1,7 +1,9 @@
 //! `<tpm>`: trusted platform modules.
 
 use caps_parser::Capability;
-use domain_model::device::tpm::{PcrBanks, Tpm, TpmBackendKind, TpmEmulator, TpmModel, TpmStorage, TpmVersion};
+use domain_model::device::tpm::{
+    PcrBanks, Tpm, TpmBackendKind, TpmEmulator, TpmModel, TpmStorage, TpmVersion,
+};
 use domain_model::os::Arch;
 use domain_model::{Code, Device, Diagnostic, Domain};
 

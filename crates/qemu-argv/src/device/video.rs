@@ -172,7 +172,8 @@ fn default_type(cx: &Resolving<'_>) -> VideoType {
 fn memory(kind: VideoType, model: &mut VideoModel) {
     // What is too large is refused.
     let round = |size: u32| size.checked_next_power_of_two().unwrap_or(size);
-    let sized = |size: Option<u32>, default: Option<u32>| size.filter(|size| *size > 0).or(default).map(round);
+    let sized =
+        |size: Option<u32>, default: Option<u32>| size.filter(|size| *size > 0).or(default).map(round);
     let vram = match kind {
         VideoType::Qxl => Some(65536),
         VideoType::Vga | VideoType::Cirrus | VideoType::Vmvga | VideoType::Bochs => Some(16384),

@@ -95,12 +95,10 @@ impl DateTime {
 
 impl Text for DateTime {
     fn parse(text: &str) -> Result<Self, TextError> {
-        DateTime::read(text)
-            .filter(|time| time.is_valid())
-            .ok_or_else(|| {
-                let error = TextError::expected("a date and time, such as `2026-01-31T23:59:59`");
-                error.code(Code::Malformed)
-            })
+        DateTime::read(text).filter(|time| time.is_valid()).ok_or_else(|| {
+            let error = TextError::expected("a date and time, such as `2026-01-31T23:59:59`");
+            error.code(Code::Malformed)
+        })
     }
 
     fn print(&self, out: &mut String) {

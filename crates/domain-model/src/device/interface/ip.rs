@@ -120,7 +120,8 @@ impl Route {
                     [192..224, ..] => 24,
                     _ => 32,
                 };
-                let bits = |prefix: u8| u32::MAX.checked_shl(32_u32.saturating_sub(prefix.into())).unwrap_or(0);
+                let bits =
+                    |prefix: u8| u32::MAX.checked_shl(32_u32.saturating_sub(prefix.into())).unwrap_or(0);
                 let mask = match (self.netmask, self.prefix) {
                     (Some(netmask), None) => u32::from(netmask),
                     (_, prefix) => bits(prefix.unwrap_or(by_class)),

@@ -40,6 +40,7 @@ pub(super) fn single(domain: &Domain, out: &mut Problems) {
     for (element, second, code) in [
         ("memballoon", second(&devices.memballoons), Code::Malformed),
         ("redirfilter", second(&devices.redirfilters), Code::Malformed),
+        ("nvram", second(&devices.nvrams), Code::Malformed),
         ("iommu", second(&devices.iommus), Code::RepeatedElement),
         ("vsock", second(&devices.vsocks), Code::RepeatedElement),
         ("pstore", second(&devices.pstores), Code::RepeatedElement),

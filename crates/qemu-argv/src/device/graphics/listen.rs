@@ -1,8 +1,6 @@
 //! Where a screen can be reached: ports and `<listen>`.
 
-use domain_model::device::graphics::{
-    ChannelMode, Graphics, Listen, ListenKind, Password, Rdp, Spice, Vnc,
-};
+use domain_model::device::graphics::{ChannelMode, Graphics, Listen, ListenKind, Password, Rdp, Spice, Vnc};
 use domain_model::xml::Meta;
 use domain_model::xml::text::YesNo;
 use domain_model::{Code, Diagnostic, Origin};

@@ -48,7 +48,8 @@ pub(super) fn dbus(dbus: &Dbus, device: &Resolved<'_, Graphics>, cx: &Context<'_
     let is_p2p = dbus.p2p == Some(YesNo::Yes);
     let address = (!is_p2p).then(|| dbus.address.clone().unwrap_or_else(|| bus_address(cx)));
     let gl = dbus.gl.enable == Some(YesNo::Yes);
-    let rendernode = dbus.gl.rendernode.clone().or_else(|| gl.then(|| cx.inputs.host.render_node()).flatten());
+    let rendernode =
+        dbus.gl.rendernode.clone().or_else(|| gl.then(|| cx.inputs.host.render_node()).flatten());
     let audio = dbus.audio.and_then(|id| sound::audiodev(Some(id), cx));
     out.props(
         "-display",

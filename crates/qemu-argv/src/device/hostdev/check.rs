@@ -70,7 +70,8 @@ pub(super) fn check(device: &Resolved<'_, Hostdev>, out: &mut Problems<'_>) {
         }
         HostdevKind::Usb(_) => {}
     }
-    if matches!(device.spec.kind, HostdevKind::Usb(_)) && device.info.rom.is_some() {
+    // One with a place is refused as any device on USB is.
+    if matches!(device.spec.kind, HostdevKind::Usb(_)) && place.is_none() && device.info.rom.is_some() {
         out.unsupported(at("rom"), "only PCI devices have a `<rom>`");
     }
     if let Some(teaming) = &device.spec.teaming {

@@ -103,7 +103,8 @@ impl Check<'_, '_> {
                 self.unsupported("model/@type", message);
             }
             InterfaceSource::Vhostuser(_) if !crate::memory::is_shared(self.cx.domain) => {
-                let message = "a `vhostuser` interface needs memory that is shared with the program behind it";
+                let message =
+                    "a `vhostuser` interface needs memory that is shared with the program behind it";
                 let problem = Diagnostic::error(Code::Unsupported, self.nic.at("@type"), message);
                 self.problems.push(problem.help("use `<memoryBacking>` with `<access mode='shared'/>`"));
             }

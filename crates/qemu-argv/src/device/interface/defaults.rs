@@ -42,6 +42,11 @@ const KNOWN_MODELS: &[&str] = &[
     "82543GC",
 ];
 
+/// Whether libvirt knows a model by name.
+pub(crate) fn is_known(model: &str) -> bool {
+    KNOWN_MODELS.contains(&model)
+}
+
 pub(super) fn fill_in(
     device: &mut Device<Interface>,
     index: usize,
@@ -59,7 +64,8 @@ pub(super) fn fill_in(
     match super::virtio_model(card) {
         None => {
             let options = card.driver.take().filter(|driver| driver.virtio != VirtioOptions::default());
-            card.driver = options.map(|Driver { virtio, meta, .. }| Driver { virtio, meta, ..Driver::default() });
+            card.driver =
+                options.map(|Driver { virtio, meta, .. }| Driver { virtio, meta, ..Driver::default() });
             if let Some(backend) = &mut card.backend {
                 backend.vhost = None;
             }
@@ -110,7 +116,8 @@ fn forget_what_says_nothing(card: &mut Interface) {
             card.backend = None;
         }
     }
-    card.bandwidth = card.bandwidth.take().filter(|limits| limits.inbound.is_some() || limits.outbound.is_some());
+    card.bandwidth =
+        card.bandwidth.take().filter(|limits| limits.inbound.is_some() || limits.outbound.is_some());
     card.coalesce_rx_frames_max = card.coalesce_rx_frames_max.filter(|frames| *frames > 0);
     card.model = card.model.take().filter(|model| !model.is_empty());
     card.mtu = card.mtu.filter(|size| *size > 0);
