@@ -156,6 +156,7 @@ impl Element for Address {
                 xml.attribute("devno", &mut ccw.devno);
                 check_ranges(
                     xml,
+                    Code::Malformed,
                     [
                         ("@cssid", ccw.cssid.map(|cssid| cssid.0), 0xfe),
                         ("@ssid", ccw.ssid.map(|ssid| ssid.0), 3),
@@ -177,7 +178,11 @@ impl Element for Address {
 }
 
 /// Reports numbers that are more than the bus has, while reading.
-fn check_ranges<X: Xml, const N: usize>(xml: &mut X, numbers: [(&'static str, Option<u64>, u64); N]) {
+fn check_ranges<X: Xml, const N: usize>(
+    xml: &mut X,
+    code: Code,
+    numbers: [(&'static str, Option<u64>, u64); N],
+) {
     if !X::READS {
         return;
     }
@@ -186,7 +191,7 @@ fn check_ranges<X: Xml, const N: usize>(xml: &mut X, numbers: [(&'static str, Op
             let name = path.trim_start_matches('@');
             let message =
                 format!("bad value `{number:#x}` for `{name}` of an address: it is {most:#x} at most");
-            xml.report(Diagnostic::error(Code::BadValue, xml.at(path), message));
+            xml.report(Diagnostic::error(code, xml.at(path), message));
         }
     }
 }
@@ -242,6 +247,7 @@ impl Pci {
         xml.attribute("multifunction", &mut self.multifunction);
         check_ranges(
             xml,
+            Code::BadValue,
             [
                 ("@domain", self.domain.map(|domain| domain.0), 0xffff),
                 ("@bus", self.bus.map(|bus| bus.0), 0xff),

@@ -36,6 +36,10 @@ pub struct Chardev {
 impl Chardev {
     /// Names the children that say where the characters go; the device names the attribute `type` before.
     pub(crate) fn describe<X: Xml>(&mut self, xml: &mut X) {
+        if !matches!(self.source, CharSource::Udp(_)) {
+            xml.at_most_one("source");
+        }
+        xml.at_most_one("log");
         self.source.describe(xml);
         xml.child("log", &mut self.log);
     }

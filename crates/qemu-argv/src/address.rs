@@ -1,7 +1,7 @@
 //! Where a device is, as properties of its `-device`.
 
 use caps_parser::Capability;
-use domain_model::address::{Ccw, Drive, Pci, Place, SpaprVio, Usb};
+use domain_model::address::{Ccw, Drive, Isa, Pci, Place, SpaprVio, Usb};
 use domain_model::device::controller::PciModel;
 use domain_model::xml::Text;
 use domain_model::{DeviceInfo, Origin};
@@ -41,13 +41,18 @@ pub(crate) fn address(props: Props, info: &DeviceInfo, cx: &Context<'_>) -> Prop
         }
         Place::SpaprVio(SpaprVio { reg }) => props.set_at("reg", reg.map(|reg| reg.0), origin),
         Place::Ccw(ccw) => props.set_at("devno", devno(ccw), origin),
-        Place::Isa(isa) => props.set_at("iobase", isa.iobase.map(|iobase| iobase.0), origin).set_at(
-            "irq",
-            isa.irq.map(|irq| irq.0),
-            origin,
-        ),
+        Place::Isa(isa) => {
+            let irq = isa.irq.map(|irq| irq.0).filter(|irq| *irq > 0);
+            props.set_at("iobase", first_port(isa, cx), origin).set_at("irq", irq, origin)
+        }
         Place::Drive(_) | Place::VirtioS390 | Place::VirtioMmio | Place::Dimm(_) | Place::Unassigned => props,
     }
+}
+
+/// The first I/O port of a device on the ISA bus. libvirt 11.3 names one even if nobody chose it.
+pub(crate) fn first_port(isa: &Isa, cx: &Context<'_>) -> Option<u64> {
+    let default = (cx.is_libvirt() && cx.dialect.era == Era::Modern).then_some(0);
+    isa.iobase.map(|iobase| iobase.0).or(default)
 }
 
 /// Adds a place on a SCSI controller.

@@ -5,6 +5,7 @@ mod json;
 mod text;
 
 use caps_parser::Capability;
+use domain_model::address::Place;
 use domain_model::chardev::{
     CharSource, Chardev, Log, PathSource, Protocol, Reconnect, SocketMode, Tcp, Udp, UdpSource, Unix,
 };
@@ -15,7 +16,7 @@ use domain_model::{Code, Diagnostic, Origin};
 
 use crate::arg::Args;
 use crate::config::Layout;
-use crate::context::Context;
+use crate::context::{Context, Resolved};
 use crate::dialect::Era;
 use crate::host::FdRequest;
 use crate::needs::Access;
@@ -160,6 +161,24 @@ pub(crate) fn legacy(
     }
 }
 
+/// Drops what is written only while a guest runs, and what says nothing.
+pub(crate) fn defaults(chardev: &mut Chardev) {
+    if let CharSource::Pty(terminal) = &mut chardev.source {
+        *terminal = PathSource::default();
+    }
+    chardev.log = chardev.log.take().filter(|log| log.file.is_some());
+}
+
+/// Refuses the address of a virtio port that is none.
+pub(crate) fn virtio_serial_only<T>(device: &Resolved<'_, T>, out: &mut Args) {
+    let place = device.info.address.as_ref().map(|address| &address.place);
+    let fits = |place| matches!(place, &Place::VirtioSerial(_) | &Place::Ccw(_) | &Place::VirtioS390);
+    if !place.is_none_or(fits) {
+        let message = "the address of a virtio port is of type `virtio-serial`";
+        out.problem(Diagnostic::error(Code::Malformed, device.at("address/@type"), message));
+    }
+}
+
 /// Reports what cannot work about a source, as libvirt does before anything is built.
 pub(crate) fn validate(chardev: &Chardev, origin: Origin, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
     let meta = Meta::from_origin(origin);
@@ -169,7 +188,7 @@ pub(crate) fn validate(chardev: &Chardev, origin: Origin, cx: &Context<'_>, prob
         _ => None,
     };
     if let Some(reconnect) = reconnect
-        && reconnect.enabled == YesNo::Yes
+        && reconnect.is_on()
         && reconnect.timeout == Some(0)
     {
         let message = "a connection cannot be tried again every `0` seconds; `timeout` is at least 1";
@@ -376,11 +395,11 @@ pub(crate) fn reconnect(props: Props, seconds: u32, origin: Origin, cx: &Context
 /// The same for what `<reconnect>` says.
 fn reconnects(props: Props, written: Option<&Reconnect>, cx: &Context<'_>) -> Props {
     match written {
-        None => props,
-        Some(Reconnect { enabled: YesNo::Yes, timeout, meta }) => {
+        None | Some(Reconnect { enabled: None, .. }) => props,
+        Some(Reconnect { enabled: Some(YesNo::Yes), timeout, meta }) => {
             reconnect(props, timeout.unwrap_or_default(), meta.origin, cx)
         }
-        Some(Reconnect { enabled: YesNo::No, meta, .. }) => reconnect(props, 0, meta.origin, cx),
+        Some(Reconnect { enabled: Some(YesNo::No), meta, .. }) => reconnect(props, 0, meta.origin, cx),
     }
 }
 

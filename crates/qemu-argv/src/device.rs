@@ -132,7 +132,7 @@ fn family_aliases<T: QemuDevice>(domain: &Domain, inputs: Inputs<'_>) -> Vec<Str
 
 /// Whether users chose the device's alias; others are given anew at each start.
 fn has_own_alias(info: &DeviceInfo) -> bool {
-    info.alias.as_ref().is_some_and(|alias| alias.starts_with("ua-"))
+    info.own_alias().is_some()
 }
 
 /// How many devices in front of this place of a family have no alias of their users' choice: what the numbers
@@ -146,6 +146,9 @@ fn family_defaults<T: QemuDevice>(cx: &mut Resolving<'_>) {
     let mut devices = std::mem::take(T::of_mut(&mut cx.domain.devices));
     let mut problems = Vec::new();
     for (index, device) in devices.iter_mut().enumerate() {
+        if cx.dialect.era == Era::Modern {
+            info::defaults(&mut device.info);
+        }
         T::defaults(device, index, cx, &mut problems);
     }
     *T::of_mut(&mut cx.domain.devices) = devices;

@@ -60,6 +60,7 @@ const MODERN: &[Step] = &[
     device::disk::sort,
     device::disk::buses,
     device::disk::group_limits,
+    device::hostdev::controllers,
     controllers::number,
     machine::devices,
     ports::defaults,

@@ -45,6 +45,11 @@ pub(crate) fn device<T>(
             .set_at("disable-modern", false, device.at("@model")),
         None => props,
     };
+    self::options(props, options, device)
+}
+
+/// Adds the options of its `<driver>` to a virtio device.
+pub(crate) fn options<T>(props: Props, options: &VirtioOptions, device: &Resolved<'_, T>) -> Props {
     props
         .requires(
             Capability::VirtioIommuPlatform,

@@ -231,17 +231,28 @@ fn other_buses_count_up() {
 
 #[test]
 fn usb_ports_are_given_at_start() {
-    let inputs = "<input type='tablet' bus='usb'/>".repeat(3);
-    let (domain, _) = resolve("x86_64", "pc", &inputs, TODAY);
-    assert!(!domain.write().contains("type='usb' bus="));
-    let caps = Capabilities::from_flags(TODAY.to_vec());
-    let (host, config) = (RecordedHost::default(), Config::default());
-    let (started, problems) =
-        qemu_argv::resolve::start(domain, Inputs { caps: &caps, host: &host, config: &config });
-    assert!(problems.is_empty(), "{problems:?}");
-    let xml = started.write();
-    let ports: Vec<&str> = xml.split(" port='").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
-    assert_eq!(ports, ["2", "1.1", "1.2", "1"]);
+    fn check(devices: &str, expected: &[&str]) {
+        let (domain, _) = resolve("x86_64", "pc", devices, TODAY);
+        assert!(!domain.write().contains("type='usb' bus="), "{devices}");
+        let caps = Capabilities::from_flags(TODAY.to_vec());
+        let (host, config) = (RecordedHost::default(), Config::default());
+        let (started, problems) =
+            qemu_argv::resolve::start(domain, Inputs { caps: &caps, host: &host, config: &config });
+        assert!(problems.is_empty(), "{problems:?}");
+        let xml = started.write();
+        let ports: Vec<&str> =
+            xml.split(" port='").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
+        assert_eq!(ports, expected, "{devices}");
+    }
+    check(&"<input type='tablet' bus='usb'/>".repeat(3), &["2", "1.1", "1.2", "1"]);
+    // Disks, network cards, sound cards and devices of the host come before what the guest's user touches.
+    check(
+        "<disk type='file' device='disk'><source file='/a'/><target dev='sda' bus='usb'/></disk>\
+         <interface type='user'><model type='usb-net'/></interface>\
+         <input type='tablet' bus='usb'/><sound model='usb'/>\
+         <hostdev mode='subsystem' type='usb'><source><address bus='1' device='2'/></source></hostdev>",
+        &["2", "1.1", "1.4", "1.2", "1.3", "1"],
+    );
 }
 
 proptest! {

@@ -1,6 +1,7 @@
 //! The kinds of sources a character device can have.
 
 use super::UnixPath;
+use crate::Code;
 use crate::device::graphics::MouseMode;
 use crate::device::seclabel::DeviceSeclabel;
 use crate::words;
@@ -55,6 +56,7 @@ impl Default for CharSource {
 }
 
 impl Tagged for CharSource {
+    const CODE: Code = Code::Unsupported;
     const TAGS: &'static [&'static str] = &[
         "null",
         "vc",
@@ -305,6 +307,7 @@ impl Tcp {
             xml.attribute("tls", &mut self.tls);
             xml.child("reconnect", &mut self.reconnect);
         });
+        xml.at_most_one("protocol");
         xml.nested("protocol", |xml| xml.defaulted("type", &mut self.protocol));
     }
 }
@@ -343,19 +346,20 @@ impl Unix {
 }
 
 /// `<reconnect>`: what happens when a connection that QEMU made is lost; since libvirt 3.7.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reconnect {
-    /// Whether QEMU connects again.
-    pub enabled: YesNo,
-    /// Seconds between two attempts.
+    /// Whether QEMU connects again; no if it is not said.
+    pub enabled: Option<YesNo>,
+    /// Seconds between two attempts; there has to be a number where QEMU connects again.
     pub timeout: Option<u32>,
     /// Where it was written.
     pub meta: Meta,
 }
 
-impl Default for Reconnect {
-    fn default() -> Self {
-        Reconnect { enabled: YesNo::No, timeout: None, meta: Meta::default() }
+impl Reconnect {
+    /// Whether QEMU connects again.
+    pub fn is_on(&self) -> bool {
+        self.enabled == Some(YesNo::Yes)
     }
 }
 
@@ -365,8 +369,12 @@ impl Element for Reconnect {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.required("enabled", &mut self.enabled);
-        xml.attribute("timeout", &mut self.timeout);
+        xml.attribute("enabled", &mut self.enabled);
+        if self.is_on() {
+            xml.needed("timeout", &mut self.timeout);
+        } else {
+            xml.attribute("timeout", &mut self.timeout);
+        }
     }
 }
 

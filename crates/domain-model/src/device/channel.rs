@@ -82,6 +82,7 @@ impl Default for ChannelTarget {
 }
 
 impl Tagged for ChannelTarget {
+    const CODE: Code = Code::Unsupported;
     const TAGS: &'static [&'static str] = &["guestfwd", "virtio", "xen"];
 
     fn tag(&self) -> &'static str {

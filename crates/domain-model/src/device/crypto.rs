@@ -61,6 +61,7 @@ impl Family for Crypto {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("model", &mut self.model);
         xml.required("type", &mut self.kind);
+        xml.at_most_one("backend");
         xml.required_child("backend", &mut self.backend);
         xml.nested("driver", |xml| self.virtio.describe(xml));
     }

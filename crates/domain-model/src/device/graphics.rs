@@ -174,6 +174,8 @@ pub struct Vnc {
     pub autoport: Option<YesNo>,
     /// The TCP port for WebSockets; -1 has one chosen. Since libvirt 1.0.6.
     pub websocket: Option<i32>,
+    /// Whether the port for WebSockets was chosen, only while the guest runs.
+    pub websocket_generated: Option<YesNo>,
     /// The address to listen on; the old spelling of a `<listen>`.
     pub listen: Option<String>,
     /// The keyboard layout, such as `de`.
@@ -196,6 +198,7 @@ impl Vnc {
         xml.attribute("port", &mut self.port);
         xml.attribute("autoport", &mut self.autoport);
         xml.attribute("websocket", &mut self.websocket);
+        xml.attribute("websocketGenerated", &mut self.websocket_generated);
         xml.attribute("listen", &mut self.listen);
         xml.attribute("keymap", &mut self.keymap);
         xml.attribute("sharePolicy", &mut self.share_policy);

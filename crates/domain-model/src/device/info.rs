@@ -22,6 +22,12 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
+    /// The alias if users chose it: `ua-` and letters, digits, `_` and `-`. Others are given anew at each start.
+    pub fn own_alias(&self) -> Option<&str> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        self.alias.as_deref().filter(|alias| alias.starts_with("ua-") && alias.chars().all(fits))
+    }
+
     pub(super) fn describe<X: Xml>(&mut self, xml: &mut X, behind_alias: impl FnOnce(&mut X)) {
         xml.child("boot", &mut self.boot);
         xml.nested("alias", |xml| xml.attribute("name", &mut self.alias));
@@ -29,6 +35,10 @@ impl DeviceInfo {
         xml.child("rom", &mut self.rom);
         xml.nested("acpi", |xml| xml.attribute("index", &mut self.acpi_index));
         xml.child("address", &mut self.address);
+        if X::READS && self.acpi_index == Some(0) {
+            let message = "bad value `0` for attribute `index` of `<acpi>`: the numbers begin at 1";
+            xml.report(Diagnostic::error(Code::BadValue, xml.at("acpi/@index"), message));
+        }
     }
 }
 
@@ -96,5 +106,16 @@ impl Element for Rom {
         xml.attribute("enabled", &mut self.enabled);
         xml.attribute("bar", &mut self.bar);
         xml.attribute("file", &mut self.file);
+        if X::READS && self.enabled == Some(YesNo::No) && (self.bar.is_some() || self.file.is_some()) {
+            let message = "a ROM that is not there has neither `bar` nor `file`";
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at("@enabled"), message));
+        }
+    }
+}
+
+impl Rom {
+    /// Whether anything is said.
+    pub fn is_empty(&self) -> bool {
+        self.enabled.is_none() && self.bar.is_none() && self.file.is_none()
     }
 }

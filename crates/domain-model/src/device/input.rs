@@ -10,7 +10,7 @@ use crate::{Code, Diagnostic};
 
 words! {
     /// `bus` of `<input>`.
-    pub enum InputBus {
+    pub enum InputBus: Unsupported {
         /// The ports that a PC has for its first keyboard and mouse.
         Ps2 = "ps2",
         /// USB.
@@ -26,7 +26,7 @@ words! {
     }
 
     /// `model` of `<input>` on the virtio bus; since libvirt 5.2.
-    pub enum InputModel {
+    pub enum InputModel: Unsupported {
         /// In the transport that suits the machine.
         Virtio = "virtio",
         /// Virtio over PCI for old and new guest drivers.
@@ -99,6 +99,7 @@ pub enum InputKind {
 }
 
 impl Tagged for InputKind {
+    const CODE: Code = Code::Unsupported;
     const TAGS: &'static [&'static str] = &["mouse", "tablet", "keyboard", "passthrough", "evdev"];
 
     fn tag(&self) -> &'static str {
@@ -126,7 +127,10 @@ impl Tagged for InputKind {
 impl Family for Input {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required_tag("type", &mut self.kind);
-        xml.attribute("bus", &mut self.bus);
+        // libvirt has no word for the absence of a bus when it writes.
+        if X::READS || self.bus != Some(InputBus::None) {
+            xml.attribute("bus", &mut self.bus);
+        }
         xml.attribute("model", &mut self.model);
         xml.nested("driver", |xml| self.virtio.describe(xml));
         match &mut self.kind {

@@ -19,7 +19,7 @@ use super::Family;
 use crate::values::MacAddress;
 use crate::words;
 use crate::xml::text::YesNo;
-use crate::xml::{Element, Meta, Xml};
+use crate::xml::{Element, Meta, Tagged, Xml};
 use crate::{Code, Diagnostic};
 
 words! {
@@ -32,7 +32,7 @@ words! {
     }
 
     /// Whether the cable is plugged in.
-    pub enum LinkState {
+    pub enum LinkState: Unsupported {
         /// It is.
         Up = "up",
         /// It is not.
@@ -183,12 +183,47 @@ impl Interface {
         if !X::READS {
             return;
         }
+        let tag = self.source.tag();
+        let mut refuse = |path, message: String| {
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at(path), message));
+        };
+        let is_ethernet = matches!(self.source, InterfaceSource::Ethernet(_));
+        if self.target_managed == Some(YesNo::No) && !is_ethernet {
+            let message = format!("libvirt makes the device of an interface of type `{tag}` itself");
+            refuse("target/@managed", message);
+        }
+        let (on_bridge, on_switch) = match self.source {
+            InterfaceSource::Network(_) | InterfaceSource::Bridge(_) => (true, true),
+            InterfaceSource::Direct(_) | InterfaceSource::Hostdev(_) => (false, true),
+            _ => (false, false),
+        };
+        if self.virtualport.is_some() && !on_switch {
+            refuse("virtualport", format!("an interface of type `{tag}` is no port of a switch"));
+        }
+        let port = self.virtualport.as_ref().and_then(|port| port.kind);
+        if self.isolated == Some(YesNo::Yes)
+            && (!on_bridge || port.is_some_and(|kind| kind != VirtualPortType::None))
+        {
+            refuse("port/@isolated", "only ports of a Linux bridge can be isolated".to_owned());
+        }
+        let is_network = matches!(self.source, InterfaceSource::Network(_));
+        if self.virtualport.is_some() && port.is_none() && on_switch && !is_network {
+            let message = "`<virtualport>` needs the attribute `type`, unless a virtual network decides";
+            xml.report(Diagnostic::error(Code::MissingAttribute, xml.at("virtualport"), message));
+        }
+        let floor = |rate: &Option<Rate>| rate.as_ref().is_some_and(|rate| rate.floor.is_some());
+        if !is_network
+            && self.bandwidth.as_ref().is_some_and(|limits| floor(&limits.inbound) || floor(&limits.outbound))
+        {
+            let message = "only a virtual network can promise a card a part of its bandwidth (`floor`)";
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at("bandwidth"), message));
+        }
         if self.mac.is_some_and(MacAddress::is_multicast) {
             let message = "a network card cannot have a multicast address";
             xml.report(Diagnostic::error(Code::BadValue, xml.at("mac/@address"), message));
         }
         let odd = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_');
-        if self.model.as_ref().is_some_and(|model| model.is_empty() || model.contains(odd)) {
+        if self.model.as_ref().is_some_and(|model| model.contains(odd)) {
             let message = "a model is letters, digits, `-` and `_`";
             xml.report(Diagnostic::error(Code::InvalidArgument, xml.at("model/@type"), message));
         }

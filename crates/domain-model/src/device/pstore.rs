@@ -50,5 +50,10 @@ impl Family for Pstore {
             let message = "`<pstore>` needs the element `<size>`";
             xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
         }
+        let fits = |Kib(size): Kib| size >= 4 && size.is_power_of_two();
+        if X::READS && self.size.is_some_and(|size| !fits(size)) {
+            let message = "the size of a `<pstore>` is a power of two and at least 4 KiB";
+            xml.report(Diagnostic::error(Code::BadValue, xml.at("size"), message));
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! `<redirdev>`: USB devices redirected from elsewhere.
 
-use super::Family;
+use super::{DeviceInfo, Family};
+use crate::address::Place;
 use crate::chardev::{Chardev, UnixPath};
 use crate::words;
 use crate::xml::Xml;
+use crate::{Code, Diagnostic};
 
 words! {
     /// The bus of a redirected device.
-    pub enum RedirdevBus {
+    pub enum RedirdevBus: Unsupported {
         /// USB, the only one there is.
         Usb = "usb",
     }
@@ -48,5 +50,12 @@ impl Family for Redirdev {
         xml.required_tag("type", &mut self.chardev.source);
         self.chardev.describe(xml);
         self.chardev.check(xml, UnixPath::Needed);
+    }
+
+    fn check<X: Xml>(&self, info: &DeviceInfo, xml: &mut X) {
+        if info.address.as_ref().is_some_and(|address| !matches!(address.place, Place::Usb(_))) {
+            let message = "a redirected USB device has an address of type `usb`";
+            xml.report(Diagnostic::error(Code::Conflict, xml.at("address"), message));
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::xml::Xml;
 
 words! {
     /// What carries a serial port, `type` of `<target>`.
-    pub enum SerialTargetType {
+    pub enum SerialTargetType: Unsupported {
         /// The ISA bus.
         IsaSerial = "isa-serial",
         /// USB.
@@ -25,7 +25,7 @@ words! {
     }
 
     /// The device that a serial port is, `name` of `<model>`; since libvirt 3.10.
-    pub enum SerialModel {
+    pub enum SerialModel: Unsupported {
         /// 16550A on the ISA bus.
         IsaSerial = "isa-serial",
         /// USB adapter.

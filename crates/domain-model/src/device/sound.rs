@@ -34,7 +34,7 @@ words! {
     }
 
     /// `type` of `<codec>`.
-    pub enum CodecType {
+    pub enum CodecType: Unsupported {
         /// Line-in and line-out.
         Duplex = "duplex",
         /// Microphone and speaker.

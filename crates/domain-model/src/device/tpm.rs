@@ -47,7 +47,7 @@ words! {
 
     /// `type` of the `<source>` of an external TPM.
     #[derive(Default)]
-    pub enum ExternalType {
+    pub enum ExternalType: Unsupported {
         /// A Unix socket.
         #[default]
         Unix = "unix",
@@ -276,6 +276,6 @@ impl Element for ExternalTpm {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("type", &mut self.kind);
         xml.attribute("mode", &mut self.mode);
-        xml.attribute("path", &mut self.path);
+        xml.needed("path", &mut self.path);
     }
 }

@@ -186,6 +186,10 @@ impl Element for Acceleration {
         xml.attribute("accel3d", &mut self.accel3d);
         xml.attribute("accel2d", &mut self.accel2d);
         xml.attribute("rendernode", &mut self.rendernode);
+        if X::READS && self.accel3d.is_none() && self.accel2d.is_none() && self.rendernode.is_none() {
+            let message = "`<acceleration>` says nothing: `accel3d`, `accel2d` and `rendernode` are missing";
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at(""), message));
+        }
     }
 }
 

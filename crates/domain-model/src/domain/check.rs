@@ -34,6 +34,7 @@ impl Domain {
         self.check_seclabels(&mut problems);
         self.check_thread_pools(&mut problems);
         devices::aliases(self, &mut problems);
+        devices::single(self, &mut problems);
         devices::boot_order(self, &mut problems);
         devices::audio(self, &mut problems);
         devices::filesystems(self, &mut problems);

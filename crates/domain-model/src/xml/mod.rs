@@ -39,7 +39,7 @@ pub use reader::{Reader, read};
 pub use text::{Text, TextError, words};
 pub use writer::{Writer, write, write_known, write_mut};
 
-use crate::{Diagnostic, Origin};
+use crate::{Code, Diagnostic, Origin};
 
 /// A struct that is one XML element.
 pub trait Element: Default + Clone {
@@ -64,6 +64,9 @@ impl<E: Element> Element for Box<E> {
 pub trait Tagged: Sized {
     /// Every word the attribute may have.
     const TAGS: &'static [&'static str];
+
+    /// What kind of problem another word is.
+    const CODE: Code = Code::BadValue;
 
     /// The word of this variant.
     fn tag(&self) -> &'static str;
@@ -141,6 +144,9 @@ pub trait Xml {
     fn value<T: Text>(&mut self, name: &'static str, value: &mut Option<T>) {
         self.nested(name, |xml| xml.text(value));
     }
+
+    /// Says that libvirt refuses more than one child `name`, where it takes the first of most others.
+    fn at_most_one(&mut self, _name: &'static str) {}
 
     /// Any number of child elements that are text alone.
     fn values<T: Text>(&mut self, name: &'static str, values: &mut Vec<T>);

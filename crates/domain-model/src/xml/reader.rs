@@ -365,7 +365,7 @@ impl Xml for Reader<'_> {
             None => {
                 let place = format!("attribute `{name}` of `<{}>`", self.node.name());
                 let origin = self.attribute_origin(name);
-                self.report_value(&text, &place, &TextError::words(T::TAGS), origin);
+                self.report_value(&text, &place, &TextError::words(T::TAGS).code(T::CODE), origin);
             }
         }
     }
@@ -450,6 +450,16 @@ impl Xml for Reader<'_> {
             self.path.push(name);
             self.inside(node, body);
             self.path.pop();
+        }
+    }
+
+    fn at_most_one(&mut self, name: &'static str) {
+        let wanted = Name::new(name);
+        let mut alike = self.node.children().filter(|child| self.is_named(*child, wanted));
+        if let (Some(_), Some(second)) = (alike.next(), alike.next()) {
+            let message = format!("`<{}>` can have one `<{name}>` only", self.node.name());
+            let origin = text_origin(second.tag_span());
+            self.problems.push(Diagnostic::error(Code::RepeatedElement, origin, message));
         }
     }
 

@@ -139,6 +139,9 @@ pub fn parse_c_number(text: &str) -> Option<u64> {
 /// assert_eq!(TxMode::parse("tmer").unwrap_err().to_string(), "expected one of `iothread`, `timer`");
 /// assert_eq!(TxMode::Iothread.as_str(), "iothread");
 /// ```
+///
+/// Another word is a [`Code::BadValue`]; where libvirt calls it something else, the enum's name has the code
+/// behind it: `pub enum LinkState: Unsupported { … }`.
 #[macro_export]
 macro_rules! words {
     ($(

@@ -91,7 +91,7 @@ fn what_libvirt_refuses_is_refused() {
     check_problem(&device("type='usb' rawio='yes'", usb), Code::Conflict, "`scsi`");
     check_problem(&device("type='usb' model='vfio-pci'", usb), Code::Conflict, "`mdev` and `scsi_host`");
     check_problem(&device("type='usb' display='on'", usb), Code::Conflict, "`mdev` and `pci`");
-    check_problem(&device("type='usb'", "<vendor id='0x1234'/>"), Code::MissingElement, "`<product>`");
+    check_problem(&device("type='usb'", "<vendor id='0x1234'/>"), Code::Malformed, "`<product>`");
     check_problem(&device("type='usb'", "<address bus='1'/>"), Code::MissingAttribute, "`device`");
     check_problem(&device("type='usb'", ""), Code::MissingElement, "`<vendor>`");
     check_problem(

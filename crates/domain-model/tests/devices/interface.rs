@@ -65,7 +65,7 @@ fn options_keep_libvirts_order() {
            <portForward proto='udp' dev='eno1'><range start='53' to='5353'/><range start='60' end='70' exclude='yes'/></portForward>\
            <route address='::' prefix='0' gateway='fe80::1'/><ip address='2001:DB8::9' prefix='64'/>\
            <port isolated='yes'/><bandwidth><outbound average='8'/><inbound burst='5' peak='20' average='10' floor='2'/></bandwidth>\
-           <virtualport type='802.1Qbg'><parameters typeid='0x1f' managerid='7'/></virtualport>\
+           <virtualport><parameters typeid='0x1f' managerid='7'/></virtualport>\
            <vlan trunk='yes'><tag id='0x10' nativeMode='untagged'/><tag id='17'/></vlan>\
            <source network='lab'/><mac check='no' address='52:54:00:AA:0B:C'/></interface>",
         "<interface type='network' trustGuestRxFilters='yes'>
@@ -75,7 +75,7 @@ fn options_keep_libvirts_order() {
     <tag id='16' nativeMode='untagged'/>
     <tag id='17'/>
   </vlan>
-  <virtualport type='802.1Qbg'>
+  <virtualport>
     <parameters managerid='7' typeid='31'/>
   </virtualport>
   <bandwidth>
@@ -136,7 +136,7 @@ fn what_libvirt_refuses_is_refused() {
         "65535",
     );
     check("<interface type='vdpa'><source/></interface>", Code::MissingAttribute, "`dev`");
-    check("<interface type='hostdev'><source/></interface>", Code::MissingElement, "`<address>`");
+    check("<interface type='hostdev'><source/></interface>", Code::Unsupported, "`<address>`");
     check(
         "<interface type='udp'><source address='::1' port='1'/></interface>",
         Code::MissingElement,
@@ -152,7 +152,7 @@ fn what_libvirt_refuses_is_refused() {
     check(&with("<model type='e1000,mac=0'/>"), Code::InvalidArgument, "model");
     check(&with("<driver queues='0'/>"), Code::BadValue, "from 1");
     check(&with("<driver txmode='slow'/>"), Code::BadValue, "`iothread`");
-    check(&with("<link state='maybe'/>"), Code::BadValue, "`up`");
+    check(&with("<link state='maybe'/>"), Code::Unsupported, "`up`");
     check(&with("<vlan/>"), Code::MissingElement, "tag");
     check(&with("<vlan><tag id='4096'/></vlan>"), Code::BadValue, "4095");
     check(&with("<vlan trunk='no'><tag id='1'/><tag id='2'/></vlan>"), Code::Conflict, "trunk");
@@ -161,15 +161,45 @@ fn what_libvirt_refuses_is_refused() {
         Code::Conflict,
         "native",
     );
-    check(&with("<bandwidth><inbound burst='4' floor='1'/></bandwidth>"), Code::MissingAttribute, "average");
-    check(&with("<bandwidth><outbound average='4' floor='1'/></bandwidth>"), Code::Conflict, "floor");
+    check(
+        "<interface type='network'><source network='n'/><bandwidth><inbound burst='4' floor='1'/></bandwidth></interface>",
+        Code::MissingAttribute,
+        "average",
+    );
+    check(
+        "<interface type='network'><source network='n'/><bandwidth><outbound average='4' floor='1'/></bandwidth></interface>",
+        Code::Conflict,
+        "floor",
+    );
     check(&with("<teaming type='transient'/>"), Code::Unsupported, "persistent");
     check(&with("<teaming type='persistent' persistent='ua-x'/>"), Code::Unsupported, "persistent");
     check(&with("<ip address='10.0.0.1' family='ipv6'/>"), Code::Conflict, "family");
     check(&with("<ip address='10.0.0.1' prefix='33'/>"), Code::BadValue, "32");
     check(&with("<route address='10.0.0.0'/>"), Code::MissingAttribute, "gateway");
     check(&with("<route address='10.0.0.0' gateway='10.0.0.1' metric='0'/>"), Code::BadValue, "metric");
+    check(&with("<route address='10.0.0.1' prefix='8' gateway='10.0.0.1'/>"), Code::BadValue, "10.0.0.1");
     check(&with("<portForward><range start='1'/></portForward>"), Code::MissingAttribute, "proto");
+    check(&with("<portForward proto='tcp'><range end='1'/></portForward>"), Code::Unsupported, "start");
+    check(&with("<portForward proto='tcp'><range start='0'/></portForward>"), Code::BadValue, "port 0");
+    check(&with("<target dev='t' managed='no'/>"), Code::Unsupported, "`user`");
+    check(&with("<virtualport type='openvswitch'/>"), Code::Unsupported, "switch");
+    check(&with("<port isolated='yes'/>"), Code::Unsupported, "isolated");
+    check(&with("<bandwidth><inbound average='4' floor='1'/></bandwidth>"), Code::Unsupported, "floor");
+    check(&with("<source><ip address='10.0.0.1'/></source>"), Code::Unsupported, "`ethernet`");
+    check(&with("<rom enabled='no' bar='on'/>"), Code::Unsupported, "`bar`");
+    check(&with("<acpi index='0'/>"), Code::BadValue, "begin at 1");
+    check(&with("<address bus='1'/>"), Code::MissingAttribute, "`type`");
+    for (port, code, part) in [
+        ("<virtualport/>", Code::MissingAttribute, "`type`"),
+        ("<virtualport type='vepa'/>", Code::Unsupported, "`802.1Qbg`"),
+        ("<virtualport type='midonet'/>", Code::MissingAttribute, "`interfaceid`"),
+        ("<virtualport type='802.1Qbh'/>", Code::MissingAttribute, "`profileid`"),
+    ] {
+        check(&format!("<interface type='bridge'><source bridge='b'/>{port}</interface>"), code, part);
+    }
+    let served =
+        "<source type='unix' path='/s' mode='server'><reconnect enabled='yes' timeout='1'/></source>";
+    check(&format!("<interface type='vhostuser'>{served}</interface>"), Code::Unsupported, "connect");
     check(&with("<filterref/>"), Code::MissingAttribute, "filter");
 }
 

@@ -25,6 +25,7 @@ impl QemuDevice for Channel {
     }
 
     fn defaults(channel: &mut Device<Self>, _: usize, cx: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        chardev::defaults(&mut channel.spec.chardev);
         if let ChannelTarget::Virtio(port) | ChannelTarget::Xen(port) = &mut channel.spec.target {
             port.state = None;
             let name = port.name.as_deref().unwrap_or_default();
@@ -38,6 +39,12 @@ impl QemuDevice for Channel {
 
     fn validate(channel: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
         chardev::validate(&channel.spec.chardev, channel.origin, cx, problems);
+        let is_virtio = matches!(channel.spec.target, ChannelTarget::Virtio(_));
+        if cx.dialect.era == Era::Modern && channel.spec.chardev.source == CharSource::Spicevmc && !is_virtio
+        {
+            let message = "a channel of type `spicevmc` is a virtio channel";
+            problems.push(Diagnostic::error(Code::Unsupported, channel.at("target/@type"), message));
+        }
     }
 
     fn args(channel: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
@@ -107,6 +114,7 @@ fn guestfwd(channel: &Resolved<'_, Channel>, target: &Guestfwd, cx: &Context<'_>
 
 /// A named port of a virtio-serial controller.
 fn virtio(channel: &Resolved<'_, Channel>, port: &NamedPort, cx: &Context<'_>, out: &mut Args) {
+    chardev::virtio_serial_only(channel, out);
     let is_spice = channel.spec.chardev.source == CharSource::Spicevmc;
     let name = port.name.as_deref().or(is_spice.then_some(SPICE_AGENT));
     let name_origin = channel.at("target/@name");

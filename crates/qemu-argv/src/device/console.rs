@@ -1,5 +1,6 @@
 //! `<console>` on the QEMU side.
 
+use caps_parser::Capability;
 use domain_model::device::console::{Console, ConsoleTargetType};
 use domain_model::{Code, Device, Diagnostic, Domain};
 
@@ -7,15 +8,29 @@ use super::QemuDevice;
 use crate::address::address;
 use crate::arg::Args;
 use crate::chardev::{self, Frontend};
+use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::props::Props;
+use crate::resolve::Resolving;
 
 impl QemuDevice for Console {
     fn alias(_: &Device<Self>, index: usize, domain: &Domain, _: Inputs<'_>) -> String {
         format!("console{}", super::numbered_before::<Self>(index, domain))
     }
 
+    fn defaults(console: &mut Device<Self>, _: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        chardev::defaults(&mut console.spec.chardev);
+    }
+
     fn validate(console: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
+        let needed = match kind(console) {
+            ConsoleTargetType::Sclp => Some(Capability::S390Sclp),
+            ConsoleTargetType::Sclplm => Some(Capability::Sclplmconsole),
+            _ => None,
+        };
+        if let Some(needed) = needed {
+            Problems::new(cx, problems).requires(needed, "<console>", console.at("target/@type"));
+        }
         if kind(console) != ConsoleTargetType::Serial {
             chardev::validate(&console.spec.chardev, console.origin, cx, problems);
         }
@@ -35,6 +50,9 @@ impl QemuDevice for Console {
                 return;
             }
         };
+        if driver == "virtconsole" {
+            chardev::virtio_serial_only(console, out);
+        }
         let frontend = Frontend::new(console.alias, console.origin);
         let chardev = chardev::args(&console.spec.chardev, frontend, cx, out);
         let props = Props::new("driver", driver, console.at("target/@type"));

@@ -38,7 +38,9 @@ impl QemuDevice for Graphics {
             Graphics::Vnc(vnc) => listen::vnc(vnc, origin),
             Graphics::Spice(spice) => listen::spice(spice, origin),
             Graphics::Rdp(rdp) => listen::rdp(rdp, origin),
-            Graphics::Sdl(_) | Graphics::Desktop(_) | Graphics::EglHeadless(_) | Graphics::Dbus(_) => {}
+            Graphics::Sdl(sdl) => sdl.fullscreen = sdl.fullscreen.filter(|full| *full == YesNo::Yes),
+            Graphics::Dbus(dbus) => dbus.p2p = dbus.p2p.filter(|p2p| *p2p == YesNo::Yes),
+            Graphics::Desktop(_) | Graphics::EglHeadless(_) => {}
         }
     }
 
@@ -50,13 +52,7 @@ impl QemuDevice for Graphics {
             return;
         }
         let graphics = &cx.domain.devices.graphics;
-        let kind = std::mem::discriminant(device.spec);
-        let alike = graphics.iter().take(device.index);
         let tag = device.spec.tag();
-        if alike.filter(|other| std::mem::discriminant(&other.spec) == kind).count() > 0 {
-            let message = format!("there is a `<graphics>` of type `{tag}` already");
-            problems.push(Diagnostic::error(Code::Unsupported, device.at("@type"), message));
-        }
         let has_egl = graphics.iter().any(|other| matches!(other.spec, Graphics::EglHeadless(_)));
         let own_gl = match device.spec {
             Graphics::Spice(spice) => spice.gl.enable == Some(YesNo::Yes),
@@ -93,6 +89,7 @@ impl QemuDevice for Graphics {
             historic::args(device, cx, out);
             return;
         }
+        check::started(device, cx, out);
         match device.spec {
             Graphics::Vnc(server) => vnc::args(server, device, cx, out),
             Graphics::Spice(server) => spice::args(server, device, cx, out),

@@ -4,13 +4,14 @@ mod check;
 mod historic;
 mod scsi;
 
-pub(crate) use scsi::assign;
+pub(crate) use scsi::{assign, controllers};
 
 use caps_parser::Capability;
 use domain_model::address::{Pci, Place};
 use domain_model::device::hostdev::{
     GuestReset, Hostdev, HostdevKind, MdevHostdev, MdevModel, PciHostdev, ScsiHostHostdev, UsbHostdev,
 };
+use domain_model::device::interface::HostdevDriver;
 use domain_model::storage::StartupPolicy;
 use domain_model::xml::text::{Hex, OnOff, YesNo};
 use domain_model::{Code, Device, Diagnostic, Domain};
@@ -34,6 +35,16 @@ impl QemuDevice for Hostdev {
 
     fn defaults(device: &mut Device<Self>, _: usize, cx: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
         device.spec.managed.get_or_insert(YesNo::No);
+        if let HostdevKind::Pci(pci) = &mut device.spec.kind {
+            let Pci { domain, bus, slot, function, .. } = &mut pci.address;
+            domain.get_or_insert_default();
+            bus.get_or_insert_default();
+            slot.get_or_insert_default();
+            function.get_or_insert_default();
+        }
+        if !matches!(device.spec.kind, HostdevKind::Scsi(_)) {
+            (device.spec.readonly, device.spec.shareable) = (false, false);
+        }
         if let HostdevKind::Scsi(source) = &mut device.spec.kind {
             scsi::defaults(source);
         }
@@ -64,10 +75,6 @@ impl QemuDevice for Hostdev {
             problems.push(Diagnostic::error(Code::Unsupported, device.at("@display"), message));
         }
         if ramfb == Some(OnOff::On) {
-            if display != Some(OnOff::On) {
-                let message = "`ramfb='on'` needs `display='on'`";
-                problems.push(Diagnostic::error(Code::Unsupported, device.at("@ramfb"), message));
-            }
             let before = hostdevs.iter().take(device.index);
             if before.filter(|other| screen(&other.spec.kind).1 == Some(OnOff::On)).count() > 0 {
                 let message = "one device of a guest can have a frame buffer for the firmware";
@@ -165,6 +172,14 @@ fn iommufd(address: &str, cx: &Context<'_>) -> Option<String> {
 }
 
 fn pci(source: &PciHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, out: &mut Args) {
+    if let Some(driver @ (HostdevDriver::Kvm | HostdevDriver::Xen)) = source.driver {
+        let message = format!("QEMU hands devices over by `vfio`, not by `{driver}`");
+        out.problem(Diagnostic::error(Code::Malformed, device.at("driver/@name"), message));
+    }
+    // The host lets go of it, and the guest does not get it.
+    if device.info.address.as_ref().is_some_and(|address| address.place == Place::Unassigned) {
+        return;
+    }
     let address = host(&source.address);
     let origin = device.at("source/address");
     let file = iommufd(&address, cx);
@@ -243,9 +258,9 @@ fn usb(source: &UsbHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, ou
         }
     };
     let resets = source.guest_reset.map(|reset| match reset {
-        GuestReset::Off => (false, false),
-        GuestReset::Uninitialized => (true, false),
-        GuestReset::On => (true, true),
+        GuestReset::Off => (false, None),
+        GuestReset::Uninitialized => (true, Some(false)),
+        GuestReset::On => (true, Some(true)),
     });
     let reset_at = device.at("source/@guestReset");
     let props = boot::bootindex(props.set("id", device.alias), device.info, None)
@@ -253,7 +268,7 @@ fn usb(source: &UsbHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, ou
         .requires(
             Capability::UsbHostGuestResetsAll,
             "guest-resets-all",
-            resets.map(|resets| resets.1),
+            resets.and_then(|resets| resets.1),
             reset_at,
         );
     out.props("-device", address::address(props, device.info, cx));

@@ -8,6 +8,12 @@ use domain_model::{Code, DeviceInfo};
 use crate::check::Problems;
 use crate::resolve::board::Board;
 
+/// Drops what says nothing, and names that are given anew at each start.
+pub(super) fn defaults(info: &mut DeviceInfo) {
+    info.alias = info.own_alias().map(str::to_owned);
+    info.rom = info.rom.take().filter(|rom| !rom.is_empty());
+}
+
 /// Reports addresses and the like that no device of the machine can have.
 pub(super) fn check(element: &str, meta: &Meta, info: &DeviceInfo, out: &mut Problems<'_>) {
     let place = info.address.as_ref().map(|address| &address.place);

@@ -4,6 +4,7 @@ use caps_parser::Capability;
 use domain_model::address::Place;
 use domain_model::device::controller::{ControllerKind, UsbModel};
 use domain_model::device::input::{Evdev, Input, InputBus, InputKind, InputModel};
+use domain_model::os::Arch;
 use domain_model::virtio::VirtioModel;
 use domain_model::xml::Tagged;
 use domain_model::xml::text::OnOff;
@@ -28,8 +29,10 @@ impl QemuDevice for Input {
             return;
         }
         let has_ps2 = os::is_x86(&cx.domain);
+        let is_s390 = matches!(cx.domain.os.arch, Some(Arch::S390 | Arch::S390x));
         device.spec.bus = match device.spec.kind {
             InputKind::Mouse | InputKind::Keyboard if has_ps2 => Some(InputBus::Ps2),
+            InputKind::Mouse | InputKind::Keyboard | InputKind::Tablet if is_s390 => Some(InputBus::Virtio),
             InputKind::Mouse | InputKind::Keyboard | InputKind::Tablet => Some(InputBus::Usb),
             InputKind::Passthrough(_) => Some(InputBus::Virtio),
             InputKind::Evdev(_) => None,
@@ -51,8 +54,8 @@ impl QemuDevice for Input {
         }
         let props =
             match (device.spec.bus, &device.spec.kind) {
-                // The machine brings them along.
-                (Some(InputBus::Ps2), _) => return,
+                // The machine brings them along, or nobody does.
+                (Some(InputBus::Ps2 | InputBus::None), _) => return,
                 (Some(InputBus::Usb), kind) => {
                     let driver = match kind {
                         InputKind::Mouse => "usb-mouse",
@@ -133,20 +136,17 @@ fn check(device: &Resolved<'_, Input>, out: &mut Problems<'_>) {
     if let Some(model) = input.model.filter(|_| !is_virtio) {
         out.unsupported(at("@model"), format!("the model `{model}` is for the bus `virtio`"));
     }
-    if out.cx.dialect.era == Era::Modern && !is_virtio {
-        out.no_virtio(&input.virtio, "this device", &device.device().meta);
-    }
     match (&input.kind, input.bus) {
         // Old QEMUs stand in for Xen.
         (_, Some(InputBus::Xen)) if out.cx.dialect.era == Era::Historic => {}
-        (_, Some(bus @ (InputBus::Xen | InputBus::Parallels))) => {
+        (_, Some(bus @ InputBus::Xen)) => {
             out.refuse(Code::Malformed, at("@bus"), format!("QEMU has no input devices on the bus `{bus}`"));
         }
         (InputKind::Passthrough(_), Some(bus)) if !is_virtio => {
             let message = format!("devices of type `passthrough` are on the bus `virtio`, not `{bus}`");
             out.unsupported(at("@bus"), message);
         }
-        (InputKind::Evdev(_), Some(_)) => {
+        (InputKind::Evdev(_), Some(bus)) if bus != InputBus::None => {
             out.unsupported(at("@bus"), "devices of type `evdev` are on no bus of the guest");
         }
         (InputKind::Tablet, Some(InputBus::Ps2)) => {
@@ -169,7 +169,7 @@ fn check(device: &Resolved<'_, Input>, out: &mut Problems<'_>) {
         if is_off {
             out.unsupported(at("@bus"), "PS/2 devices need the feature `ps2`, which is turned off");
         } else if !os::is_x86(domain) {
-            out.requires(Capability::I8042, "bus='ps2'", at("@bus"));
+            out.unsupported(at("@bus"), "PS/2 devices are for x86 guests");
         }
     }
     if is_virtio {

@@ -14,6 +14,7 @@ use domain_model::virtio::VirtioModel;
 use domain_model::xml::Text;
 use domain_model::{Device, Diagnostic, Domain};
 
+pub(crate) use defaults::is_known;
 pub(crate) use hostdev::args as hostdevs;
 
 use super::QemuDevice;

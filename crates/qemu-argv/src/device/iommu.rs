@@ -100,6 +100,17 @@ impl QemuDevice for Iommu {
                 problems.push(gate::missing(*capability, what, device.at(path), cx.inputs.caps));
             }
         }
+        let says_more = device.spec != &Iommu { model, ..Iommu::default() };
+        if model != IommuModel::Intel && says_more {
+            let message = format!("an IOMMU of model `{model}` has no options");
+            problems.push(Diagnostic::error(Code::Conflict, device.at("driver"), message));
+        }
+        let has_acpi = cx.domain.features.as_ref().is_some_and(|features| features.acpi);
+        if model == IommuModel::Virtio && fits && !has_acpi {
+            let message = "guests find an IOMMU of model `virtio` by the ACPI";
+            let problem = Diagnostic::error(Code::Unsupported, device.at("@model"), message);
+            problems.push(problem.help("add `<acpi/>` to `<features>`"));
+        }
         let place = device.info.address.as_ref().map(|address| &address.place);
         match (model, place) {
             (IommuModel::Intel | IommuModel::Smmuv3, Some(_)) => {

@@ -4,7 +4,7 @@ use caps_parser::Capability;
 use domain_model::device::memballoon::{Memballoon, MemballoonModel};
 use domain_model::values::Kib;
 use domain_model::virtio::VirtioModel;
-use domain_model::{Device, Diagnostic, Domain};
+use domain_model::{Device, DeviceInfo, Diagnostic, Domain};
 use serde_json::json;
 
 use super::QemuDevice;
@@ -12,11 +12,19 @@ use crate::arg::Args;
 use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::dialect::Devices;
+use crate::resolve::Resolving;
 use crate::{address, virtio};
 
 impl QemuDevice for Memballoon {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
         format!("balloon{index}")
+    }
+
+    fn defaults(device: &mut Device<Self>, _: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        device.spec.stats_period = device.spec.stats_period.filter(|period| *period > 0);
+        if device.spec.model == MemballoonModel::None {
+            device.info = DeviceInfo::default();
+        }
     }
 
     fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {

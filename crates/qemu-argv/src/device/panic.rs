@@ -40,12 +40,10 @@ impl QemuDevice for Panic {
 
     fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
         let Some(model) = device.spec.model else { return };
-        let mut refuse = |path, message: String| {
-            problems.push(Diagnostic::error(Code::Unsupported, device.at(path), message));
-        };
         let others = cx.domain.devices.panics.iter().take(device.index);
         if others.filter(|other| other.spec.model == Some(model)).count() > 0 {
-            refuse("@model", format!("there is a panic device of model `{model}` already"));
+            let message = format!("there is a panic device of model `{model}` already");
+            problems.push(Diagnostic::error(Code::Conflict, device.at("@model"), message));
         }
         let place = device.info.address.as_ref().map(|address| &address.place);
         if cx.dialect.era == Era::Modern {
@@ -88,7 +86,7 @@ impl QemuDevice for Panic {
         match device.spec.model {
             Some(PanicModel::Isa) => {
                 let iobase = match device.info.address.as_ref().map(|address| &address.place) {
-                    Some(Place::Isa(isa)) => isa.iobase.map(|iobase| iobase.0),
+                    Some(Place::Isa(isa)) => address::first_port(isa, cx),
                     _ => None,
                 };
                 let props = Props::new("driver", "pvpanic", device.origin).set_at(

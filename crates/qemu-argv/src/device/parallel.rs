@@ -9,14 +9,19 @@ use crate::address::address;
 use crate::arg::Args;
 use crate::chardev::{self, Frontend};
 use crate::context::{Context, Inputs, Resolved};
-use crate::dialect::Chardevs;
+use crate::dialect::{Chardevs, Era};
 use crate::historic;
 use crate::props::Props;
+use crate::resolve::Resolving;
 use crate::resolve::board::Board;
 
 impl QemuDevice for Parallel {
     fn alias(_: &Device<Self>, index: usize, domain: &Domain, _: Inputs<'_>) -> String {
         format!("parallel{}", super::numbered_before::<Self>(index, domain))
+    }
+
+    fn defaults(port: &mut Device<Self>, _: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        chardev::defaults(&mut port.spec.chardev);
     }
 
     fn validate(port: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
@@ -44,7 +49,12 @@ impl QemuDevice for Parallel {
                 let props = Props::new("driver", "isa-parallel", port.origin)
                     .set("chardev", chardev)
                     .set("id", port.alias);
-                out.props("-device", address(props, port.info, cx));
+                // libvirt leaves the place of today's ports to QEMU, whatever address they have.
+                let props = match cx.dialect.era {
+                    Era::Modern => props,
+                    Era::Historic => address(props, port.info, cx),
+                };
+                out.props("-device", props);
             }
             Chardevs::Legacy => chardev::legacy("-parallel", &port.spec.chardev, port.origin, cx, out),
         }

@@ -2,15 +2,16 @@
 
 use caps_parser::Capability;
 use domain_model::device::pstore::Pstore;
-use domain_model::{Code, Device, Diagnostic, Domain};
+use domain_model::{Device, Diagnostic, Domain};
 
 use super::QemuDevice;
+use crate::address;
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::config::Layout;
 use crate::context::{Context, Inputs, Resolved};
 use crate::props::Props;
 use crate::resolve::Resolving;
-use crate::{address, os};
 
 impl QemuDevice for Pstore {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
@@ -29,10 +30,7 @@ impl QemuDevice for Pstore {
     }
 
     fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
-        if !os::is_x86(cx.domain) {
-            let message = "a persistent store of the ACPI is for x86 guests";
-            problems.push(Diagnostic::error(Code::Unsupported, device.at("@backend"), message));
-        }
+        Problems::new(cx, problems).requires(Capability::AcpiErst, "<pstore>", device.at("@backend"));
     }
 
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {

@@ -10,10 +10,15 @@ use crate::arg::Args;
 use crate::chardev::{self, Frontend};
 use crate::context::{Context, Inputs, Resolved};
 use crate::props::Props;
+use crate::resolve::Resolving;
 
 impl QemuDevice for Redirdev {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
         format!("redir{index}")
+    }
+
+    fn defaults(device: &mut Device<Self>, _: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        chardev::defaults(&mut device.spec.chardev);
     }
 
     fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {

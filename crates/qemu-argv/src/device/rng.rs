@@ -23,9 +23,14 @@ impl QemuDevice for Rng {
     }
 
     fn defaults(device: &mut Device<Self>, _: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
-        if let RngBackendKind::Random { path } = &mut device.spec.backend.kind {
-            path.get_or_insert_with(|| HOST_RANDOM.to_owned());
+        match &mut device.spec.backend.kind {
+            RngBackendKind::Random { path } => {
+                path.get_or_insert_with(|| HOST_RANDOM.to_owned());
+            }
+            RngBackendKind::Egd(chardev) => chardev::defaults(chardev),
+            RngBackendKind::Builtin => {}
         }
+        device.spec.rate = device.spec.rate.take().filter(|rate| rate.bytes > 0);
     }
 
     fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {

@@ -25,6 +25,7 @@ impl QemuDevice for Serial {
         if cx.dialect.era == Era::Historic {
             return;
         }
+        chardev::defaults(&mut port.spec.chardev);
         // `isa-serial` was what libvirt wrote for every serial port before it knew of others.
         if matches!(port.spec.target_type, None | Some(SerialTargetType::IsaSerial)) {
             port.spec.target_type = own_type(&cx.domain);
@@ -59,6 +60,13 @@ impl QemuDevice for Serial {
         }
         match cx.dialect.chardevs {
             Chardevs::Device => {
+                if port.spec.target_type.is_some()
+                    && port.spec.model.is_none()
+                    && cx.dialect.era == Era::Modern
+                {
+                    let message = "this machine has no serial port of its own";
+                    out.problem(Diagnostic::error(Code::Malformed, port.at("target/@type"), message));
+                }
                 let frontend = Frontend { is_console: first, ..Frontend::new(port.alias, port.origin) };
                 let chardev = chardev::args(&port.spec.chardev, frontend, cx, out);
                 match is_on_board(port.spec) && cx.dialect.era == Era::Modern {

@@ -25,7 +25,14 @@ impl QemuDevice for Smartcard {
     fn defaults(card: &mut Device<Self>, index: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
         let rule = card.meta.origin.implies("a smartcard is in a slot of the first reader");
         let slot = Ccid { controller: Some(0), slot: u32::try_from(index).ok() };
-        card.info.address.get_or_insert_with(|| Address::implied(Place::Ccid(slot), rule));
+        let address = card.info.address.get_or_insert_with(|| Address::implied(Place::Ccid(slot), rule));
+        if let Place::Ccid(slot) = &mut address.place {
+            slot.controller.get_or_insert(0);
+            slot.slot.get_or_insert(0);
+        }
+        if let SmartcardMode::Passthrough(chardev) = &mut card.spec.mode {
+            chardev::defaults(chardev);
+        }
     }
 
     fn validate(card: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
@@ -37,7 +44,7 @@ impl QemuDevice for Smartcard {
             }
             _ => {
                 let message = "a smartcard needs an address of type `ccid`";
-                problems.push(Diagnostic::error(Code::Conflict, card.at("address/@type"), message));
+                problems.push(Diagnostic::error(Code::Unsupported, card.at("address/@type"), message));
             }
         }
         if let SmartcardMode::Passthrough(chardev) = &card.spec.mode {

@@ -102,9 +102,6 @@ fn check(device: &Resolved<'_, Sound>, out: &mut Problems<'_>) {
     if let Some(needed) = needed {
         out.requires(needed, &format!("<sound model='{model}'>"), device.at("@model"));
     }
-    if model != SoundModel::Virtio {
-        out.no_virtio(&sound.virtio, "this card", &device.device().meta);
-    }
     for codec in &sound.codecs {
         let needed = match codec.kind {
             Some(CodecType::Duplex) | None => Capability::HdaDuplex,

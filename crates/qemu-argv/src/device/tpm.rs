@@ -1,7 +1,9 @@
 //! `<tpm>`: trusted platform modules.
 
 use caps_parser::Capability;
-use domain_model::device::tpm::{Tpm, TpmBackendKind, TpmEmulator, TpmModel, TpmStorage, TpmVersion};
+use domain_model::device::tpm::{
+    PcrBanks, Tpm, TpmBackendKind, TpmEmulator, TpmModel, TpmStorage, TpmVersion,
+};
 use domain_model::os::Arch;
 use domain_model::{Code, Device, Diagnostic, Domain};
 
@@ -62,6 +64,19 @@ impl QemuDevice for Tpm {
             _ => {}
         }
         if let TpmBackendKind::Emulator(emulator) = &device.spec.backend.kind {
+            let is_v2 = emulator.version == Some(TpmVersion::V2_0);
+            for (path, is_there) in [
+                ("backend/active_pcr_banks", emulator.active_pcr_banks != PcrBanks::default()),
+                ("backend/profile", emulator.profile.is_some()),
+            ] {
+                if is_there && !is_v2 {
+                    let message = "banks of registers and profiles are those of TPM 2.0";
+                    problems.push(Diagnostic::error(Code::Conflict, device.at(path), message));
+                }
+            }
+            let mut refuse = |path, message: &str| {
+                problems.push(Diagnostic::error(Code::Unsupported, device.at(path), message));
+            };
             let known = cx.inputs.host.tpm_versions();
             let version = emulator.version.map(TpmVersion::as_str).unwrap_or_default();
             if !known.iter().any(|known| known == version) {

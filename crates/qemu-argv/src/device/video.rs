@@ -5,7 +5,7 @@ mod historic;
 mod check;
 
 use caps_parser::Capability;
-use domain_model::device::video::{Video, VideoBackend, VideoModel, VideoType};
+use domain_model::device::video::{Resolution, VgaConf, Video, VideoBackend, VideoModel, VideoType};
 use domain_model::xml::text::YesNo;
 use domain_model::{Code, Device, Diagnostic, Domain};
 
@@ -39,16 +39,13 @@ impl QemuDevice for Video {
         }
         let model = device.spec.model.get_or_insert_with(VideoModel::default);
         let kind = *model.kind.get_or_insert_with(|| default_type(cx));
+        device.spec.vgaconf = device.spec.vgaconf.filter(|what| *what != VgaConf::Io);
         if kind == VideoType::None {
+            let meta = std::mem::take(&mut model.meta);
+            *model = VideoModel { kind: Some(kind), meta, ..VideoModel::default() };
             return;
         }
-        if kind == VideoType::Qxl {
-            model.ram.get_or_insert(65536);
-            model.vram.get_or_insert(65536);
-            model.vgamem.get_or_insert(16384);
-        } else if matches!(kind, VideoType::Vga | VideoType::Cirrus | VideoType::Vmvga | VideoType::Bochs) {
-            model.vram.get_or_insert(16384);
-        }
+        memory(kind, model);
         model.heads.get_or_insert(1);
         if index == 0 {
             model.primary = Some(YesNo::Yes);
@@ -92,6 +89,7 @@ impl QemuDevice for Video {
                 let driver = if primary { "VGA" } else { "secondary-vga" };
                 plain(driver).set_at("vgamem_mb", model.vram.map(|vram| vram / 1024), vram_at)
             }
+            Some(VideoType::Ramfb) => plain("ramfb"),
             Some(VideoType::Bochs) => plain("bochs-display").set_at(
                 "vgamem",
                 model.vram.map(|vram| u64::from(vram) * 1024),
@@ -125,7 +123,8 @@ impl QemuDevice for Video {
                     (false, false) => "virtio-gpu",
                 };
                 let props = if name.starts_with("virtio-vga") {
-                    Props::new("driver", name, device.origin)
+                    let driver = Props::new("driver", name, device.origin);
+                    virtio::options(driver, &device.spec.virtio, device)
                 } else {
                     virtio::device(name, None, &device.spec.virtio, device, cx)
                 };
@@ -138,6 +137,12 @@ impl QemuDevice for Video {
                 cx.not_yet(&format!("a video card of type `{kind}`"), device.at("model/@type"), out);
                 return;
             }
+        };
+        let props = match &model.resolution {
+            Some(Resolution { x, y, meta }) => {
+                props.set_at("xres", *x, meta.at("@x")).set_at("yres", *y, meta.at("@y"))
+            }
+            None => props,
         };
         out.props("-device", address::address(props, device.info, cx));
     }
@@ -160,6 +165,24 @@ fn default_type(cx: &Resolving<'_>) -> VideoType {
         _ if os::is_x86(&cx.domain) && cx.inputs.has(Capability::CirrusVga) => VideoType::Cirrus,
         _ if os::is_x86(&cx.domain) => VideoType::Vga,
         _ => VideoType::Virtio,
+    }
+}
+
+/// How much memory a card has of which nothing is said, or nothing that QEMU could do.
+fn memory(kind: VideoType, model: &mut VideoModel) {
+    // What is too large is refused.
+    let round = |size: u32| size.checked_next_power_of_two().unwrap_or(size);
+    let sized =
+        |size: Option<u32>, default: Option<u32>| size.filter(|size| *size > 0).or(default).map(round);
+    let vram = match kind {
+        VideoType::Qxl => Some(65536),
+        VideoType::Vga | VideoType::Cirrus | VideoType::Vmvga | VideoType::Bochs => Some(16384),
+        _ => None,
+    };
+    model.vram = sized(model.vram, vram);
+    if kind == VideoType::Qxl {
+        model.ram = sized(model.ram, Some(65536));
+        model.vgamem = model.vgamem.filter(|size| *size > 0).or(Some(16384));
     }
 }
 

@@ -62,16 +62,20 @@ impl QemuDevice for Watchdog {
     fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
         if cx.dialect.devices == Devices::Options {
             out.text("-watchdog", device.spec.model.as_str(), device.at("@model"));
-        } else if device.spec.model == WatchdogModel::Itco {
-            // The chipset is there anyhow; what has to be said is that its timer counts.
-            out.text("-global", "ICH9-LPC.noreboot=off", device.origin);
-        } else {
+        } else if device.spec.model != WatchdogModel::Itco {
             let props =
                 Props::new("driver", device.spec.model.as_str(), device.origin).set("id", device.alias);
             out.props("-device", address::address(props, device.info, cx));
         }
         let watchdogs = &cx.domain.devices.watchdogs;
         if device.index + 1 == watchdogs.len() {
+            let is_itco = |other: &&Device<Self>| other.spec.model == WatchdogModel::Itco;
+            if let Some(itco) = watchdogs.iter().find(is_itco)
+                && cx.dialect.devices != Devices::Options
+            {
+                // The chipset is there anyhow; what has to be said is that its timer counts.
+                out.text("-global", "ICH9-LPC.noreboot=off", itco.meta.origin);
+            }
             action(device, out);
         }
     }

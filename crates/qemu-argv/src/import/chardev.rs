@@ -170,7 +170,11 @@ fn reconnect(options: &Pairs) -> Option<Reconnect> {
     };
     let timeout = u32::try_from(seconds).ok()?;
     let enabled = YesNo::from(timeout > 0);
-    Some(Reconnect { enabled, timeout: (timeout > 0).then_some(timeout), ..Reconnect::default() })
+    Some(Reconnect {
+        enabled: Some(enabled),
+        timeout: (timeout > 0).then_some(timeout),
+        ..Reconnect::default()
+    })
 }
 
 fn unbracketed(host: &str) -> String {

@@ -15,7 +15,7 @@ use super::board::Board;
 use crate::dialect::Era;
 
 /// The most controllers of a kind that a drive address may imply; more cannot be plugged in anywhere.
-const MAX_IMPLIED: u32 = 1024;
+pub(crate) const MAX_IMPLIED: u32 = 1024;
 
 /// Where a controller stands among the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,17 +12,15 @@ use super::Resolving;
 /// the ports that have no number.
 pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     for console in cx.domain.devices.consoles.iter().skip(1) {
-        if console.spec.target_type == Some(ConsoleTargetType::Serial) {
+        if mirrors(console) {
             let message = "only the first console can be a serial port";
             cx.problems.push(Diagnostic::error(Code::Unsupported, console.at("target/@type"), message));
         }
     }
-    // Consoles are numbered as they stand, whatever number they were given.
-    for (index, console) in cx.domain.devices.consoles.iter_mut().enumerate() {
-        console.spec.port = u32::try_from(index).ok();
-    }
+    number_consoles(&mut cx.domain);
     if is_hvm(&cx.domain) {
         join_first(&mut cx.domain);
+        number_consoles(&mut cx.domain);
     }
     let devices = &mut cx.domain.devices;
     for console in &mut devices.consoles {
@@ -35,6 +33,13 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     }
     number(&mut devices.serials, |serial| &mut serial.port);
     number(&mut devices.parallels, |parallel| &mut parallel.port);
+}
+
+/// Consoles are numbered as they stand, whatever number they were given.
+fn number_consoles(domain: &mut Domain) {
+    for (index, console) in domain.devices.consoles.iter_mut().enumerate() {
+        console.spec.port = u32::try_from(index).ok();
+    }
 }
 
 /// Shows in the first console what the first serial port has become.
@@ -80,9 +85,10 @@ fn join_first(domain: &mut Domain) {
                 *console = mirror(origin);
             }
         }
-        (None, Some(serial)) if is_console(&serial.spec) => {
+        // Consoles of other kinds stand behind it.
+        (_, Some(serial)) if is_console(&serial.spec) => {
             let rule = serial.meta.origin.implies("the first serial port is the console");
-            devices.consoles.push(mirror(rule));
+            devices.consoles.insert(0, mirror(rule));
         }
         _ => {}
     }

@@ -140,7 +140,14 @@ impl Plugged<'_> {
 
     /// Takes the next free port, if it has none.
     fn take_next(&mut self, buses: &mut Buses, hub: bool) -> Result<(), Diagnostic> {
-        if self.port().is_some() || (self.info.address.is_some() && self.usb().is_none()) {
+        if self.port().is_some() {
+            if let Some(Place::Usb(usb)) = self.info.address.as_mut().map(|address| &mut address.place) {
+                usb.bus.get_or_insert(0);
+            }
+            return Ok(());
+        }
+        // Only hubs get a port in place of an address of another kind.
+        if self.info.address.is_some() && self.usb().is_none() && !hub {
             return Ok(());
         }
         let wanted = self.usb().map(|usb| usb.bus.unwrap_or_default());
@@ -180,19 +187,21 @@ fn hubs(all: &mut Devices) -> Vec<Plugged<'_>> {
     plugged(&mut all.hubs, |hub| hub.kind == HubType::Usb).collect()
 }
 
-/// Every device with a USB plug, in the order in which libvirt gives them ports.
+/// Every device with a USB plug, in the order in which libvirt gives them ports: hubs, and then as
+/// [`super::walk`] goes.
 fn devices(all: &mut Devices, with_hubs: bool) -> Vec<Plugged<'_>> {
     plugged(&mut all.hubs, move |hub| with_hubs && hub.kind == HubType::Usb)
-        .chain(plugged(&mut all.hostdevs, |hostdev| matches!(hostdev.kind, HostdevKind::Usb(_))))
         .chain(plugged(&mut all.disks, |disk| disk.target.bus == Some(DiskBus::Usb)))
-        .chain(plugged(&mut all.controllers, |controller| controller.kind == ControllerKind::Ccid))
-        .chain(plugged(&mut all.inputs, |input| input.bus == Some(InputBus::Usb)))
-        .chain(plugged(&mut all.serials, |serial| serial.target_type == Some(SerialTargetType::UsbSerial)))
+        .chain(plugged(&mut all.interfaces, |card| card.model.as_deref() == Some("usb-net")))
         .chain(plugged(&mut all.sounds, |sound| sound.model == SoundModel::Usb))
-        .chain(plugged(&mut all.redirdevs, |redirdev| redirdev.bus == RedirdevBus::Usb))
+        .chain(plugged(&mut all.hostdevs, |hostdev| matches!(hostdev.kind, HostdevKind::Usb(_))))
+        .chain(plugged(&mut all.controllers, |controller| controller.kind == ControllerKind::Ccid))
+        .chain(plugged(&mut all.serials, |serial| serial.target_type == Some(SerialTargetType::UsbSerial)))
+        .chain(plugged(&mut all.inputs, |input| input.bus == Some(InputBus::Usb)))
         .chain(plugged(&mut all.filesystems, |filesystem| {
             filesystem.driver.kind == Some(FilesystemDriverType::Mtp)
         }))
+        .chain(plugged(&mut all.redirdevs, |redirdev| redirdev.bus == RedirdevBus::Usb))
         .collect()
 }
 

@@ -47,8 +47,12 @@ pub(crate) fn assign(cx: &mut Resolving<'_>) {
         is_virtio.then_some((&mut channel.info, channel.meta.origin, false))
     });
     for (info, origin, is_console) in consoles.chain(channels) {
-        let written = match info.address.as_ref().map(|address| &address.place) {
-            Some(Place::VirtioSerial(port)) if port.port.is_some_and(|port| port != 0) => continue,
+        let written = match info.address.as_mut().map(|address| &mut address.place) {
+            Some(Place::VirtioSerial(port)) if port.port.is_some_and(|port| port != 0) => {
+                port.controller.get_or_insert(0);
+                port.bus.get_or_insert(0);
+                continue;
+            }
             Some(Place::VirtioSerial(port)) => Some(*port),
             _ => None,
         };

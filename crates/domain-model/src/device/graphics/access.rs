@@ -6,7 +6,7 @@ use crate::{Code, Diagnostic};
 
 words! {
     /// `connected`: what happens to clients when the password changes; since libvirt 0.9.3.
-    pub enum Connected {
+    pub enum Connected: Unsupported {
         /// The change is refused while there are clients.
         Fail = "fail",
         /// They are thrown out.
@@ -108,9 +108,10 @@ impl DateTime {
 
 impl Text for DateTime {
     fn parse(text: &str) -> Result<Self, TextError> {
-        DateTime::read(text)
-            .filter(|time| time.is_valid())
-            .ok_or_else(|| TextError::expected("a date and time, such as `2026-01-31T23:59:59`"))
+        DateTime::read(text).filter(|time| time.is_valid()).ok_or_else(|| {
+            let error = TextError::expected("a date and time, such as `2026-01-31T23:59:59`");
+            error.code(Code::Malformed)
+        })
     }
 
     fn print(&self, out: &mut String) {

@@ -183,11 +183,7 @@ impl UsbHostdev {
             return;
         }
         if self.vendor.is_some() != self.product.is_some() {
-            refuse(
-                xml,
-                Code::MissingElement,
-                "a USB device needs both `<vendor>` and `<product>`, or neither",
-            );
+            refuse(xml, Code::Malformed, "a USB device needs both `<vendor>` and `<product>`, or neither");
         } else if self.bus.is_some() != self.device.is_some() {
             refuse(xml, Code::MissingAttribute, "the address of a USB device needs both `bus` and `device`");
         } else if self.vendor.is_none() && self.bus.is_none() {

@@ -107,6 +107,36 @@ impl Default for Route {
     }
 }
 
+impl Route {
+    /// Whether the address is one of a network: what stands behind the network's bits is 0. Without a word
+    /// about those bits, an IPv4 address of 0 is the whole Internet, and classes say the size of others.
+    fn is_network(&self) -> bool {
+        match self.address {
+            IpAddr::V4(address) => {
+                let by_class = match address.octets() {
+                    [0, 0, 0, 0] => 0,
+                    [0..128, ..] => 8,
+                    [128..192, ..] => 16,
+                    [192..224, ..] => 24,
+                    _ => 32,
+                };
+                let bits =
+                    |prefix: u8| u32::MAX.checked_shl(32_u32.saturating_sub(prefix.into())).unwrap_or(0);
+                let mask = match (self.netmask, self.prefix) {
+                    (Some(netmask), None) => u32::from(netmask),
+                    (_, prefix) => bits(prefix.unwrap_or(by_class)),
+                };
+                u32::from(address) & !mask == 0
+            }
+            IpAddr::V6(address) => {
+                let prefix = self.prefix.unwrap_or(if address.is_unspecified() { 0 } else { 64 });
+                let mask = u128::MAX.checked_shl(128_u32.saturating_sub(prefix.into())).unwrap_or(0);
+                u128::from(address) & !mask == 0
+            }
+        }
+    }
+}
+
 impl Element for Route {
     fn meta(&mut self) -> &mut Meta {
         &mut self.meta
@@ -121,6 +151,10 @@ impl Element for Route {
         xml.attribute("metric", &mut self.metric);
         check_family(xml, self.address, self.family);
         check_prefix(xml, self.address, self.prefix);
+        if X::READS && !self.is_network() {
+            let message = format!("`{}` has bits behind the network's", self.address);
+            xml.report(Diagnostic::error(Code::BadValue, xml.at("@address"), message));
+        }
         if X::READS && self.netmask.is_some() && (self.prefix.is_some() || self.address.is_ipv6()) {
             let message = "`netmask` is for IPv4 routes without `prefix`";
             xml.report(Diagnostic::error(Code::Conflict, xml.at("@netmask"), message));
@@ -193,7 +227,7 @@ impl Element for PortForward {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PortRange {
     /// First port of the host.
-    pub start: u16,
+    pub start: Option<u16>,
     /// Last port of the host; the first if it is not said.
     pub end: Option<u16>,
     /// First port of the guest; the host's if it is not said.
@@ -210,9 +244,20 @@ impl Element for PortRange {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.required("start", &mut self.start);
+        xml.attribute("start", &mut self.start);
         xml.attribute("end", &mut self.end);
         xml.attribute("to", &mut self.to);
         xml.attribute("exclude", &mut self.exclude);
+        if !X::READS {
+            return;
+        }
+        let ports = [("@start", self.start), ("@end", self.end), ("@to", self.to)];
+        for (path, _) in ports.iter().filter(|(_, port)| *port == Some(0)) {
+            xml.report(Diagnostic::error(Code::BadValue, xml.at(path), "there is no port 0"));
+        }
+        if self.start.is_none() && (self.end.is_some() || self.to.is_some() || self.exclude.is_some()) {
+            let message = "`<range>` needs the attribute `start`";
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at(""), message));
+        }
     }
 }

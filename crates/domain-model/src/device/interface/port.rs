@@ -8,7 +8,7 @@ use crate::{Code, Diagnostic};
 
 words! {
     /// The kind of switch that a card is a port of.
-    pub enum VirtualPortType {
+    pub enum VirtualPortType: Unsupported {
         /// No particular one.
         None = "none",
         /// IEEE 802.1Qbg (VEPA).
@@ -30,7 +30,7 @@ words! {
     }
 
     /// A card's part in a team of two.
-    pub enum TeamingType {
+    pub enum TeamingType: Unsupported {
         /// The card stays when the guest moves to another host.
         Persistent = "persistent",
         /// The card is taken away for the time of the move.
@@ -59,6 +59,23 @@ pub struct VirtualPort {
     pub meta: Meta,
 }
 
+impl VirtualPort {
+    /// The parameters that a port of this kind cannot be without, and whether they are there. libvirt makes
+    /// up the identity of a port where it can.
+    fn needed(&self) -> Vec<(&'static str, bool)> {
+        match self.kind {
+            Some(VirtualPortType::Ieee8021Qbg) => vec![
+                ("managerid", self.managerid.is_some()),
+                ("typeid", self.typeid.is_some()),
+                ("typeidversion", self.typeidversion.is_some()),
+            ],
+            Some(VirtualPortType::Ieee8021Qbh) => vec![("profileid", self.profileid.is_some())],
+            Some(VirtualPortType::Midonet) => vec![("interfaceid", self.interfaceid.is_some())],
+            Some(VirtualPortType::None | VirtualPortType::Openvswitch) | None => Vec::new(),
+        }
+    }
+}
+
 impl Element for VirtualPort {
     fn meta(&mut self) -> &mut Meta {
         &mut self.meta
@@ -74,7 +91,16 @@ impl Element for VirtualPort {
             xml.attribute("interfaceid", &mut self.interfaceid);
             xml.attribute("profileid", &mut self.profileid);
         });
-        if X::READS && self.profileid.as_ref().is_some_and(|profile| profile.len() > 39) {
+        if !X::READS {
+            return;
+        }
+        for (name, is_there) in self.needed() {
+            if !is_there {
+                let message = format!("a `<virtualport>` of this type needs the parameter `{name}`");
+                xml.report(Diagnostic::error(Code::MissingAttribute, xml.at("parameters"), message));
+            }
+        }
+        if self.profileid.as_ref().is_some_and(|profile| profile.len() > 39) {
             let message = "the profile of a port has at most 39 bytes";
             xml.report(Diagnostic::error(Code::BadValue, xml.at("parameters/@profileid"), message));
         }

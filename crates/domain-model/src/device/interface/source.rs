@@ -146,7 +146,11 @@ impl Lacks {
         let tag = source.tag();
         if self.source {
             let message = format!("`<interface type='{tag}'>` needs a `<source>`");
-            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
+            let code = match source {
+                InterfaceSource::Hostdev(_) => Code::Unsupported,
+                _ => Code::MissingElement,
+            };
+            xml.report(Diagnostic::error(code, xml.at(""), message));
         }
         for attribute in self.attributes {
             let message =
@@ -170,8 +174,19 @@ impl InterfaceSource {
             });
         }
         let mut lacks = Lacks { source: X::READS && self.needs_source(), attributes: Vec::new() };
+        let is_ethernet = matches!(self, InterfaceSource::Ethernet(_));
         xml.nested("source", |xml| {
             lacks.source = false;
+            if X::READS && !is_ethernet {
+                // Only read to be refused; the host has no device whose addresses these could be.
+                let (mut ips, mut routes) = (Vec::<Ip>::new(), Vec::<Route>::new());
+                xml.children("ip", &mut ips);
+                xml.children("route", &mut routes);
+                if !ips.is_empty() || !routes.is_empty() {
+                    let message = "addresses of the host are for interfaces of type `ethernet`";
+                    xml.report(Diagnostic::error(Code::Unsupported, xml.at(""), message));
+                }
+            }
             self.describe_source(xml, &mut lacks);
         });
         lacks
@@ -191,6 +206,11 @@ impl InterfaceSource {
                 lacks.needed(xml, "path", &mut socket.path);
                 lacks.needed(xml, "mode", &mut socket.mode);
                 xml.child("reconnect", &mut socket.reconnect);
+                let reconnects = socket.reconnect.as_ref().is_some_and(Reconnect::is_on);
+                if X::READS && reconnects && socket.mode == Some(VhostuserMode::Server) {
+                    let message = "only the side that connects can connect again";
+                    xml.report(Diagnostic::error(Code::Unsupported, xml.at("reconnect"), message));
+                }
             }
             InterfaceSource::Server(socket) => {
                 xml.attribute("address", &mut socket.remote.address);
@@ -271,7 +291,7 @@ pub struct Vhostuser {
 
 words! {
     /// Kind of a vhost-user socket.
-    pub enum VhostuserType {
+    pub enum VhostuserType: Unsupported {
         /// A Unix socket, the only kind there is.
         Unix = "unix",
     }
@@ -428,7 +448,7 @@ impl Hostdev {
         xml.child("address", &mut self.address);
         if X::READS && self.address.is_none() && self.vendor.is_none() {
             let message = "the source of `<interface type='hostdev'>` needs an `<address>`";
-            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at(""), message));
         }
     }
 }

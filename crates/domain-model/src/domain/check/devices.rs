@@ -7,7 +7,8 @@ use super::Problems;
 use crate::device::console::ConsoleTargetType;
 use crate::device::filesystem::FilesystemDriverType;
 use crate::device::graphics::Graphics;
-use crate::{Code, Domain};
+use crate::xml::Meta;
+use crate::{Code, Device, Domain};
 
 /// Names that users chose, each of which stands for one device.
 pub(super) fn aliases(domain: &Domain, out: &mut Problems) {
@@ -22,10 +23,30 @@ pub(super) fn aliases(domain: &Domain, out: &mut Problems) {
         if mirrors && element == "console" && consoles == 1 {
             continue;
         }
-        let Some(alias) = info.alias.as_deref().filter(|alias| alias.starts_with("ua-")) else { continue };
+        let Some(alias) = info.own_alias() else { continue };
         if !names.insert(alias) {
             let message = format!("the alias `{alias}` stands for another device already");
             out.add(Code::Unsupported, meta, "alias/@name", message);
+        }
+    }
+}
+
+/// Kinds of devices of which a guest has one at most.
+pub(super) fn single(domain: &Domain, out: &mut Problems) {
+    let devices = &domain.devices;
+    fn second<T>(devices: &[Device<T>]) -> Option<&Meta> {
+        devices.get(1).map(|device| &device.meta)
+    }
+    for (element, second, code) in [
+        ("memballoon", second(&devices.memballoons), Code::Malformed),
+        ("redirfilter", second(&devices.redirfilters), Code::Malformed),
+        ("nvram", second(&devices.nvrams), Code::Malformed),
+        ("iommu", second(&devices.iommus), Code::RepeatedElement),
+        ("vsock", second(&devices.vsocks), Code::RepeatedElement),
+        ("pstore", second(&devices.pstores), Code::RepeatedElement),
+    ] {
+        if let Some(second) = second {
+            out.add(code, second, "", format!("a guest has one `<{element}>` at most"));
         }
     }
 }

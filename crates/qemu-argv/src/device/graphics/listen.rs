@@ -1,6 +1,6 @@
 //! Where a screen can be reached: ports and `<listen>`.
 
-use domain_model::device::graphics::{Graphics, Listen, ListenKind, Rdp, Spice, Vnc};
+use domain_model::device::graphics::{ChannelMode, Graphics, Listen, ListenKind, Password, Rdp, Spice, Vnc};
 use domain_model::xml::Meta;
 use domain_model::xml::text::YesNo;
 use domain_model::{Code, Diagnostic, Origin};
@@ -35,9 +35,15 @@ pub(super) fn historic(graphics: &mut Graphics) {
 
 /// Fills in where a VNC server listens.
 pub(super) fn vnc(vnc: &mut Vnc, origin: Origin) {
-    if vnc.listens.is_empty() && vnc.socket.is_some() {
+    // A socket takes the place of what is listened at first.
+    let is_socket = |listen: &Listen| matches!(listen.kind, ListenKind::Socket { .. });
+    if vnc.socket.is_some() && !vnc.listens.first().is_some_and(is_socket) {
         let kind = ListenKind::Socket { socket: vnc.socket.clone() };
-        vnc.listens.push(Listen { kind, meta: Meta::from_origin(origin) });
+        vnc.listens.splice(..vnc.listens.len().min(1), [Listen { kind, meta: Meta::from_origin(origin) }]);
+    }
+    password(&mut vnc.password);
+    if vnc.websocket_generated.take() == Some(YesNo::Yes) {
+        vnc.websocket = Some(-1);
     }
     listens(&mut vnc.listens, &mut vnc.listen, origin);
     let first = vnc.listens.first().map(|listen| &listen.kind);
@@ -45,10 +51,14 @@ pub(super) fn vnc(vnc: &mut Vnc, origin: Origin) {
         vnc.socket.clone_from(socket);
     }
     if !has_ports(first) {
-        (vnc.port, vnc.autoport) = (None, None);
+        (vnc.port, vnc.autoport, vnc.websocket) = (None, None, None);
         return;
     }
-    let is_auto = vnc.autoport == Some(YesNo::Yes) || vnc.port.is_none_or(|port| port == -1);
+    let is_auto = match vnc.autoport {
+        Some(autoport) => autoport == YesNo::Yes,
+        None => vnc.port.is_none_or(|port| port == -1),
+    };
+    vnc.port = vnc.port.filter(|port| *port != 0);
     vnc.autoport = Some(YesNo::from(is_auto));
     if is_auto {
         vnc.port = Some(-1);
@@ -57,6 +67,13 @@ pub(super) fn vnc(vnc: &mut Vnc, origin: Origin) {
 
 /// Fills in where a Spice server listens.
 pub(super) fn spice(spice: &mut Spice, origin: Origin) {
+    password(&mut spice.password);
+    spice.default_mode = spice.default_mode.filter(|mode| *mode != ChannelMode::Any);
+    // The last word on a channel counts, and nothing is said by `any`.
+    spice.channels.reverse();
+    spice.channels.sort_by_key(|channel| channel.name);
+    spice.channels.dedup_by_key(|channel| channel.name);
+    spice.channels.retain(|channel| channel.mode != ChannelMode::Any);
     listens(&mut spice.listens, &mut spice.listen, origin);
     let has_port = |port: Option<i32>| port.is_some_and(|port| port != 0);
     let is_open = has_port(spice.port) || has_port(spice.tls_port) || spice.autoport == Some(YesNo::Yes);
@@ -90,6 +107,13 @@ pub(super) fn rdp(rdp: &mut Rdp, origin: Origin) {
     }
 }
 
+/// How long a password is valid is read only if there is one.
+fn password(password: &mut Password) {
+    if password.passwd.is_none() {
+        (password.passwd_valid_to, password.connected) = (None, None);
+    }
+}
+
 /// There is always a place to listen at, and the old attribute repeats the first address.
 fn listens(listens: &mut Vec<Listen>, attribute: &mut Option<String>, origin: Origin) {
     if listens.is_empty() {
@@ -97,8 +121,17 @@ fn listens(listens: &mut Vec<Listen>, attribute: &mut Option<String>, origin: Or
         let origin = origin.implies("a server listens on the host's default address");
         listens.push(Listen { kind, meta: Meta::from_origin(origin) });
     }
+    // The host's address in a network is written only while the guest runs.
+    for listen in listens.iter_mut() {
+        if let ListenKind::Network { address, .. } = &mut listen.kind {
+            *address = None;
+        }
+    }
     let first = listens.first_mut().map(|listen| &mut listen.kind);
-    if let Some(ListenKind::Address { address } | ListenKind::Network { address, .. }) = first {
+    if !matches!(first, Some(ListenKind::Address { .. })) {
+        *attribute = None;
+    }
+    if let Some(ListenKind::Address { address }) = first {
         if address.as_deref() == Some("") {
             *address = None;
         }

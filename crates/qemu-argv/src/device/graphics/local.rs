@@ -48,17 +48,15 @@ pub(super) fn dbus(dbus: &Dbus, device: &Resolved<'_, Graphics>, cx: &Context<'_
     let is_p2p = dbus.p2p == Some(YesNo::Yes);
     let address = (!is_p2p).then(|| dbus.address.clone().unwrap_or_else(|| bus_address(cx)));
     let gl = dbus.gl.enable == Some(YesNo::Yes);
-    let rendernode = match gl {
-        true => dbus.gl.rendernode.clone().or_else(|| cx.inputs.host.render_node()),
-        false => None,
-    };
+    let rendernode =
+        dbus.gl.rendernode.clone().or_else(|| gl.then(|| cx.inputs.host.render_node()).flatten());
     let audio = dbus.audio.and_then(|id| sound::audiodev(Some(id), cx));
     out.props(
         "-display",
         Props::new("type", "dbus", device.origin)
             .set_at("p2p", is_p2p.then_some(true), device.at("@p2p"))
             .set_at("addr", address, device.at("@address"))
-            .set_at("gl", dbus.gl.enable.filter(|_| gl), device.at("gl/@enable"))
+            .set_at("gl", dbus.gl.enable, device.at("gl/@enable"))
             .set_at("rendernode", rendernode, device.at("gl/@rendernode"))
             .set_at("audiodev", audio, device.at("audio/@id")),
     );

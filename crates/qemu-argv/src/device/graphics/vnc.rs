@@ -14,6 +14,8 @@ use crate::secret;
 
 /// The TCP port of VNC's display 0.
 pub(super) const BASE: i32 = 5900;
+/// The last TCP port there is.
+const LAST_PORT: i32 = 65535;
 
 /// Adds a VNC server.
 pub(super) fn args(vnc: &Vnc, device: &Resolved<'_, Graphics>, cx: &Context<'_>, out: &mut Args) {
@@ -28,12 +30,12 @@ pub(super) fn args(vnc: &Vnc, device: &Resolved<'_, Graphics>, cx: &Context<'_>,
             return;
         }
         Place::Address(address) => {
-            let port = match vnc.port.filter(|port| *port > 0) {
-                Some(port) if vnc.autoport != Some(YesNo::Yes) => port,
+            let port = match vnc.port {
+                port if vnc.autoport == Some(YesNo::No) => port.unwrap_or_default(),
                 _ => cx.inputs.host.free_port(BASE),
             };
-            if port < BASE {
-                let message = format!("VNC's ports begin at {BASE}, and {port} is below");
+            if !(BASE..=LAST_PORT).contains(&port) {
+                let message = format!("VNC's ports are those from {BASE} to {LAST_PORT}, not {port}");
                 out.problem(Diagnostic::error(Code::Unsupported, device.at("@port"), message));
             }
             let display = port.saturating_sub(BASE);

@@ -2,9 +2,11 @@
 
 use caps_parser::Capability;
 use domain_model::Code;
-use domain_model::address::Place;
-use domain_model::device::hostdev::{Hostdev, HostdevKind, MdevModel};
+use domain_model::address::{Drive, Place};
+use domain_model::device::disk::Sgio;
+use domain_model::device::hostdev::{Hostdev, HostdevKind, MdevModel, ScsiSource};
 use domain_model::device::interface::TeamingType;
+use domain_model::storage::SecretType;
 use domain_model::xml::Tagged;
 
 use crate::check::Problems;
@@ -34,7 +36,12 @@ pub(super) fn check(device: &Resolved<'_, Hostdev>, out: &mut Problems<'_>) {
         out.refuse(code, at("address/@type"), message);
     }
     match &device.spec.kind {
-        HostdevKind::Pci(_) => out.requires(Capability::VfioPci, "<hostdev type='pci'>", at("@type")),
+        HostdevKind::Pci(pci) => {
+            out.requires(Capability::VfioPci, "<hostdev type='pci'>", at("@type"));
+            if pci.write_filtering.is_some() {
+                out.unsupported(at("source/@writeFiltering"), "only Xen filters writes to a device");
+            }
+        }
         HostdevKind::Usb(usb) if usb.guest_reset.is_some() => {
             out.requires(Capability::UsbHostGuestResetsAll, "guestReset=", at("source/@guestReset"));
         }
@@ -45,7 +52,27 @@ pub(super) fn check(device: &Resolved<'_, Hostdev>, out: &mut Problems<'_>) {
         HostdevKind::Storage { .. } | HostdevKind::Misc { .. } | HostdevKind::Net { .. } => {
             out.unsupported(at("@type"), "this kind of device of the host is for containers");
         }
-        HostdevKind::Usb(_) | HostdevKind::Scsi(_) => {}
+        HostdevKind::Scsi(scsi) => {
+            if scsi.sgio == Some(Sgio::Unfiltered) {
+                out.unsupported(at("@sgio"), "kernels no longer let all SCSI commands of guests pass");
+            }
+            if let Some(Place::Drive(Drive { controller, target: Some(1..), .. })) = place
+                && !crate::device::disk::has_targets(out.cx.domain, controller.unwrap_or_default())
+            {
+                out.unsupported(at("address/@target"), "the SCSI controller has target 0 only");
+            }
+            if let ScsiSource::Iscsi { auth: Some(auth), .. } = &scsi.source
+                && auth.secret.kind.is_some_and(|kind| kind != SecretType::Iscsi)
+            {
+                let message = "what an iSCSI target asks for is in a secret of the type `iscsi`";
+                out.refuse(Code::Malformed, auth.meta.origin, message);
+            }
+        }
+        HostdevKind::Usb(_) => {}
+    }
+    // One with a place is refused as any device on USB is.
+    if matches!(device.spec.kind, HostdevKind::Usb(_)) && place.is_none() && device.info.rom.is_some() {
+        out.unsupported(at("rom"), "only PCI devices have a `<rom>`");
     }
     if let Some(teaming) = &device.spec.teaming {
         let message = if teaming.kind != TeamingType::Transient {

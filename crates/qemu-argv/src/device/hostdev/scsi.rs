@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain_model::address::{Address, Drive, Place};
+use domain_model::device::controller::ControllerKind;
 use domain_model::device::disk::DiskBus;
 use domain_model::device::hostdev::{Hostdev, HostdevKind, ScsiAdapter, ScsiHostdev, ScsiSource};
 use domain_model::storage::{Auth, Format, NetworkSource, Protocol, Source, SourceKind};
@@ -12,6 +13,7 @@ use crate::arg::Args;
 use crate::context::{Context, Resolved};
 use crate::props::Props;
 use crate::resolve::Resolving;
+use crate::resolve::controllers::{self, MAX_IMPLIED};
 use crate::storage::{self, Image};
 use crate::{address, boot};
 
@@ -28,6 +30,19 @@ fn drive<T>(device: &Device<T>) -> Option<&Drive> {
 
 fn numbers(drive: &Drive) -> [u32; 4] {
     [drive.controller, drive.bus, drive.target, drive.unit].map(Option::unwrap_or_default)
+}
+
+/// Adds the SCSI controllers that units name, before other controllers get numbers; the first one always.
+pub(crate) fn controllers(cx: &mut Resolving<'_>) {
+    let devices = &mut cx.domain.devices;
+    let units = || devices.hostdevs.iter().filter(|device| is_scsi(device));
+    let Some(first) = units().next() else { return };
+    let origin = first.meta.origin.implies("SCSI devices are on a SCSI controller");
+    let last = units().filter_map(drive).filter_map(|drive| drive.controller).max();
+    for index in 0..=last.unwrap_or_default().min(MAX_IMPLIED) {
+        let kind = ControllerKind::Scsi { model: None };
+        controllers::ensure(&mut devices.controllers, kind, index, origin);
+    }
 }
 
 /// Gives units without an address the first free places on the SCSI controllers, there or not.

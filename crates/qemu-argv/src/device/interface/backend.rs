@@ -149,7 +149,7 @@ fn connection(
     let props = start.set_at("path", cx.config().path(path), nic.at("source/@path"));
     match (&socket.mode, &socket.reconnect) {
         (Some(VhostuserMode::Server), _) => props.set_at("server", true, nic.at("source/@mode")),
-        (_, Some(Reconnect { enabled: YesNo::Yes, timeout, meta })) => {
+        (_, Some(Reconnect { enabled: Some(YesNo::Yes), timeout, meta })) => {
             crate::chardev::reconnect(props, timeout.unwrap_or_default(), meta.origin, cx)
         }
         _ => props,

@@ -31,6 +31,9 @@ pub(super) fn started(nic: &Resolved<'_, Interface>, out: &mut Args) {
         let message = format!("an interface of type `{}` has no {what}", source.tag());
         out.problem(Diagnostic::error(Code::Unsupported, origin, message));
     };
+    if matches!(source, InterfaceSource::Null | InterfaceSource::Vds(_)) {
+        refuse("counterpart in QEMU", nic.at("@type"));
+    }
     let has_tap = matches!(
         source,
         InterfaceSource::Network(_) | InterfaceSource::Bridge(_) | InterfaceSource::Ethernet(_)
@@ -99,8 +102,11 @@ impl Check<'_, '_> {
                 let message = format!("an interface of type `{tag}` is of model `virtio`, not `{model}`");
                 self.unsupported("model/@type", message);
             }
-            InterfaceSource::Null | InterfaceSource::Vds(_) => {
-                self.unsupported("@type", format!("QEMU has no interfaces of type `{tag}`"));
+            InterfaceSource::Vhostuser(_) if !crate::memory::is_shared(self.cx.domain) => {
+                let message =
+                    "a `vhostuser` interface needs memory that is shared with the program behind it";
+                let problem = Diagnostic::error(Code::Unsupported, self.nic.at("@type"), message);
+                self.problems.push(problem.help("use `<memoryBacking>` with `<access mode='shared'/>`"));
             }
             _ => {}
         }
@@ -176,11 +182,6 @@ impl Check<'_, '_> {
         match &card.source {
             InterfaceSource::User { .. } => {
                 self.need(Capability::NetdevStream, "-netdev stream", "backend/@type");
-            }
-            InterfaceSource::Vhostuser(_) if !crate::memory::is_shared(self.cx.domain) => {
-                let message = "a `vhostuser` interface of passt needs memory that is shared with passt";
-                let problem = Diagnostic::error(Code::Unsupported, self.nic.at("backend/@type"), message);
-                self.problems.push(problem.help("use `<memoryBacking>` with `<access mode='shared'/>`"));
             }
             _ => {}
         }

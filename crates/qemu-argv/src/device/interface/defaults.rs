@@ -1,11 +1,14 @@
 //! What users leave open about network cards.
 
 use caps_parser::Capability;
-use domain_model::device::interface::{Backend, BackendType, Interface, InterfaceSource, NetworkPort};
+use domain_model::device::interface::{
+    Backend, BackendType, Driver, Interface, InterfaceSource, IpFamily, NetworkPort,
+};
 use domain_model::os::Arch;
 use domain_model::values::MacAddress;
-use domain_model::xml::Meta;
-use domain_model::xml::{Tagged as _, Text};
+use domain_model::virtio::VirtioOptions;
+use domain_model::xml::text::YesNo;
+use domain_model::xml::{Meta, Tagged as _, Text};
 use domain_model::{Code, Device, Diagnostic, Domain};
 
 use crate::config::Layout;
@@ -39,6 +42,11 @@ const KNOWN_MODELS: &[&str] = &[
     "82543GC",
 ];
 
+/// Whether libvirt knows a model by name.
+pub(crate) fn is_known(model: &str) -> bool {
+    KNOWN_MODELS.contains(&model)
+}
+
 pub(super) fn fill_in(
     device: &mut Device<Interface>,
     index: usize,
@@ -55,7 +63,9 @@ pub(super) fn fill_in(
     // libvirt reads `<driver>` only if the domain itself says that the card is a virtio one.
     match super::virtio_model(card) {
         None => {
-            card.driver = None;
+            let options = card.driver.take().filter(|driver| driver.virtio != VirtioOptions::default());
+            card.driver =
+                options.map(|Driver { virtio, meta, .. }| Driver { virtio, meta, ..Driver::default() });
             if let Some(backend) = &mut card.backend {
                 backend.vhost = None;
             }
@@ -63,10 +73,12 @@ pub(super) fn fill_in(
         Some(_) => {
             if let Some(driver) = &mut card.driver {
                 driver.queues = driver.queues.filter(|queues| queues.get() > 1);
+                driver.rx_queue_size = driver.rx_queue_size.filter(|size| *size > 0);
+                driver.tx_queue_size = driver.tx_queue_size.filter(|size| *size > 0);
             }
         }
     }
-    card.coalesce_rx_frames_max = card.coalesce_rx_frames_max.filter(|frames| *frames > 0);
+    forget_what_says_nothing(card);
     forget_last_run(&mut card.source);
     // libvirt reads packet filters only where it can have them.
     let has_filter = |source: &InterfaceSource| {
@@ -84,9 +96,45 @@ pub(super) fn fill_in(
     if cx.dialect.era == Era::Modern {
         model(card, &cx.domain, cx.inputs);
         user_backend(card, origin, cx.inputs);
+        if let (Some(driver), None) = (&card.driver, super::virtio_model(card)) {
+            let message = "`iommu`, `ats`, `packed` and `page_per_vq` are for virtio cards";
+            problems.push(Diagnostic::error(Code::Unsupported, driver.meta.origin, message));
+        }
     }
     if card.mac.is_none() {
         card.mac = Some(made_up_mac(&cx.domain, index));
+    }
+}
+
+/// Drops what says no more than its absence does, and says what follows from the rest.
+fn forget_what_says_nothing(card: &mut Interface) {
+    let is_empty = |driver: &Driver| *driver == Driver { meta: driver.meta.clone(), ..Driver::default() };
+    card.driver = card.driver.take().filter(|driver| !is_empty(driver));
+    if let Some(backend) = &mut card.backend {
+        backend.kind = backend.kind.filter(|kind| *kind != BackendType::Default);
+        if *backend == (Backend { meta: backend.meta.clone(), ..Backend::default() }) {
+            card.backend = None;
+        }
+    }
+    card.bandwidth =
+        card.bandwidth.take().filter(|limits| limits.inbound.is_some() || limits.outbound.is_some());
+    card.coalesce_rx_frames_max = card.coalesce_rx_frames_max.filter(|frames| *frames > 0);
+    card.model = card.model.take().filter(|model| !model.is_empty());
+    card.mtu = card.mtu.filter(|size| *size > 0);
+    card.mac = card.mac.filter(|mac| *mac != MacAddress::default());
+    if let Some(vlan) = &mut card.vlan {
+        vlan.trunk = vlan.is_trunk().then_some(YesNo::Yes);
+    }
+    let host = match &mut card.source {
+        InterfaceSource::Ethernet(ethernet) => ethernet.ips.as_mut_slice(),
+        _ => &mut [],
+    };
+    for ip in card.ips.iter_mut().chain(host) {
+        ip.family = Some(IpFamily::of(ip.address));
+    }
+    let is_made_up = |name: &String| ["vnet", "macvtap", "macvlan"].iter().any(|made| name.starts_with(made));
+    if card.target_managed != Some(YesNo::No) {
+        card.target_dev = card.target_dev.take().filter(|name| !is_made_up(name));
     }
 }
 
@@ -98,7 +146,10 @@ fn forget_last_run(source: &mut InterfaceSource) {
             network.bridge = None;
             network.mac_table_manager = None;
         }
-        InterfaceSource::Bridge(bridge) => bridge.port = NetworkPort::default(),
+        InterfaceSource::Bridge(bridge) => {
+            bridge.port = NetworkPort::default();
+            bridge.mac_table_manager = None;
+        }
         InterfaceSource::Direct(direct) => direct.port = NetworkPort::default(),
         _ => {}
     }

@@ -141,15 +141,16 @@ fn ports(forward: &PortForward) -> String {
     if !out.is_empty() {
         out.push('/');
     }
-    let ranges: Vec<String> = forward.ranges.iter().map(range).collect();
+    let ranges: Vec<String> = forward.ranges.iter().filter_map(range).collect();
     // To forward all but some ports, passt wants no word for the others.
     out.push_str(if ranges.is_empty() { "all" } else { "" });
     out + &ranges.join(",")
 }
 
-fn range(range: &PortRange) -> String {
+fn range(range: &PortRange) -> Option<String> {
     let PortRange { start, end, to, exclude, .. } = range;
-    let end = end.filter(|end| end != start);
+    let start = (*start)?;
+    let end = end.filter(|end| *end != start);
     let mut out = String::from(if *exclude == Some(YesNo::Yes) { "~" } else { "" });
     out.push_str(&start.to_string());
     if let Some(end) = end {
@@ -158,8 +159,8 @@ fn range(range: &PortRange) -> String {
     if let Some(to) = to {
         out.push_str(&format!(":{to}"));
         if let Some(end) = end {
-            out.push_str(&format!("-{}", to.saturating_add(end.saturating_sub(*start))));
+            out.push_str(&format!("-{}", to.saturating_add(end.saturating_sub(start))));
         }
     }
-    out
+    Some(out)
 }

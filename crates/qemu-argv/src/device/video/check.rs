@@ -33,8 +33,7 @@ pub(super) fn check(device: &Resolved<'_, Video>, out: &mut Problems<'_>) {
         out.no_virtio(&device.spec.virtio, "this card", &device.device().meta);
     }
     if !matches!(kind, VideoType::Qxl | VideoType::Virtio) {
-        // QEMU has `bochs-display` as often as one likes.
-        if device.index > 0 && kind != VideoType::Bochs {
+        if device.index > 0 {
             let message = format!("a card of type `{kind}` is the first of a guest");
             out.unsupported(origin, message);
         }
@@ -71,10 +70,21 @@ fn memory(kind: VideoType, model: &VideoModel, device: &Resolved<'_, Video>, out
     {
         out.unsupported(device.at("model/@vram"), format!("`vram` is at least 1024 KiB, not {size}"));
     }
-    if kind != VideoType::Virtio || model.blob.is_none() {
+    // QEMU takes bytes in 32 bits.
+    let sizes = [("model/@ram", model.ram), ("model/@vram", model.vram)];
+    for (path, size) in sizes.into_iter().filter(|_| kind == VideoType::Qxl) {
+        if size.is_some_and(|size| size > u32::MAX / 1024) {
+            out.unsupported(device.at(path), "a card of type `qxl` has less than 4 GiB in one piece");
+        }
+    }
+    if model.blob.is_none() {
         return;
     }
     let origin = device.at("model/@blob");
+    if kind != VideoType::Virtio {
+        out.unsupported(origin, format!("a card of type `{kind}` shares no buffers with the guest"));
+        return;
+    }
     out.requires(Capability::VirtioGpuBlob, "blob=", origin);
     let backing = out.cx.domain.memory_backing.as_ref();
     if model.blob == Some(OnOff::On)

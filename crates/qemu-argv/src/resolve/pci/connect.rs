@@ -115,9 +115,11 @@ impl Connect for Interface {
         let need = match device.spec.model.as_deref() {
             Some("usb-net") => None,
             Some("virtio" | "virtio-non-transitional") => Some(fabric.virtio),
-            // Without a model, the network is one of host devices, and those are Express nowadays.
-            Some("e1000e" | "igb") | None => Some(fabric.express),
-            Some(_) => Some(Need::CONVENTIONAL),
+            Some("e1000e" | "igb") => Some(fabric.express),
+            Some(model) if crate::device::interface::is_known(model) => Some(Need::CONVENTIONAL),
+            // What libvirt does not know counts as a device of today. Without a model, the network is one of
+            // host devices, and those are Express nowadays.
+            Some(_) | None => Some(fabric.express),
         };
         Connection::new(Turn::Interface, need)
     }
