@@ -15,7 +15,7 @@ use domain_model::values::CpuSet;
 use domain_model::xml::Text as _;
 use qemu_argv::needs::UsbDevice;
 use qemu_argv::{
-    CpuMap, FileKind, FirmwareFile, Host, HostPciDevice, NetworkPlug, StoragePool, StorageVolume,
+    CpuMap, FileKind, FirmwareFile, Host, HostCpu, HostPciDevice, NetworkPlug, StoragePool, StorageVolume,
 };
 
 /// Where libvirt, if it is installed, keeps what it knows of CPU models.
@@ -40,6 +40,10 @@ impl Host for ThisHost {
         static MAP: OnceLock<Option<CpuMap>> = OnceLock::new();
         let read = |name: &str| std::fs::read_to_string(Path::new(CPU_MAP).join(name)).ok();
         MAP.get_or_init(|| CpuMap::read(&mut |name| read(name)).ok()).as_ref()
+    }
+
+    fn cpu(&self) -> Option<HostCpu> {
+        Some(self.cpu_map()?.host(&runner::cpuid::cpuid()?))
     }
 
     fn file_exists(&self, path: &str) -> bool {

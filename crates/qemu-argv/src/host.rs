@@ -154,7 +154,7 @@ pub trait Host {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct HostCpu {
-    /// The model.
+    /// The model; empty if nothing is known but features.
     pub model: String,
     /// Who made it, such as `Intel`.
     pub vendor: Option<String>,

@@ -47,7 +47,7 @@ use domain_model::{Diagnostic, Domain, Origin};
 pub use arg::{Arg, Args, EnvVar, Payload};
 pub use config::{Config, Layout};
 pub use context::{Context, Inputs, Resolved};
-pub use cpu::map::{CpuMap, CpuMapError, FeatureSet, MapFeature, MapModel, MapVendor, Signature};
+pub use cpu::map::{CpuMap, CpuMapError, CpuidBits, FeatureSet, MapFeature, MapModel, MapVendor, Signature};
 pub use dialect::Dialect;
 pub use host::{
     FdGroup, FdRequest, FileKind, Host, HostCpu, HostPciDevice, NetworkPlug, PoolSecret, RecordedHost,

@@ -5,6 +5,7 @@ pub mod command;
 pub mod confine;
 pub mod console;
 pub mod control;
+pub mod cpuid;
 pub mod detach;
 pub mod doorway;
 pub mod error;

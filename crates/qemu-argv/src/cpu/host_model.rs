@@ -46,7 +46,14 @@ pub(crate) fn of_x86(map: &CpuMap, domain: &Domain, inputs: Inputs<'_>) -> Optio
     let host = inputs.host.cpu();
     let Some(expanded) = inputs.host_cpu(domain.kind) else {
         let host = host?;
-        let reported = host.describe();
+        let reported = match host.model.is_empty() {
+            true => {
+                let features = map.set(host.features.iter().map(String::as_str));
+                let (vendor, signature) = (host.vendor.clone(), Signature::default());
+                describe(map, &Abilities { vendor, signature, features }, known)?
+            }
+            false => host.describe(),
+        };
         let all = features_of(map, &reported);
         let migratable = without_unmigratable(map, reported);
         return Some(HostModel { migratable, all, vendor: host.vendor });

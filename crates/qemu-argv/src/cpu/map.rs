@@ -1,5 +1,6 @@
 //! The CPU models and features that libvirt knows.
 
+mod host;
 mod read;
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,21 @@ pub struct MapFeature {
     pub name: String,
     /// Whether a guest that uses it can be migrated.
     pub migratable: bool,
+    /// Where `CPUID` shows it; some features are bits of model-specific registers instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpuid: Option<CpuidBits>,
+}
+
+/// Bits of what `CPUID` says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct CpuidBits {
+    /// What is asked, in `EAX`.
+    pub leaf: u32,
+    /// Which part of it, in `ECX`.
+    pub subleaf: u32,
+    /// The bits of the answer: `EAX`, `EBX`, `ECX`, `EDX`.
+    pub registers: [u32; 4],
 }
 
 /// A CPU model.

@@ -2,9 +2,10 @@
 
 use domain_model::values::CpuSet;
 use domain_model::xml::Text as _;
+use domain_model::xml::text::parse_c_number;
 use domain_model::{Document, Node, SyntaxError};
 
-use super::{CpuMap, FeatureSet, MapFeature, MapModel, MapVendor, Signature};
+use super::{CpuMap, CpuidBits, FeatureSet, MapFeature, MapModel, MapVendor, Signature};
 
 /// Why a CPU map could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +73,7 @@ impl CpuMap {
                 }
                 "feature" => {
                     let migratable = node.attribute("migratable").as_deref() != Some("no");
-                    self.features.push(MapFeature { name, migratable });
+                    self.features.push(MapFeature { name, migratable, cpuid: cpuid(node) });
                 }
                 "model" => {
                     let model = self.read_model(name, node).map_err(problem)?;
@@ -110,6 +111,10 @@ impl CpuMap {
                 model.removed.push(name.into_owned());
                 continue;
             }
+            // What a model got after it had been released is said for each guest by itself (libvirt 10.1).
+            if feature.attribute("added").as_deref() == Some("yes") {
+                continue;
+            }
             let place = self.feature(&name).ok_or_else(|| format!("the feature `{name}` is not known"))?;
             model.features.insert(place);
             model.removed.retain(|removed| *removed != name);
@@ -134,6 +139,13 @@ fn document(name: &str, file: &mut dyn FnMut(&str) -> Option<String>) -> Result<
 
 fn elements<'d>(node: Node<'d>, name: &'d str) -> impl Iterator<Item = Node<'d>> {
     node.children().filter(move |child| child.is_element() && child.name() == name)
+}
+
+fn cpuid(feature: Node<'_>) -> Option<CpuidBits> {
+    let node = elements(feature, "cpuid").next()?;
+    let number = |name| parse_c_number(&node.attribute(name)?).and_then(|number| u32::try_from(number).ok());
+    let registers = ["eax", "ebx", "ecx", "edx"].map(|name| number(name).unwrap_or(0));
+    Some(CpuidBits { leaf: number("eax_in")?, subleaf: number("ecx_in").unwrap_or(0), registers })
 }
 
 fn signature(node: Node<'_>) -> Option<Signature> {
@@ -169,7 +181,7 @@ mod tests {
     fn a_model_takes_over_what_its_ancestor_has() {
         let models = "<cpus><model name='old'><check partial='compat'/><decode host='on' guest='on'/>\
             <signature family='6' model='5' stepping='2-3'/><vendor name='Acme'/><feature name='one'/>\
-            <feature name='two' removed='yes'/></model>\
+            <feature name='two' removed='yes'/><feature name='three' added='yes'/></model>\
             <model name='old-v1'><decode host='on' guest='off'/><model name='old'/><feature name='two'/></model></cpus>";
         let map =
             read(&[("index.xml", INDEX), ("a.xml", BASICS), ("b.xml", models), ("c.xml", ARM)]).unwrap();
