@@ -69,7 +69,7 @@ impl Element for BlkiotuneDevice {
         xml.value("read_bytes_sec", &mut self.read_bytes_sec);
         xml.value("write_bytes_sec", &mut self.write_bytes_sec);
         if X::READS && self.path.as_deref().is_none_or(str::is_empty) {
-            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), "`<device>` needs a `<path>`"));
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at(""), "`<device>` needs a `<path>`"));
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::words;
 use crate::xml::text::YesNo;
 use crate::xml::{Element, Meta, Tagged, Text, TextError, Xml};
+use crate::{Code, Diagnostic};
 
 /// `<clock>`: what time the guest starts with, and its timers.
 ///
@@ -66,6 +67,7 @@ impl Default for ClockOffset {
 }
 
 impl Tagged for ClockOffset {
+    const CODE: Code = Code::Unsupported;
     const TAGS: &'static [&'static str] = &["utc", "localtime", "timezone", "variable", "absolute"];
 
     fn tag(&self) -> &'static str {
@@ -120,7 +122,7 @@ impl Text for Adjustment {
 
 words! {
     /// `basis` of `<clock>`: what a difference is a difference to.
-    pub enum ClockBasis {
+    pub enum ClockBasis: Unsupported {
         /// UTC.
         Utc = "utc",
         /// The host's local time.
@@ -199,15 +201,34 @@ impl Element for Clock {
             ClockOffset::Utc { adjustment } | ClockOffset::Localtime { adjustment } => {
                 xml.attribute("adjustment", adjustment);
             }
-            ClockOffset::Timezone { timezone } => xml.required("timezone", timezone),
+            ClockOffset::Timezone { timezone } => {
+                let mut written = (!timezone.is_empty()).then(|| timezone.clone());
+                xml.attribute("timezone", &mut written);
+                *timezone = written.unwrap_or_default();
+                if X::READS && timezone.is_empty() {
+                    malformed(xml, "@timezone", "a clock in a time zone needs a `timezone`");
+                }
+            }
             ClockOffset::Variable { adjustment, basis } => {
                 xml.attribute("adjustment", adjustment);
                 xml.attribute("basis", basis);
             }
-            ClockOffset::Absolute { start } => xml.required("start", start),
+            ClockOffset::Absolute { start } => {
+                let mut written = (!X::READS).then(|| start.to_text());
+                xml.attribute("start", &mut written);
+                match written.as_deref().map(u64::parse) {
+                    Some(Ok(seconds)) => *start = seconds,
+                    _ => malformed(xml, "@start", "an absolute clock needs a `start` in seconds"),
+                }
+            }
         }
         xml.children("timer", &mut self.timers);
     }
+}
+
+/// Reports what is missing or no value where libvirt calls both an internal error.
+fn malformed<X: Xml>(xml: &mut X, path: &'static str, message: &str) {
+    xml.report(Diagnostic::error(Code::Malformed, xml.at(path), message));
 }
 
 /// `<timer>`: a timer of the guest; since libvirt 0.8.
@@ -244,6 +265,37 @@ impl Element for Timer {
         xml.attribute("frequency", &mut self.frequency);
         xml.attribute("mode", &mut self.mode);
         xml.child("catchup", &mut self.catchup);
+        if X::READS {
+            self.check(xml);
+        }
+    }
+}
+
+impl Timer {
+    /// Only some timers can be tuned in each way.
+    fn check<X: Xml>(&self, xml: &mut X) {
+        let name = self.name;
+        let is_tsc = name == TimerName::Tsc;
+        let is_virtual = matches!(name, TimerName::Kvmclock | TimerName::Hypervclock);
+        let tracks = matches!(name, TimerName::Platform | TimerName::Rtc);
+        for (what, path, is_there, fits) in [
+            ("tickpolicy", "@tickpolicy", self.tickpolicy.is_some(), !is_virtual),
+            ("track", "@track", self.track.is_some(), tracks),
+            ("frequency", "@frequency", self.frequency.is_some_and(|frequency| frequency > 0), is_tsc),
+            ("mode", "@mode", self.mode.is_some(), is_tsc),
+        ] {
+            if is_there && !fits {
+                let message = format!("the timer `{name}` has no `{what}`");
+                xml.report(Diagnostic::error(Code::Unsupported, xml.at(path), message));
+            }
+        }
+        let tunes = self.catchup.as_ref().is_some_and(|catchup| {
+            [catchup.threshold, catchup.slew, catchup.limit].into_iter().flatten().any(|value| value > 0)
+        });
+        if tunes && self.tickpolicy != Some(TickPolicy::Catchup) {
+            let message = "only a timer with `tickpolicy='catchup'` catches up";
+            xml.report(Diagnostic::error(Code::Conflict, xml.at("catchup"), message));
+        }
     }
 }
 

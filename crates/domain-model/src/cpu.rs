@@ -17,7 +17,7 @@ use crate::{Code, Diagnostic};
 
 words! {
     /// `mode` of `<cpu>`: where the model comes from; since libvirt 0.9.10.
-    pub enum CpuMode {
+    pub enum CpuMode: Unsupported {
         /// The XML names it.
         Custom = "custom",
         /// The named model that is nearest to the host's CPU.
@@ -49,7 +49,7 @@ words! {
     }
 
     /// `fallback` of `<model>`: whether a nearby model will do.
-    pub enum CpuFallback {
+    pub enum CpuFallback: Unsupported {
         /// Yes.
         Allow = "allow",
         /// No.
@@ -57,7 +57,7 @@ words! {
     }
 
     /// `policy` of `<feature>`: whether the guest's CPU has a feature.
-    pub enum FeaturePolicy {
+    pub enum FeaturePolicy: Unsupported {
         /// Yes, even if the host's does not.
         Force = "force",
         /// Yes; the host's must have it.
@@ -181,6 +181,11 @@ impl Cpu {
                 ));
             }
         }
+        let is_whole = matches!(self.mode, Some(CpuMode::HostPassthrough | CpuMode::Maximum));
+        if self.migratable.is_some() && !is_whole {
+            let message = "only a CPU of mode `host-passthrough` or `maximum` is `migratable` or not";
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at("@migratable"), message));
+        }
         let mut names = BTreeSet::new();
         for feature in &self.features {
             if !names.insert(feature.name.as_str()) {
@@ -292,7 +297,7 @@ impl Element for CpuCache {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("level", &mut self.level);
         xml.required("mode", &mut self.mode);
-        if X::READS && self.level.is_some_and(|level| level > 3) {
+        if X::READS && self.level.is_some_and(|level| !(1..=3).contains(&level)) {
             let origin = xml.at("@level");
             xml.report(Diagnostic::error(Code::BadValue, origin, "caches have the levels 1 to 3"));
         }
@@ -321,6 +326,9 @@ impl Element for Maxphysaddr {
         xml.required("mode", &mut self.mode);
         xml.attribute("bits", &mut self.bits);
         xml.attribute("limit", &mut self.limit);
+        if X::READS && self.limit == Some(0) {
+            xml.report(Diagnostic::error(Code::BadValue, xml.at("@limit"), "no address has 0 bits"));
+        }
     }
 }
 
@@ -343,5 +351,8 @@ impl Element for CpuFeature {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("policy", &mut self.policy);
         xml.required("name", &mut self.name);
+        if X::READS && self.name.is_empty() {
+            xml.report(Diagnostic::error(Code::BadValue, xml.at("@name"), "a feature has a name"));
+        }
     }
 }

@@ -61,6 +61,8 @@ codes! {
     WrongRoot = "wrong-root": Xml;
     /// An element that is not known at this place.
     UnknownElement = "unknown-element": Xml;
+    /// A feature that is not known, where libvirt refuses those.
+    UnknownFeature = "unknown-feature": Unsupported;
     /// An attribute that is not known at this place.
     UnknownAttribute = "unknown-attribute": Xml;
     /// An element that may occur once occurs again.

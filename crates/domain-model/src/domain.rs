@@ -28,7 +28,7 @@ use crate::{Code, Diagnostic, Document, Severity};
 words! {
     /// `type` of `<domain>`: what runs the guest.
     #[derive(Default)]
-    pub enum DomainType {
+    pub enum DomainType: Unsupported {
         /// QEMU's own translation of the guest's code (TCG).
         #[default]
         Qemu = "qemu",
@@ -54,13 +54,30 @@ pub enum Genid {
 
 impl Text for Genid {
     fn parse(text: &str) -> Result<Self, TextError> {
-        if text.trim().is_empty() { Ok(Genid::Generated) } else { Uuid::parse(text).map(Genid::Given) }
+        if text.trim().is_empty() {
+            return Ok(Genid::Generated);
+        }
+        Uuid::parse(text).map(Genid::Given).map_err(|error| error.code(Code::Malformed))
     }
 
     fn print(&self, out: &mut String) {
         if let Genid::Given(uuid) = self {
             uuid.print(out);
         }
+    }
+}
+
+/// A domain's own UUID; what is none is an internal error in libvirt's terms.
+#[derive(Debug, Clone, Copy)]
+struct OwnUuid(Uuid);
+
+impl Text for OwnUuid {
+    fn parse(text: &str) -> Result<Self, TextError> {
+        Uuid::parse(text).map(OwnUuid).map_err(|error| error.code(Code::Malformed))
+    }
+
+    fn print(&self, out: &mut String) {
+        self.0.print(out);
     }
 }
 
@@ -193,7 +210,9 @@ impl Element for Domain {
             || self.qemu_deprecation.is_some();
         xml.namespace("qemu", uses_qemu);
         xml.value("name", &mut self.name);
-        xml.value("uuid", &mut self.uuid);
+        let mut uuid = self.uuid.map(OwnUuid);
+        xml.value("uuid", &mut uuid);
+        self.uuid = uuid.map(|OwnUuid(uuid)| uuid);
         xml.value("genid", &mut self.genid);
         xml.value("title", &mut self.title);
         xml.value("description", &mut self.description);

@@ -162,6 +162,8 @@ impl Element for Features {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
+        // Capabilities are of containers.
+        xml.closed(&["capabilities"]);
         xml.present("acpi", &mut self.acpi);
         xml.child("apic", &mut self.apic);
         xml.present("pae", &mut self.pae);
@@ -178,10 +180,15 @@ impl Element for Features {
         xml.nested("ioapic", |xml| xml.attribute("driver", &mut self.ioapic));
         xml.child("hpt", &mut self.hpt);
         switch(xml, "vmcoreinfo", &mut self.vmcoreinfo);
-        switch(xml, "htm", &mut self.htm);
-        switch(xml, "nested-hv", &mut self.nested_hv);
-        xml.nested("msrs", |xml| xml.attribute("unknown", &mut self.msrs));
-        switch(xml, "ccf-assist", &mut self.ccf_assist);
+        hyperv::explicit(xml, "htm", &mut self.htm);
+        hyperv::explicit(xml, "nested-hv", &mut self.nested_hv);
+        xml.nested("msrs", |xml| {
+            xml.attribute("unknown", &mut self.msrs);
+            if X::READS && self.msrs.is_none() {
+                values::missing(xml, "msrs", "unknown");
+            }
+        });
+        hyperv::explicit(xml, "ccf-assist", &mut self.ccf_assist);
         xml.child("xen", &mut self.xen);
         xml.nested("cfpc", |xml| xml.attribute("value", &mut self.cfpc));
         xml.nested("sbbc", |xml| xml.attribute("value", &mut self.sbbc));
@@ -191,8 +198,8 @@ impl Element for Features {
             on_by_presence::<X, _>(&mut self.async_teardown, YesNo::Yes);
             xml.attribute("enabled", &mut self.async_teardown);
         });
-        switch(xml, "ras", &mut self.ras);
-        switch(xml, "ps2", &mut self.ps2);
+        hyperv::explicit(xml, "ras", &mut self.ras);
+        hyperv::explicit(xml, "ps2", &mut self.ps2);
         xml.nested("aia", |xml| xml.attribute("value", &mut self.aia));
     }
 }
@@ -319,10 +326,15 @@ impl Element for XenFeatures {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.nested("e820_host", |xml| xml.attribute("state", &mut self.e820_host));
+        xml.container();
+        xml.closed(&[]);
+        hyperv::explicit(xml, "e820_host", &mut self.e820_host);
         xml.nested("passthrough", |xml| {
             xml.attribute("state", &mut self.passthrough);
             xml.attribute("mode", &mut self.passthrough_mode);
+            if X::READS && self.passthrough.is_none() {
+                values::missing(xml, "passthrough", "state");
+            }
         });
     }
 }

@@ -25,6 +25,11 @@ impl Element for MaxMemory {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("slots", &mut self.slots);
         values::size(xml, &mut self.size);
+        let is_open = self.size.is_none_or(|size| size.0 == 0);
+        if X::READS && is_open && self.slots.is_some_and(|slots| slots > 0) {
+            let message = "slots for memory say nothing without the size of `<maxMemory>`";
+            xml.report(Diagnostic::error(Code::Conflict, xml.at(""), message));
+        }
     }
 }
 
@@ -80,7 +85,7 @@ impl Element for Memtune {
 
 words! {
     /// `type` of `<source>`: where the guest's memory comes from; since libvirt 3.2.
-    pub enum MemorySource {
+    pub enum MemorySource: Unsupported {
         /// A file on the host.
         File = "file",
         /// Anonymous memory.
@@ -98,7 +103,7 @@ words! {
     }
 
     /// `mode` of `<allocation>`: when the host hands out the memory; since libvirt 3.2.
-    pub enum MemoryAllocation {
+    pub enum MemoryAllocation: Unsupported {
         /// Before the guest starts.
         Immediate = "immediate",
         /// When the guest touches it.

@@ -9,7 +9,7 @@ use crate::{Code, Diagnostic};
 
 words! {
     /// The text of `<type>`: what kind of interface the guest's system is written for.
-    pub enum OsType {
+    pub enum OsType: Unsupported {
         /// Full virtualization: a system for real machines.
         Hvm = "hvm",
         /// A system written for Xen.
@@ -25,7 +25,7 @@ words! {
     }
 
     /// `arch` of `<type>`: the guest's architecture, by libvirt's names.
-    pub enum Arch {
+    pub enum Arch: Unsupported {
         /// Alpha.
         Alpha = "alpha",
         /// 32-bit Arm, version 6.
@@ -147,13 +147,15 @@ words! {
     }
 
     /// `mode` of `<smbios>`: where the tables come from that describe the machine.
-    pub enum SmbiosMode {
+    pub enum SmbiosMode: Unsupported {
         /// From QEMU.
         Emulate = "emulate",
         /// From the host.
         Host = "host",
         /// From `<sysinfo>`.
         Sysinfo = "sysinfo",
+        /// As if nothing were said.
+        None = "none",
     }
 
     /// `type` of an ACPI `<table>`.

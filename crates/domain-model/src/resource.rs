@@ -29,7 +29,7 @@ impl Element for Resource {
         };
         if X::READS && !self.appid.as_ref().is_none_or(is_name) {
             let message = "`appid` is 1 to 128 printable characters";
-            xml.report(Diagnostic::error(Code::BadValue, xml.at("fibrechannel/@appid"), message));
+            xml.report(Diagnostic::error(Code::InvalidArgument, xml.at("fibrechannel/@appid"), message));
         }
     }
 }

@@ -23,6 +23,12 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         )),
         ..Clock::default()
     });
+    for timer in &mut clock.timers {
+        let is_open = |value: Option<u64>| value.is_none_or(|value| value == 0);
+        timer
+            .catchup
+            .take_if(|catchup| [catchup.threshold, catchup.slew, catchup.limit].into_iter().all(is_open));
+    }
     match &mut clock.offset {
         // A difference in seconds makes the clock one that keeps its difference.
         ClockOffset::Utc { adjustment: Some(Adjustment::Seconds(seconds)) } => {

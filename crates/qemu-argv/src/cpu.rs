@@ -109,6 +109,13 @@ fn model(cx: &mut Resolving<'_>) {
         false => None,
     };
     let Some(cpu) = &mut cx.domain.cpu else { return };
+    if cpu.mode.is_some_and(|mode| mode != CpuMode::Custom) {
+        // Only a named model is matched.
+        cpu.matching = None;
+    }
+    if matches!(cpu.mode, Some(CpuMode::HostPassthrough | CpuMode::Maximum)) {
+        cpu.model = None;
+    }
     for feature in &mut cpu.features {
         feature.policy.get_or_insert(FeaturePolicy::Require);
     }
@@ -120,10 +127,11 @@ fn model(cx: &mut Resolving<'_>) {
         // Only numbers of processors and cells are said, and nothing of the model.
         None if cpu.model.is_none() => return,
         Some(CpuMode::Custom) if cpu.model.is_none() => return,
-        Some(CpuMode::HostPassthrough | CpuMode::Maximum) => {
+        Some(CpuMode::HostPassthrough) => {
             cpu.migratable = cpu.migratable.or(migratable);
             CpuCheck::None
         }
+        Some(CpuMode::Maximum) => CpuCheck::None,
         Some(CpuMode::HostModel) => CpuCheck::Partial,
         // TCG emulates models whatever the host's CPU is.
         Some(CpuMode::Custom) | None if kind == DomainType::Qemu => CpuCheck::None,
@@ -147,6 +155,11 @@ fn model(cx: &mut Resolving<'_>) {
 
 /// Without a model, the machine type's own is named, so that it stays when QEMU's default changes.
 fn default_model(cx: &mut Resolving<'_>) {
+    if let Some(cpu) =
+        cx.domain.cpu.as_mut().filter(|cpu| cpu.mode.is_none_or(|mode| mode == CpuMode::Custom))
+    {
+        cpu.model.take_if(|model| model.name.is_none());
+    }
     let has_model = cx
         .domain
         .cpu

@@ -5,7 +5,7 @@ use domain_model::cputune::{IothreadSched, VcpuSched};
 use domain_model::domain::Genid;
 use domain_model::pm::LifecycleAction;
 use domain_model::seclabel::{Seclabel, SeclabelType};
-use domain_model::values::CpuSet;
+use domain_model::values::{CpuSet, Uuid};
 use domain_model::{Code, Diagnostic, Domain, DomainType, Origin};
 
 use crate::arg::Args;
@@ -48,7 +48,18 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
             let origin = cx.domain.meta.at("@type");
             cx.problems.push(gate::missing(Capability::Kvm, "<domain type='kvm'>", origin, cx.inputs.caps));
         }
-        Era::Modern => {}
+        Era::Modern => {
+            let kind = cx.domain.kind;
+            let runs = match kind {
+                DomainType::Qemu | DomainType::Kvm => true,
+                DomainType::Hvf => cx.inputs.has(Capability::Hvf),
+                DomainType::Kqemu | DomainType::Xen => false,
+            };
+            if !runs {
+                let message = format!("{} runs no domains of type `{kind}`", cx.inputs.qemu());
+                cx.problems.push(Diagnostic::error(Code::Unsupported, cx.domain.meta.at("@type"), message));
+            }
+        }
     }
     // A number is what a domain has while it runs.
     cx.domain.id = None;
@@ -57,10 +68,22 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         one_by_one(&mut cx.domain);
         label(&mut cx.domain);
     }
+    if cx.dialect.era == Era::Modern && cx.domain.genid == Some(Genid::Generated) {
+        cx.domain.genid = made_up(&cx.inputs.host.random(16)).map(Genid::Given);
+    }
     let domain = &mut cx.domain;
+    domain.pm.take_if(|pm| pm.suspend_to_mem.is_none() && pm.suspend_to_disk.is_none());
     domain.on_poweroff.get_or_insert(LifecycleAction::Destroy);
     domain.on_reboot.get_or_insert(LifecycleAction::Restart);
     domain.on_crash.get_or_insert(LifecycleAction::Destroy);
+}
+
+/// A UUID of random bytes: version 4 in the words of RFC 9562.
+pub(crate) fn made_up(random: &[u8]) -> Option<Uuid> {
+    let mut bytes: [u8; 16] = random.try_into().ok()?;
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    Some(Uuid(bytes))
 }
 
 /// Each thread has an element of its own that says how it is scheduled.
@@ -213,7 +236,7 @@ pub(crate) fn uuid(cx: &Context<'_>, out: &mut Args) {
 pub(crate) fn generation_id(cx: &Context<'_>, out: &mut Args) {
     let guid = match cx.domain.genid {
         Some(Genid::Given(guid)) => guid.to_string(),
-        // QEMU makes one up; libvirt does so when it defines the domain.
+        // Without random numbers QEMU makes one up.
         Some(Genid::Generated) => "auto".to_owned(),
         None => return,
     };

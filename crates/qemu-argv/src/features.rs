@@ -10,12 +10,12 @@ use domain_model::cpu::CpuMode;
 use domain_model::device::iommu::IommuModel;
 use domain_model::device::memory::MemoryKind;
 use domain_model::device::sound::SoundModel;
-use domain_model::features::{Features, Gic, GicVersion, HypervMode, IoapicDriver};
+use domain_model::features::{Features, Gic, GicVersion, Hyperv, HypervMode, IoapicDriver};
 use domain_model::launch_security::{CipherName, LaunchSecurityKind};
 use domain_model::os::Arch;
 use domain_model::xml::Meta;
 use domain_model::xml::text::{OnOff, YesNo};
-use domain_model::{Domain, DomainType, Origin};
+use domain_model::{Code, Diagnostic, Domain, DomainType, Origin};
 
 use crate::arg::Args;
 use crate::context::Context;
@@ -32,16 +32,48 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     ioapic(cx);
     let is_s390 = matches!(cx.domain.os.arch, Some(Arch::S390 | Arch::S390x));
     let Some(features) = &mut cx.domain.features else { return };
-    if let Some(hyperv) = &mut features.hyperv {
-        hyperv.mode.get_or_insert(HypervMode::Custom);
-    }
+    forget(features);
     // IBM Z has no ACPI; domains that asked for it before libvirt knew that never got it.
     if is_s390 && !cx.inputs.config.abi_update {
         features.acpi = false;
-        if *features == Features::default() {
-            cx.domain.features = None;
+    }
+    cx.domain.features.take_if(|features| *features == Features::default());
+}
+
+/// Drops what is said of features that are off, and what says nothing.
+fn forget(features: &mut Features) {
+    if let Some(hyperv) = &mut features.hyperv {
+        let mode = *hyperv.mode.get_or_insert(HypervMode::Custom);
+        if mode == HypervMode::Passthrough {
+            // All that the host has is not chosen one by one.
+            *hyperv =
+                Hyperv { mode: hyperv.mode, meta: std::mem::take(&mut hyperv.meta), ..Hyperv::default() };
+        }
+        if let Some(spinlocks) = hyperv.spinlocks.as_mut().filter(|spinlocks| spinlocks.state == OnOff::Off) {
+            spinlocks.retries = None;
+        }
+        if let Some(vendor) = hyperv.vendor_id.as_mut().filter(|vendor| vendor.state == OnOff::Off) {
+            vendor.value = None;
+        }
+        let on = |state: OnOff, part: &mut Option<OnOff>| {
+            part.take_if(|part| state == OnOff::Off || *part == OnOff::Off);
+        };
+        if let Some(stimer) = &mut hyperv.stimer {
+            on(stimer.state, &mut stimer.direct);
+        }
+        if let Some(flush) = &mut hyperv.tlbflush {
+            on(flush.state, &mut flush.direct);
+            on(flush.state, &mut flush.extended);
         }
     }
+    let ring = features.kvm.as_mut().and_then(|kvm| kvm.dirty_ring.as_mut());
+    if let Some(ring) = ring.filter(|ring| ring.state == OnOff::Off) {
+        ring.size = None;
+    }
+    if let Some(smm) = features.smm.as_mut().filter(|smm| smm.state == OnOff::Off) {
+        smm.tseg = None;
+    }
+    features.tcg.take_if(|tcg| tcg.tb_cache.is_none_or(|size| size.0 == 0));
 }
 
 /// Remapped interrupts need an I/O APIC outside of KVM.
@@ -94,6 +126,10 @@ pub(crate) fn machine(cx: &Context<'_>, out: &mut Args) {
     let machine = domain.os.machine.as_deref().unwrap_or_default();
     let usb = Origin::always("USB controllers are devices of the domain; the machine brings none along");
     let mut props = Props::new("type", machine, at("os/type/@machine")).set_at("usb", false, usb);
+    if !domain.keywrap.is_empty() && !matches!(domain.os.arch, Some(Arch::S390 | Arch::S390x)) {
+        let message = "only guests of IBM Z wrap keys";
+        out.problem(Diagnostic::error(Code::Unsupported, at("keywrap"), message));
+    }
     for cipher in [CipherName::Aes, CipherName::Dea] {
         let written = domain.keywrap.iter().find(|written| written.name == cipher);
         let key = format!("{cipher}-key-wrap");

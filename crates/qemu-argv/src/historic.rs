@@ -138,7 +138,7 @@ pub(crate) fn xen(cx: &Context<'_>, out: &mut Args) {
 /// `-smbios`: of the tables that there are today, these QEMUs have the first two.
 pub(crate) fn smbios(cx: &Context<'_>, out: &mut Args) {
     let origin = cx.domain.meta.at("os/smbios/@mode");
-    if matches!(cx.domain.os.smbios, None | Some(SmbiosMode::Emulate)) {
+    if matches!(cx.domain.os.smbios, None | Some(SmbiosMode::Emulate | SmbiosMode::None)) {
         return;
     }
     if !cx.has(Capability::SmbiosType) {

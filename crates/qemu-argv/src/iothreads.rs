@@ -19,6 +19,13 @@ const MAX: u32 = 16_384;
 /// Numbers the threads that have no number of their own.
 pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     let domain = &mut cx.domain;
+    // What says nothing is not kept.
+    for thread in &mut domain.iothread_ids {
+        thread.poll.take_if(|poll| poll.max.is_none() && poll.grow.is_none() && poll.shrink.is_none());
+    }
+    domain
+        .default_iothread
+        .take_if(|thread| thread.thread_pool_min.is_none() && thread.thread_pool_max.is_none());
     let written = u32::try_from(domain.iothread_ids.len()).unwrap_or(u32::MAX);
     let count = domain.iothreads.unwrap_or_default().max(written);
     if count > MAX {

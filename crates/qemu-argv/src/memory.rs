@@ -6,7 +6,7 @@ use caps_parser::Capability;
 use domain_model::device::hostdev::HostdevKind;
 use domain_model::device::interface::InterfaceSource;
 use domain_model::device::memory::{MemoryDevice, MemoryKind, Nvdimm};
-use domain_model::memory::{Memory, MemoryAccess, MemoryAllocation, MemorySource, Memtune};
+use domain_model::memory::{Memory, MemoryAccess, MemoryAllocation, MemoryBacking, MemorySource, Memtune};
 use domain_model::os::Arch;
 use domain_model::values::Kib;
 use domain_model::{Code, Diagnostic, Domain, Origin};
@@ -26,6 +26,13 @@ const MIB: u64 = 1024;
 /// Fills in `<memory>` from NUMA cells if it is not written, and `<currentMemory>`.
 pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     limits(cx);
+    if let Some(max) = &mut cx.domain.max_memory {
+        max.slots.take_if(|slots| *slots == 0);
+    }
+    if let Some(backing) = &mut cx.domain.memory_backing {
+        backing.allocation_threads.take_if(|threads| *threads == 0);
+    }
+    cx.domain.memory_backing.take_if(|backing| *backing == MemoryBacking::default());
     if cx.inputs.config.abi_update && Board::of(&cx.domain) == Board::Pseries {
         cx.domain.devices.memories.iter_mut().for_each(|module| align_label(&mut module.spec));
     }

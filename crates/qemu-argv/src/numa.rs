@@ -130,6 +130,15 @@ pub(crate) fn check(out: &mut Problems<'_>) {
         let origin = out.cx.domain.meta.at("cpu/numa");
         out.requires(Capability::NumaHmat, "<interconnects> and <cache> of <numa>", origin);
     }
+    let domain = out.cx.domain;
+    let cpus = domain.vcpu.as_ref().and_then(|vcpu| vcpu.count).unwrap_or(1);
+    let numa = domain.cpu.as_ref().and_then(|cpu| cpu.numa.as_ref());
+    for cell in numa.iter().flat_map(|numa| &numa.cells) {
+        if let Some(last) = cell.cpus.as_ref().and_then(CpuSet::last).filter(|last| *last >= cpus) {
+            let message = format!("the guest has {cpus} CPUs, from 0, and no CPU {last}");
+            out.refuse(Code::Exhausted, cell.meta.at("@cpus"), message);
+        }
+    }
 }
 
 /// Whether the guest is told how fast memory is (ACPI's HMAT).

@@ -4,7 +4,7 @@ pub(crate) mod descriptor;
 pub(crate) mod firmware;
 
 use caps_parser::Capability;
-use domain_model::os::{AcpiTableType, Arch, BootDevice, BootDeviceKind, OsType};
+use domain_model::os::{AcpiTableType, Arch, BootDevice, BootDeviceKind, Os, OsType, SmbiosMode};
 use domain_model::xml::Meta;
 use domain_model::xml::text::{OnOff, YesNo};
 use domain_model::{Code, Diagnostic, Domain, Origin};
@@ -52,6 +52,7 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         cx.problems.push(Diagnostic::error(Code::Unsupported, cx.domain.meta.at("os/type/@arch"), message));
     }
     machine(cx);
+    forget(&mut cx.domain.os);
     let boots_by_device = crate::device::has_boot_order(&cx.domain);
     if cx.domain.os.boot.is_empty() && !boots_by_device && !runs_xen {
         let rule = Origin::always("a guest boots from its disk unless something else is said");
@@ -61,6 +62,21 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     if cx.domain.devices.emulator.is_none() {
         cx.domain.devices.emulator = Some(format!("/usr/bin/qemu-system-{}", qemu_word(arch)));
     }
+}
+
+/// A guest boots from so many kinds of devices; libvirt drops the rest.
+const MAX_BOOT: usize = 4;
+
+/// Drops what says nothing.
+fn forget(os: &mut Os) {
+    for text in [&mut os.kernel, &mut os.initrd, &mut os.cmdline, &mut os.shim, &mut os.dtb, &mut os.root] {
+        text.take_if(|text| text.is_empty());
+    }
+    os.boot.truncate(MAX_BOOT);
+    if os.bootmenu != Some(YesNo::Yes) {
+        os.bootmenu_timeout = None;
+    }
+    os.smbios.take_if(|mode| *mode == SmbiosMode::None);
 }
 
 fn machine(cx: &mut Resolving<'_>) {
@@ -107,6 +123,11 @@ pub(crate) fn check(out: &mut Problems<'_>) {
         } else if domain.devices.serials.is_empty() {
             out.refuse(Code::MissingElement, origin, "a BIOS on the serial port needs a `<serial>`");
         }
+    }
+    for table in domain.os.acpi_tables.iter().filter(|table| table.kind == Some(AcpiTableType::Rawset)) {
+        let message =
+            "an ACPI table of the type `rawset` is for Xen; each table has a `<table type='raw'>` on QEMU";
+        out.unsupported(table.meta.at("@type"), message);
     }
     if let Some(problem) = firmware::features_without_choice(domain) {
         out.refuse(problem.code, problem.origin, problem.message);

@@ -30,7 +30,7 @@ pub(crate) fn check(out: &mut Problems<'_>) {
 pub(crate) fn smbios(cx: &Context<'_>, out: &mut Args) {
     let origin = cx.domain.meta.at("os/smbios/@mode");
     match cx.domain.os.smbios {
-        None | Some(SmbiosMode::Emulate) => {}
+        None | Some(SmbiosMode::Emulate | SmbiosMode::None) => {}
         Some(SmbiosMode::Host) => host(origin, cx, out),
         Some(SmbiosMode::Sysinfo) => {
             let tables = cx.domain.sysinfos.iter().find_map(|sysinfo| match &sysinfo.kind {

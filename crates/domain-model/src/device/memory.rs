@@ -156,8 +156,21 @@ impl Family for MemoryDevice {
     }
 }
 
+/// The smallest label of a module that keeps its content, in KiB.
+const MIN_LABEL: u64 = 128;
+
 impl MemoryDevice {
     fn check<X: Xml>(&self, xml: &mut X) {
+        if let MemoryKind::Nvdimm(Nvdimm { label_size: Some(label), .. }) = &self.kind {
+            let origin = xml.at("target/label/size");
+            if label.0 < MIN_LABEL {
+                let message = format!("the label of a module has at least {MIN_LABEL} KiB");
+                xml.report(Diagnostic::error(Code::BadValue, origin, message));
+            } else if self.size.is_some_and(|size| *label >= size) {
+                let message = "the label of a module is smaller than the module";
+                xml.report(Diagnostic::error(Code::Conflict, origin, message));
+            }
+        }
         let missing = match &self.kind {
             _ if self.size.is_none() => "`<target>` with a `<size>`",
             MemoryKind::Nvdimm(Nvdimm { path: None, .. }) | MemoryKind::VirtioPmem { path: None, .. } => {

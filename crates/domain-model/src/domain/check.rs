@@ -5,6 +5,7 @@ mod devices;
 use std::collections::BTreeSet;
 
 use super::Domain;
+use crate::os::AcpiTableType;
 use crate::sysinfo::{SysinfoKind, SystemField};
 use crate::values::{Bits, CpuSet, Kib, Uuid};
 use crate::xml::{Meta, Text};
@@ -30,6 +31,8 @@ impl Domain {
         self.check_cells(&mut problems);
         self.check_iothreads(&mut problems);
         self.check_uuids(&mut problems);
+        self.check_perf(&mut problems);
+        self.check_acpi_tables(&mut problems);
         self.check_keywrap(&mut problems);
         self.check_seclabels(&mut problems);
         self.check_thread_pools(&mut problems);
@@ -184,12 +187,35 @@ impl Domain {
         }
     }
 
+    fn check_perf(&self, out: &mut Problems) {
+        let mut names = BTreeSet::new();
+        for event in &self.perf {
+            if !names.insert(event.name) {
+                let message = format!("the event `{}` occurs twice", event.name);
+                out.add(Code::Conflict, &event.meta, "@name", message);
+            }
+        }
+    }
+
+    fn check_acpi_tables(&self, out: &mut Problems) {
+        let mut kinds = BTreeSet::new();
+        // Raw tables say themselves what they are.
+        for table in self.os.acpi_tables.iter().filter(|table| table.kind != Some(AcpiTableType::Raw)) {
+            if !kinds.insert(table.kind)
+                && let Some(kind) = table.kind
+            {
+                let message = format!("there is one ACPI table of the type `{kind}` at most");
+                out.add(Code::Conflict, &table.meta, "@type", message);
+            }
+        }
+    }
+
     fn check_keywrap(&self, out: &mut Problems) {
         let mut names = BTreeSet::new();
         for cipher in &self.keywrap {
             if !names.insert(cipher.name) {
                 let message = format!("the cipher `{}` occurs twice", cipher.name);
-                out.add(Code::Unsupported, &cipher.meta, "@name", message);
+                out.add(Code::Malformed, &cipher.meta, "@name", message);
             }
         }
     }

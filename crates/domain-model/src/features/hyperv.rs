@@ -67,6 +67,7 @@ impl Element for Hyperv {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("mode", &mut self.mode);
         xml.container();
+        xml.closed(&[]);
         explicit(xml, "relaxed", &mut self.relaxed);
         explicit(xml, "vapic", &mut self.vapic);
         xml.child("spinlocks", &mut self.spinlocks);
@@ -160,7 +161,8 @@ impl Element for Stimer {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("state", &mut self.state);
-        xml.nested("direct", |xml| xml.attribute("state", &mut self.direct));
+        xml.closed(&[]);
+        explicit(xml, "direct", &mut self.direct);
     }
 }
 
@@ -230,7 +232,8 @@ impl Element for Tlbflush {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("state", &mut self.state);
-        xml.nested("direct", |xml| xml.attribute("state", &mut self.direct));
-        xml.nested("extended", |xml| xml.attribute("state", &mut self.extended));
+        xml.closed(&[]);
+        explicit(xml, "direct", &mut self.direct);
+        explicit(xml, "extended", &mut self.extended);
     }
 }

@@ -29,6 +29,7 @@ impl Element for Kvm {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.container();
+        xml.closed(&[]);
         explicit(xml, "hidden", &mut self.hidden);
         explicit(xml, "hint-dedicated", &mut self.hint_dedicated);
         explicit(xml, "poll-control", &mut self.poll_control);

@@ -130,7 +130,10 @@ impl Bits {
 
 impl Text for CpuSet {
     fn parse(text: &str) -> Result<Self, TextError> {
-        let error = || TextError::expected(format!("numbers up to {}, such as `0-3,^2,8`", CpuSet::MAX));
+        let error = || {
+            TextError::expected(format!("numbers up to {}, such as `0-3,^2,8`", CpuSet::MAX))
+                .code(Code::InvalidArgument)
+        };
         let number = |text: &str| match text.trim().parse::<u32>() {
             Ok(number) if number <= CpuSet::MAX => Ok(number),
             _ => Err(error()),

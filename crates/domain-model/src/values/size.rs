@@ -135,7 +135,7 @@ impl Text for Unit {
                 return Ok(Unit { bytes: 1000_u64.saturating_pow(power), name: decimal });
             }
         }
-        Err(TextError::expected("a unit, such as `bytes`, `KiB` or `MB`"))
+        Err(TextError::expected("a unit, such as `bytes`, `KiB` or `MB`").code(Code::InvalidArgument))
     }
 
     fn print(&self, out: &mut String) {

@@ -154,6 +154,10 @@ pub trait Xml {
     /// Says that the element is written with a start tag and an end tag even if there is nothing in it.
     fn container(&mut self) {}
 
+    /// Says that libvirt refuses children of this element that it does not know, besides those of these names, which
+    /// it knows and the model does not.
+    fn closed(&mut self, _but: &'static [&'static str]) {}
+
     /// Everything inside the element as it was written.
     fn verbatim(&mut self, value: &mut Option<String>);
 

@@ -35,6 +35,9 @@ pub struct Reader<'d> {
     asked: Vec<Asked>,
     /// Children that were read, by the name of each, stacked in the same way; anchors for comments.
     read_children: Vec<(NodeId, &'static str)>,
+    /// Whether libvirt refuses children of `node` that it does not know, and which of those that the model does not
+    /// know it does.
+    closed: Option<&'static [&'static str]>,
     problems: Problems,
 }
 
@@ -91,6 +94,7 @@ impl<'d> Reader<'d> {
             names: Names::default(),
             asked: Vec::new(),
             read_children: Vec::new(),
+            closed: None,
             problems: Problems::default(),
         }
     }
@@ -111,6 +115,7 @@ impl<'d> Reader<'d> {
     fn inside(&mut self, node: Node<'d>, body: impl FnOnce(&mut Self)) {
         let outer_node = std::mem::replace(&mut self.node, node);
         let outer_names = std::mem::replace(&mut self.names, Names::of_children(node));
+        let outer_closed = self.closed.take();
         let (asked, read_children) = (self.asked.len(), self.read_children.len());
         body(self);
         self.collect_unknown(asked, read_children);
@@ -118,6 +123,7 @@ impl<'d> Reader<'d> {
         self.read_children.truncate(read_children);
         self.node = outer_node;
         self.names = outer_names;
+        self.closed = outer_closed;
     }
 
     /// Whether a node is an element of that name; a prefix stands for its namespace.
@@ -285,7 +291,12 @@ impl<'d> Reader<'d> {
             Diagnostic::warning(Code::RepeatedElement, origin, message)
         } else {
             let message = format!("unknown element `<{child_name}>` in `<{parent}>`");
-            let diagnostic = Diagnostic::warning(Code::UnknownElement, origin, message);
+            let diagnostic = match self.closed {
+                Some(but) if !but.contains(&child_name) => {
+                    Diagnostic::error(Code::UnknownFeature, origin, message)
+                }
+                _ => Diagnostic::warning(Code::UnknownElement, origin, message),
+            };
             match nearest(child_name, known) {
                 Some(word) => diagnostic.help(format!("did you mean `<{word}>`?")),
                 None => diagnostic,
@@ -486,6 +497,10 @@ impl Xml for Reader<'_> {
             self.path.pop();
             values.extend(value);
         }
+    }
+
+    fn closed(&mut self, but: &'static [&'static str]) {
+        self.closed = Some(but);
     }
 
     fn verbatim(&mut self, value: &mut Option<String>) {

@@ -6,6 +6,7 @@ use caps_parser::Capability;
 use domain_model::address::{Dimm, Place};
 use domain_model::device::memory::{MemoryDevice, MemoryKind, MemorySource, Nvdimm};
 use domain_model::memory::MemoryAllocation;
+use domain_model::os::Arch;
 use domain_model::values::Kib;
 use domain_model::xml::Tagged;
 use domain_model::{Code, Device, Diagnostic, Domain};
@@ -16,11 +17,26 @@ use crate::check::Problems;
 use crate::context::{Context, Inputs, Resolved};
 use crate::memory::backend::{Ram, RamFile, backend, pages};
 use crate::props::Props;
+use crate::resolve::Resolving;
 use crate::resolve::board::Board;
 use crate::virtio;
 use domain_model::virtio::VirtioOptions;
 
 impl QemuDevice for MemoryDevice {
+    fn defaults(device: &mut Device<Self>, _: usize, cx: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        let is_ppc = matches!(cx.domain.os.arch, Some(Arch::Ppc64 | Arch::Ppc64le));
+        match &mut device.spec.kind {
+            // POWER machines know persistent memory again by its UUID.
+            MemoryKind::Nvdimm(_) if is_ppc && device.spec.uuid.is_none() => {
+                device.spec.uuid = crate::domain::made_up(&cx.inputs.host.random(16));
+            }
+            MemoryKind::VirtioMem(memory) => {
+                memory.requested.get_or_insert(Kib(0));
+            }
+            _ => {}
+        }
+    }
+
     fn alias(device: &Device<Self>, index: usize, domain: &Domain, _: Inputs<'_>) -> String {
         let prefix = match device.spec.kind {
             MemoryKind::Dimm(_) => "dimm",

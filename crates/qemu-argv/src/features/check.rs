@@ -1,9 +1,9 @@
 //! What cannot work of `<features>`.
 
 use caps_parser::Capability;
-use domain_model::cpu::CpuMode;
 use domain_model::features::Features;
 use domain_model::os::Arch;
+use domain_model::values::MIB;
 use domain_model::xml::text::{OnOff, YesNo};
 use domain_model::{DomainType, Origin};
 
@@ -48,12 +48,6 @@ pub(crate) fn check(out: &mut Problems<'_>) {
     capabilities(features, out);
     smm(features, out);
     tcg(features, out);
-    let dedicated = features.kvm.as_ref().filter(|kvm| kvm.hint_dedicated == Some(OnOff::On));
-    let is_host = domain.cpu.as_ref().is_some_and(|cpu| cpu.mode == Some(CpuMode::HostPassthrough));
-    if let Some(kvm) = dedicated.filter(|_| !is_host) {
-        let message = "a guest can rely on CPUs of its own only if it has those of the host";
-        out.unsupported(kvm.meta.at("hint-dedicated/@state"), message);
-    }
 }
 
 /// What a newer QEMU could do.
@@ -105,6 +99,9 @@ fn smm(features: &Features, out: &mut Problems<'_>) {
         return;
     }
     let origin = smm.meta.at("tseg");
+    if smm.tseg.is_some_and(|size| !size.0.is_multiple_of(MIB)) {
+        out.unsupported(origin, "the size of `<tseg>` is in whole MiB");
+    }
     if !crate::os::is_q35(out.cx.domain) {
         let message = format!("the size of `<tseg>` can be chosen on Q35, not on {}", out.machine());
         out.unsupported(origin, message);
