@@ -6,6 +6,8 @@ pub use resctrl::{
     CacheAllocation, CacheMonitor, CacheUse, Cachetune, Memorytune, MemorytuneMonitor, MemorytuneNode,
 };
 
+use std::collections::BTreeSet;
+
 use crate::values::{self, Bits, CpuSet};
 use crate::words;
 use crate::xml::{Element, Meta, Xml};
@@ -82,7 +84,9 @@ impl Element for Cputune {
         period(xml, "iothread_period", &mut self.iothread_period);
         quota(xml, "iothread_quota", &mut self.iothread_quota);
         xml.children("vcpupin", &mut self.vcpu_pins);
-        xml.nested("emulatorpin", |xml| values::set(xml, "cpuset", &mut self.emulator_pin));
+        xml.nested("emulatorpin", |xml| {
+            values::pinned_set(xml, "emulatorpin", "cpuset", &mut self.emulator_pin);
+        });
         xml.children("iothreadpin", &mut self.iothread_pins);
         xml.child("emulatorsched", &mut self.emulator_sched);
         xml.children("vcpusched", &mut self.vcpu_scheds);
@@ -90,10 +94,27 @@ impl Element for Cputune {
         xml.children("cachetune", &mut self.cachetunes);
         xml.children("memorytune", &mut self.memorytunes);
         if X::READS {
+            self.check_pins(xml);
+            resctrl::check(&self.cachetunes, &self.memorytunes, xml);
             let vcpus = self.vcpu_scheds.iter().map(|sched| (sched.vcpus.as_ref(), &sched.meta));
             check_overlap(xml, "@vcpus", vcpus);
             let iothreads = self.iothread_scheds.iter().map(|sched| (sched.iothreads.as_ref(), &sched.meta));
             check_overlap(xml, "@iothreads", iothreads);
+        }
+    }
+}
+
+impl Cputune {
+    /// A thread is pinned once.
+    fn check_pins<X: Xml>(&self, xml: &mut X) {
+        let vcpus = self.vcpu_pins.iter().map(|pin| ("CPU", pin.vcpu, &pin.meta));
+        let iothreads = self.iothread_pins.iter().map(|pin| ("I/O thread", pin.iothread, &pin.meta));
+        let mut seen = BTreeSet::new();
+        for (what, id, meta) in vcpus.chain(iothreads) {
+            if !seen.insert((what, id)) {
+                let message = format!("the {what} {id} is pinned twice");
+                xml.report(Diagnostic::error(Code::Malformed, meta.at(""), message));
+            }
         }
     }
 }
@@ -147,7 +168,7 @@ impl Element for VcpuPin {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("vcpu", &mut self.vcpu);
-        values::required_set(xml, "vcpupin", "cpuset", &mut self.cpuset);
+        values::pinned_set(xml, "vcpupin", "cpuset", &mut self.cpuset);
     }
 }
 
@@ -169,7 +190,10 @@ impl Element for IothreadPin {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("iothread", &mut self.iothread);
-        values::required_set(xml, "iothreadpin", "cpuset", &mut self.cpuset);
+        values::pinned_set(xml, "iothreadpin", "cpuset", &mut self.cpuset);
+        if X::READS && self.iothread == 0 {
+            xml.report(Diagnostic::error(Code::BadValue, xml.at("@iothread"), "threads are numbered from 1"));
+        }
     }
 }
 

@@ -251,6 +251,9 @@ impl Element for Vcpu {
             return;
         }
         let count = self.count.unwrap_or(1);
+        if self.current == Some(0) {
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at("@current"), "CPU 0 is always there"));
+        }
         if count == 0 {
             xml.report(Diagnostic::error(Code::Unsupported, xml.at(""), "a guest has at least one CPU"));
         }
@@ -283,7 +286,7 @@ impl Element for VcpuState {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("id", &mut self.id);
-        xml.attribute("enabled", &mut self.enabled);
+        xml.needed("enabled", &mut self.enabled);
         xml.attribute("hotpluggable", &mut self.hotpluggable);
         xml.attribute("order", &mut self.order);
     }

@@ -96,7 +96,8 @@ impl Element for NumatuneMemory {
         xml.attribute("placement", &mut self.placement);
         values::set(xml, "nodeset", &mut self.nodeset);
         if X::READS && self.placement == Some(Placement::Static) && self.nodeset.is_none() {
-            values::missing(xml, "memory", "nodeset");
+            let message = "`placement='static'` needs the attribute `nodeset`";
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at(""), message));
         }
     }
 }

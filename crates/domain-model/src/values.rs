@@ -4,7 +4,7 @@ mod set;
 mod size;
 
 pub(crate) use set::Bits;
-pub use set::{CpuSet, required_set, set};
+pub use set::{CpuSet, pinned_set, required_set, set};
 pub use size::{Bytes, KIB, Kib, MIB, Scaled, ShortBytes, Size, Unit, size, size_attribute};
 
 use std::fmt;

@@ -12,6 +12,8 @@ mod start;
 
 pub(crate) use start::update;
 
+use std::collections::BTreeSet;
+
 use caps_parser::Capability;
 use caps_parser::facts::{self, CpuValue, Machine};
 use domain_model::cpu::{
@@ -74,6 +76,8 @@ fn states(cx: &mut Resolving<'_>) {
         return;
     }
     for state in &mut cx.domain.vcpus {
+        // The order is counted from 1.
+        state.order.take_if(|order| *order == 0);
         let enabled = state.enabled.unwrap_or(YesNo::Yes) == YesNo::Yes;
         state.hotpluggable.get_or_insert(if enabled { YesNo::No } else { YesNo::Yes });
         if !enabled && state.hotpluggable == Some(YesNo::No) {
@@ -82,15 +86,29 @@ fn states(cx: &mut Resolving<'_>) {
             cx.problems.push(Diagnostic::error(Code::Conflict, state.meta.origin, message));
         }
     }
+    // A list leaves out those that are added later.
+    let count = cx.domain.vcpu.as_ref().and_then(|vcpu| vcpu.count).unwrap_or(1);
+    let listed: BTreeSet<u32> = cx.domain.vcpus.iter().map(|state| state.id).collect();
+    let meta = cx.domain.vcpus.first().map(|state| state.meta.clone()).unwrap_or_default();
+    let missing = (0..count).filter(|id| !listed.contains(id)).map(|id| VcpuState {
+        id,
+        enabled: Some(YesNo::No),
+        hotpluggable: Some(YesNo::Yes),
+        meta: Meta::from_origin(
+            meta.origin.implies("a processor that is not listed is not there at the start"),
+        ),
+        ..VcpuState::default()
+    });
+    cx.domain.vcpus.extend(missing);
     cx.domain.vcpus.sort_by_key(|state| state.id);
     let first = cx.domain.vcpus.iter().find(|state| state.id == 0);
     if let Some(first) = first
         && (first.enabled == Some(YesNo::No)
             || first.hotpluggable == Some(YesNo::Yes)
-            || first.order.is_some_and(|order| order != 1))
+            || first.order.is_some_and(|order| order > 1))
     {
         let message = "processor 0 is there at the start, is the first and stays";
-        cx.problems.push(Diagnostic::error(Code::Conflict, first.meta.origin, message));
+        cx.problems.push(Diagnostic::error(Code::Unsupported, first.meta.origin, message));
     }
     let there = cx.domain.vcpus.iter().filter(|state| state.enabled != Some(YesNo::No)).count();
     if let Some(vcpu) = &mut cx.domain.vcpu {

@@ -1,7 +1,7 @@
 //! `<domain>` itself: name, accelerator, monitor, and what every QEMU gets.
 
 use caps_parser::Capability;
-use domain_model::cputune::{IothreadSched, VcpuSched};
+use domain_model::cputune::{Cputune, IothreadSched, Scheduler, VcpuSched};
 use domain_model::domain::Genid;
 use domain_model::pm::LifecycleAction;
 use domain_model::seclabel::{Seclabel, SeclabelType};
@@ -86,9 +86,39 @@ pub(crate) fn made_up(random: &[u8]) -> Option<Uuid> {
     Some(Uuid(bytes))
 }
 
+/// Drops what says nothing, and what is said of processors that are not there.
+fn forget(tune: &mut Cputune, vcpus: u32) {
+    for period in
+        [&mut tune.period, &mut tune.global_period, &mut tune.emulator_period, &mut tune.iothread_period]
+    {
+        period.take_if(|period| *period == 0);
+    }
+    for quota in [&mut tune.quota, &mut tune.global_quota, &mut tune.emulator_quota, &mut tune.iothread_quota]
+    {
+        quota.take_if(|quota| *quota == 0);
+    }
+    let scheds = tune.vcpu_scheds.iter_mut().map(|sched| &mut sched.scheduling);
+    let scheds = scheds.chain(tune.iothread_scheds.iter_mut().map(|sched| &mut sched.scheduling));
+    for sched in scheds.chain(tune.emulator_sched.iter_mut().map(|sched| &mut sched.scheduling)) {
+        sched.priority.take_if(|_| !matches!(sched.scheduler, Scheduler::Fifo | Scheduler::Rr));
+    }
+    tune.vcpu_pins.retain(|pin| pin.vcpu < vcpus);
+    let is_there = |set: &Option<CpuSet>| set.as_ref().and_then(CpuSet::last).is_none_or(|last| last < vcpus);
+    tune.cachetunes
+        .retain(|tune| is_there(&tune.vcpus) && !(tune.caches.is_empty() && tune.monitors.is_empty()));
+    tune.memorytunes
+        .retain(|tune| is_there(&tune.vcpus) && !(tune.nodes.is_empty() && tune.monitors.is_empty()));
+}
+
 /// Each thread has an element of its own that says how it is scheduled.
 fn one_by_one(domain: &mut Domain) {
+    let vcpus = domain.vcpu.as_ref().and_then(|vcpu| vcpu.count).unwrap_or(1);
     let Some(tune) = &mut domain.cputune else { return };
+    forget(tune, vcpus);
+    if *tune == Cputune::default() {
+        domain.cputune = None;
+        return;
+    }
     let vcpus = tune.vcpu_scheds.iter().flat_map(|sched| {
         let ids = sched.vcpus.iter().flat_map(CpuSet::iter);
         ids.map(move |id| (id, VcpuSched { vcpus: Some([id].into_iter().collect()), ..sched.clone() }))
@@ -154,7 +184,10 @@ pub(crate) fn check(out: &mut Problems<'_>) {
     if domain.genid.is_some() {
         out.requires(Capability::Vmgenid, "<genid>", at("genid"));
     }
-    let has_resctrl = domain.cputune.as_ref().is_some_and(|tune| !tune.cachetunes.is_empty());
+    let has_resctrl = domain
+        .cputune
+        .as_ref()
+        .is_some_and(|tune| !tune.cachetunes.is_empty() || !tune.memorytunes.is_empty());
     if has_resctrl && domain.kind != DomainType::Kvm {
         out.unsupported(at("cputune/cachetune"), "`<cachetune>` is for domains of type `kvm`");
     }

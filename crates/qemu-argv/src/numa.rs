@@ -35,6 +35,7 @@ pub(crate) fn memnode(domain: &Domain, id: u32) -> Option<&Memnode> {
 /// Puts the cells in order, and fills in distances in both directions and processors without a cell.
 pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     placement(cx);
+    cx.domain.numatune.take_if(|tune| tune.memory.is_none() && tune.memnodes.is_empty());
     let processors = cx.domain.vcpu.as_ref().and_then(|vcpu| vcpu.count).unwrap_or(1);
     let Some(numa) = cx.domain.cpu.as_mut().and_then(|cpu| cpu.numa.as_mut()) else { return };
     for (place, cell) in (0..).zip(&mut numa.cells) {
@@ -93,6 +94,10 @@ fn placement(cx: &mut Resolving<'_>) {
         memory.placement = Some(Placement::Auto);
         memory.nodeset = None;
     } else {
+        if memory.nodeset.is_none() && memory.placement.is_none() {
+            let message = "memory that comes from certain nodes needs the attribute `nodeset`";
+            cx.problems.push(Diagnostic::error(Code::Unsupported, memory.meta.origin, message));
+        }
         // A list of nodes says by itself that they are chosen.
         memory.placement = None;
     }

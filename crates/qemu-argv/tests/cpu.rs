@@ -11,8 +11,9 @@ use qemu_argv::{Config, CpuMap, HostCpu, Inputs, Layout, Payload, RecordedHost};
 
 /// Three models of one maker: the old one has a feature that its machine types disagree on.
 fn map() -> CpuMap {
-    let features =
-        ["fa", "fb", "fc", "fd", "fe", "cmt"].map(|name| format!("<feature name='{name}'/>")).concat();
+    let features = ["fa", "fb", "fc", "fd", "fe", "late", "cmt"]
+        .map(|name| format!("<feature name='{name}'/>"))
+        .concat();
     let model = |name: &str, number: u32, features: &[&str], more: &str| {
         let features: String = features.iter().map(|name| format!("<feature name='{name}'/>")).collect();
         format!(
@@ -23,7 +24,7 @@ fn map() -> CpuMap {
     let models = [
         model("old", 1, &["fa"], "<check partial='compat'/><feature name='fe' removed='yes'/>"),
         model("middle", 2, &["fa", "fb"], "<check partial='compat'/>"),
-        model("new", 3, &["fa", "fb", "fc"], ""),
+        model("new", 3, &["fa", "fb", "fc"], "<feature name='late' added='yes'/>"),
     ];
     let file = format!(
         "<cpus><vendor name='Acme' string='AcmeAcmeAcme'/>{features}\
@@ -110,6 +111,8 @@ fn host_model_is_the_nearest_model_and_the_difference() {
     let plain = "<cpu mode='host-model'/>";
     check(ALL, &["fa", "fb", "fc"], plain, "new");
     check(ALL, &["fa", "fb", "fd"], plain, "middle,fd=on");
+    // What a model got later is said by itself, and not missed.
+    check(ALL, &["fa", "fb", "fc", "late"], plain, "new,late=on");
     check(ALL, &["fa", "stuck"], plain, "middle,fb=off");
     check(
         ALL,
@@ -131,7 +134,7 @@ fn host_model_is_the_nearest_model_and_the_difference() {
 
 #[test]
 fn custom_models_are_translated_completed_and_checked() {
-    const SOME: &[(&str, &[&str])] = &[("old", &[]), ("new", &["fc"])];
+    const SOME: &[(&str, &[&str])] = &[("old", &[]), ("new", &["fc"]), ("max", &[])];
     let check = |host: &[&'static str], cpu: &str, expected: &str| {
         let caps = qemu(SOME, Some(&on(host)));
         assert_eq!(cpu_argument(cpu, &caps, &with_map(), Layout::Libvirt), expected, "{cpu}");
@@ -175,6 +178,7 @@ fn custom_models_are_translated_completed_and_checked() {
         "<cpu><model>old</model><vendor>Other</vendor></cpu>",
         "cpu-incompatible: the host's CPU is made by `Acme`",
     );
+    check(all, "<cpu><model>max</model></cpu>", "host-fact: libvirt has no CPU model `max`");
     // Newer models are QEMU's to judge.
     check(all, "<cpu><model>new</model></cpu>", "cpu-incompatible: the host lacks features of `new`: `fc`");
     // What QEMU never heard of is off anyway.
@@ -193,6 +197,14 @@ fn a_host_may_be_known_without_qemu_and_a_qemu_without_libvirt() {
     let host = RecordedHost { cpu: Some(cpu), ..with_map() };
     let plain = "<cpu mode='host-model'/>";
     assert_eq!(cpu_argument(plain, &qemu(models, None), &host, Layout::Libvirt), "middle,fd=on");
+
+    // The features of the host's CPU count besides those that QEMU gives.
+    let features = ["fa", "late"].map(str::to_owned).to_vec();
+    let cpu = HostCpu { model: String::new(), vendor: Some("Acme".to_owned()), features };
+    let host = RecordedHost { cpu: Some(cpu), ..with_map() };
+    assert_eq!(cpu_argument(plain, &qemu(models, None), &host, Layout::Libvirt), "middle,late=on,fb=off");
+    let old = "<cpu><model>old</model></cpu>";
+    assert_eq!(cpu_argument(old, &qemu(models, Some(&on(&["fb"]))), &host, Layout::Libvirt), "old,fe=off");
 
     let bare = RecordedHost::default();
     let caps = qemu(models, Some(&on(&["fa", "fc", "stuck"])));

@@ -28,7 +28,9 @@ fn check_whole(xml: &str, flags: &[&str], expected: &[&str]) {
         Capability::Ioh3420,
         Capability::PciBridge,
         Capability::Kvm,
+        Capability::CpuMax,
         Capability::CpuMigratable,
+        Capability::MchExtendedTsegMbytes,
         Capability::Smm,
     ]);
     let firmware_files = vec![FirmwareFile { path: "50-uefi.json".to_owned(), text: UEFI.to_owned() }];
@@ -64,10 +66,54 @@ fn processors_and_memory() {
             "-cpu",
             "host,migratable=on,hv-relaxed=on,hv-spinlocks=0x1fff,kvm=off",
         ),
+        // What is off has no value, and all that the host has is not chosen one by one.
+        (
+            "<memory>1048576</memory><cpu mode='maximum'><model>m</model></cpu><features><hyperv mode='passthrough'>\
+             <relaxed state='on'/><vendor_id state='on' value='x'/></hyperv><kvm><hint-dedicated state='on'/></kvm></features>",
+            "-cpu",
+            "max,hv-passthrough=on,kvm-hint-dedicated=on",
+        ),
+        (
+            "<memory>1048576</memory><cpu mode='host-passthrough'/><features><hyperv><relaxed state='on'/>\
+             <stimer state='off'><direct state='on'/></stimer><tlbflush state='on'><direct state='off'/></tlbflush>\
+             </hyperv></features>",
+            "-cpu",
+            "host,migratable=on,hv-relaxed=on,hv-tlbflush=on",
+        ),
+        (
+            "<memory>1048576</memory><vcpu>2</vcpu><vcpus><vcpu id='0' enabled='yes' order='0'/></vcpus>",
+            "-smp",
+            "1,maxcpus=2,sockets=2,cores=1,threads=1",
+        ),
+        (
+            "<maxMemory slots='0'>2097152</maxMemory><memory>1048576</memory><cpu><numa><cell id='0' cpus='0' memory='1048576'/>\
+             </numa></cpu>",
+            "-m",
+            "size=1048576k,maxmem=2097152k",
+        ),
         ("<memory>1048576</memory><clock offset='absolute' start='0'/>", "-rtc", "base=1970-01-01T00:00:00"),
     ] {
         check(body, &[flag], &[expected]);
     }
+}
+
+#[test]
+fn what_libvirt_refuses() {
+    let memory = "<memory>1048576</memory>";
+    let check = |body: &str, expected: &str| check(&format!("{memory}{body}"), &["-name"], &[expected]);
+    check(
+        "<features><smm state='on'><tseg unit='KiB'>48</tseg></smm></features>",
+        "the size of `<tseg>` is in whole MiB",
+    );
+    check(
+        "<vcpu>2</vcpu><cpu><numa><cell id='0' cpus='0-2' memory='1048576'/></numa></cpu>",
+        "the guest has 2 CPUs, from 0, and no CPU 2",
+    );
+    check(
+        "<numatune><memory mode='strict'/></numatune>",
+        "memory that comes from certain nodes needs the attribute `nodeset`",
+    );
+    check("<keywrap><cipher name='aes' state='on'/></keywrap>", "only guests of IBM Z wrap keys");
 }
 
 #[test]

@@ -42,6 +42,9 @@ impl Numa {
 
     /// Reports cells that are missing or there twice, and numbers that are no cell's.
     fn check<X: Xml>(&self, xml: &mut X) {
+        if self.cells.is_empty() {
+            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), "`<numa>` needs a `<cell>`"));
+        }
         let count = u32::try_from(self.cells.len()).unwrap_or(u32::MAX);
         let mut ids = BTreeSet::new();
         for (id, cell) in self.ids().zip(&self.cells) {
@@ -54,7 +57,7 @@ impl Numa {
                     let message = format!("there is no cell {}", sibling.id);
                     xml.report(Diagnostic::error(Code::BadValue, sibling.meta.at("@id"), message));
                 }
-                if !(10..=255).contains(&sibling.value) || (sibling.id != id && sibling.value == 10) {
+                if !(10..=255).contains(&sibling.value) || ((sibling.id == id) != (sibling.value == 10)) {
                     let message = "a distance is from 11 to 255, or 10 to the cell itself";
                     xml.report(Diagnostic::error(Code::BadValue, sibling.meta.at("@value"), message));
                 }
@@ -81,8 +84,11 @@ impl Numa {
         let mut caches = BTreeSet::new();
         for (id, cell) in &cells {
             for cache in &cell.caches {
-                if cache.level > 3 {
-                    report(Code::BadValue, &cache.meta, "@level", "caches have levels up to 3");
+                if !(1..=3).contains(&cache.level) {
+                    report(Code::BadValue, &cache.meta, "@level", "caches have the levels 1 to 3");
+                }
+                if cache.size.is_none() || cache.line.is_none() {
+                    report(Code::MissingElement, &cache.meta, "", "a `<cache>` needs `<size>` and `<line>`");
                 }
                 if !caches.insert((*id, cache.level)) {
                     report(Code::Conflict, &cache.meta, "@level", "a cell has one cache of each level");

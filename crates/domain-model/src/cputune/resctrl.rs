@@ -1,8 +1,11 @@
 //! `<cachetune>` and `<memorytune>`: parts of the host's caches and bandwidth.
 
-use crate::values::{self, CpuSet, KIB, Scaled};
+use std::collections::BTreeSet;
+
+use crate::values::{self, Bits, CpuSet, KIB, Scaled};
 use crate::words;
 use crate::xml::{Element, Meta, Xml};
+use crate::{Code, Diagnostic};
 
 /// `<cachetune>`: the part of the host's caches that some virtual CPUs use.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -165,5 +168,68 @@ impl Element for MemorytuneMonitor {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         values::required_set(xml, "monitor", "vcpus", &mut self.vcpus);
+    }
+}
+
+/// The level of the caches whose use the host's CPU measures.
+const MONITORED: u32 = 3;
+
+/// Reports parts of caches and bandwidths that contradict each other.
+pub(super) fn check<X: Xml>(caches: &[Cachetune], bandwidths: &[Memorytune], xml: &mut X) {
+    let mut report = |code, meta: &Meta, path, message: &str| {
+        xml.report(Diagnostic::error(code, meta.at(path), message));
+    };
+    let mut claimed = Bits::new();
+    for tune in caches {
+        if tune.vcpus.as_ref().is_some_and(|vcpus| !claimed.claim(vcpus)) {
+            report(
+                Code::Conflict,
+                &tune.meta,
+                "@vcpus",
+                "a CPU has its part of the caches from one `<cachetune>`",
+            );
+        }
+        let mut seen = BTreeSet::new();
+        for cache in &tune.caches {
+            let uses: &[CacheUse] = match cache.kind {
+                CacheUse::Both => &[CacheUse::Code, CacheUse::Data],
+                CacheUse::Code => &[CacheUse::Code],
+                CacheUse::Data => &[CacheUse::Data],
+            };
+            if uses.iter().filter(|kind| !seen.insert((cache.level, cache.id, **kind))).count() > 0 {
+                report(Code::Conflict, &cache.meta, "", "a part of this cache is given already");
+            }
+        }
+        for monitor in &tune.monitors {
+            if monitor.level != MONITORED {
+                report(Code::BadValue, &monitor.meta, "@level", "only caches of level 3 are measured");
+            }
+            let is_inside = |vcpus: &CpuSet| {
+                vcpus.iter().all(|vcpu| tune.vcpus.as_ref().is_some_and(|all| all.contains(vcpu)))
+            };
+            if !monitor.vcpus.as_ref().is_none_or(is_inside) {
+                report(
+                    Code::InvalidArgument,
+                    &monitor.meta,
+                    "@vcpus",
+                    "a monitor measures CPUs of its element",
+                );
+            }
+        }
+    }
+    let mut claimed = Bits::new();
+    for tune in bandwidths {
+        let Some(vcpus) = &tune.vcpus else { continue };
+        let overlaps = caches
+            .iter()
+            .filter_map(|other| other.vcpus.as_ref())
+            .any(|other| other != vcpus && vcpus.iter().any(|vcpu| other.contains(vcpu)));
+        if overlaps || !claimed.claim(vcpus) {
+            report(Code::Conflict, &tune.meta, "@vcpus", "these CPUs overlap with others that share a part");
+        }
+        let mut nodes = BTreeSet::new();
+        for node in tune.nodes.iter().filter(|node| !nodes.insert(node.id)) {
+            report(Code::Conflict, &node.meta, "@id", "the bandwidth of this node is given already");
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::Domain;
 use crate::os::AcpiTableType;
 use crate::sysinfo::{SysinfoKind, SystemField};
 use crate::values::{Bits, CpuSet, Kib, Uuid};
+use crate::xml::text::YesNo;
 use crate::xml::{Meta, Text};
 use crate::{Code, Diagnostic};
 
@@ -93,6 +94,22 @@ impl Domain {
 
     fn check_vcpus(&self, out: &mut Problems) {
         let count = self.vcpu.as_ref().and_then(|vcpu| vcpu.count).unwrap_or(1);
+        let scheds = self.cputune.iter().flat_map(|cputune| &cputune.vcpu_scheds);
+        for sched in scheds
+            .filter(|sched| sched.vcpus.as_ref().and_then(CpuSet::last).is_some_and(|last| last >= count))
+        {
+            let message = format!("the guest has {count} CPUs, from 0");
+            out.add(Code::Unsupported, &sched.meta, "@vcpus", message);
+        }
+        let orders = self
+            .vcpus
+            .iter()
+            .filter(|vcpu| vcpu.enabled != Some(YesNo::No))
+            .map(|vcpu| vcpu.order.unwrap_or(0));
+        let (set, open): (Vec<u32>, Vec<u32>) = orders.partition(|order| *order > 0);
+        if let Some(first) = self.vcpus.first().filter(|_| !set.is_empty() && !open.is_empty()) {
+            out.add(Code::Unsupported, &first.meta, "@order", "each CPU has an `order`, or none has");
+        }
         let mut ids = BTreeSet::new();
         for vcpu in &self.vcpus {
             if vcpu.id >= count || !ids.insert(vcpu.id) {
@@ -151,7 +168,7 @@ impl Domain {
         }
         for pin in cputune.iothread_pins.iter().filter(|pin| !exists(pin.iothread)) {
             let message = format!("there is no I/O thread {}", pin.iothread);
-            out.add(Code::Conflict, &pin.meta, "@iothread", message);
+            out.add(Code::Unsupported, &pin.meta, "@iothread", message);
         }
     }
 

@@ -217,6 +217,14 @@ pub fn required_set<X: Xml>(xml: &mut X, element: &str, name: &'static str, valu
     }
 }
 
+/// Names a set that a pinned thread needs: libvirt calls it an internal error that it is missing.
+pub fn pinned_set<X: Xml>(xml: &mut X, element: &str, name: &'static str, value: &mut Option<CpuSet>) {
+    if !set_is_written(xml, name, value) && X::READS {
+        let message = format!("`<{element}>` needs the attribute `{name}`");
+        xml.report(Diagnostic::error(Code::Malformed, xml.at(""), message));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

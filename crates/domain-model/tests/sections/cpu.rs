@@ -81,7 +81,14 @@ fn cpus_that_libvirt_refuses() {
     check_problems::<Cpu>("<cpu><topology sockets='0' cores='2' threads='1'/></cpu>", &[Code::BadValue]);
     check_problems::<Cpu>("<cpu><cache level='4' mode='emulate'/></cpu>", &[Code::BadValue]);
     check_problems::<Cpu>("<cpu><cache level='3'/></cpu>", &[Code::MissingAttribute]);
-    check_problems::<Cpu>("<cpu mode='custm'/>", &[Code::BadValue]);
+    check_problems::<Cpu>("<cpu mode='custm'/>", &[Code::Unsupported]);
+    check_problems::<Cpu>("<cpu mode='maximum' migratable='on'/>", &[]);
+    check_problems::<Cpu>("<cpu mode='host-model' migratable='on'/>", &[Code::Unsupported]);
+    check_problems::<Cpu>("<cpu><model fallback='no'>m</model></cpu>", &[Code::Unsupported]);
+    check_problems::<Cpu>("<cpu><model>m</model><feature name=''/></cpu>", &[Code::BadValue]);
+    check_problems::<Cpu>("<cpu><cache level='0' mode='emulate'/></cpu>", &[Code::BadValue]);
+    check_problems::<Cpu>("<cpu><maxphysaddr mode='passthrough' limit='0'/></cpu>", &[Code::BadValue]);
+    check_problems::<Cpu>("<cpu><numa/></cpu>", &[Code::MissingElement]);
 }
 
 #[test]
@@ -99,13 +106,15 @@ fn cells_that_libvirt_refuses() {
     check("<cell memory='99999999999' unit='EiB'/>", &[Code::BadValue, Code::MissingAttribute]);
     check("<cell memory='1'><distances><sibling id='0' value='9'/></distances></cell>", &[Code::BadValue]);
     check("<cell memory='1'><distances><sibling id='1' value='20'/></distances></cell>", &[Code::BadValue]);
+    check("<cell memory='1'><distances><sibling id='0' value='20'/></distances></cell>", &[Code::BadValue]);
+    check("<cell memory='1'><distances><sibling id='0' value='10'/></distances></cell>", &[]);
 }
 
 #[test]
 fn paths_that_libvirt_refuses() {
     fn check(paths: &str, expected: &[Code]) {
-        let cells = "<cell cpus='0' memory='1'/><cell memory='1'>\
-                     <cache level='1' associativity='none' policy='none'/></cell>";
+        let cells = "<cell cpus='0' memory='1'/><cell memory='1'><cache level='1' associativity='none' policy='none'>\
+                     <size value='8'/><line value='5'/></cache></cell>";
         let text = format!("<cpu><numa>{cells}<interconnects>{paths}</interconnects></numa></cpu>");
         check_problems::<Cpu>(&text, expected);
     }
@@ -120,10 +129,15 @@ fn paths_that_libvirt_refuses() {
     let same = "initiator='0' target='0'";
     check(&(latency(same) + &bandwidth(same)), &[]);
     check(&(latency(same) + &latency(same)), &[Code::Conflict]);
+    let cache =
+        "<cache level='1' associativity='none' policy='none'><size value='8'/><line value='5'/></cache>";
     check_problems::<Cpu>(
-        "<cpu><numa><cell memory='1'><cache level='1' associativity='none' policy='none'/>\
-         <cache level='1' associativity='none' policy='none'/></cell></numa></cpu>",
+        &format!("<cpu><numa><cell memory='1'>{cache}{cache}</cell></numa></cpu>"),
         &[Code::Conflict],
+    );
+    check_problems::<Cpu>(
+        "<cpu><numa><cell memory='1'><cache level='0' associativity='none' policy='none'/></cell></numa></cpu>",
+        &[Code::MissingElement, Code::BadValue],
     );
 }
 

@@ -107,9 +107,21 @@ fn empty_metadata_stays_as_it_is() {
 #[test]
 fn roots_that_libvirt_refuses() {
     check_problems::<Domain>("<domain/>", &[Code::MissingAttribute]);
-    check_problems::<Domain>("<domain type='pc'/>", &[Code::BadValue]);
-    check_problems::<Domain>("<domain type='kvm'><uuid>1</uuid></domain>", &[Code::BadValue]);
-    check_problems::<Domain>("<domain type='kvm'><on_crash>panic</on_crash></domain>", &[Code::BadValue]);
+    check_problems::<Domain>("<domain type='pc'/>", &[Code::Unsupported]);
+    check_problems::<Domain>(
+        "<domain type='kvm'><uuid>1-2</uuid><genid>1</genid></domain>",
+        &[Code::Malformed; 2],
+    );
+    check_problems::<Domain>(
+        "<domain type='kvm'><on_crash>poweroff</on_crash></domain>",
+        &[Code::Unsupported],
+    );
+    check_problems::<Domain>(
+        "<domain type='kvm'><on_lockfailure>destroy</on_lockfailure></domain>",
+        &[Code::Unsupported],
+    );
+    check_problems::<Domain>("<domain type='kvm'><uuid>1</uuid></domain>", &[Code::Malformed]);
+    check_problems::<Domain>("<domain type='kvm'><on_crash>panic</on_crash></domain>", &[Code::Unsupported]);
 }
 
 /// A domain with `inside` besides what every domain needs has these problems as a whole.
@@ -155,17 +167,21 @@ fn whole_domains_that_libvirt_refuses() {
     );
     check_whole(
         "<keywrap><cipher name='aes' state='on'/><cipher name='aes' state='off'/></keywrap>",
-        &[Code::Unsupported],
+        &[Code::Malformed],
     );
+    let event = "<event name='cmt' enabled='yes'/>";
+    check_whole(&format!("<perf>{event}</perf>"), &[]);
+    check_whole(&format!("<perf>{event}{event}</perf>"), &[Code::Conflict]);
 }
 
 #[test]
 fn sums_that_libvirt_refuses() {
     fn check(max: u32, memory: u32, cells: &str, modules: &str, expected: &[Code]) {
+        let numa = if cells.is_empty() { String::new() } else { format!("<numa>{cells}</numa>") };
         check_codes(
             &format!(
                 "<name>n</name><os><type>hvm</type></os><maxMemory>{max}</maxMemory><memory>{memory}</memory>\
-                 <cpu><numa>{cells}</numa></cpu><devices>{modules}</devices>"
+                 <cpu>{numa}</cpu><devices>{modules}</devices>"
             ),
             expected,
         );
@@ -191,6 +207,14 @@ fn cpus_and_labels_of_a_whole_domain() {
     check_whole(&vcpus([0, 1]), &[]);
     check_whole(&vcpus([1, 1]), &[Code::Conflict]);
     check_whole(&vcpus([1, 2]), &[Code::Conflict]);
+    let order = |first, second| {
+        format!(
+            "<vcpu>2</vcpu><vcpus><vcpu id='0' enabled='yes' {first}/><vcpu id='1' enabled='yes' {second}/></vcpus>"
+        )
+    };
+    check_whole(&order("order='1'", "order='2'"), &[]);
+    check_whole(&order("order='0'", ""), &[]);
+    check_whole(&order("order='1'", ""), &[Code::Unsupported]);
     check_whole("<seclabel type='none'/>", &[]);
     check_whole("<seclabel type='none'/><seclabel type='none' model='dac'/>", &[Code::MissingAttribute]);
     check_whole(
@@ -210,7 +234,9 @@ fn threads_that_are_not_there() {
     check("<iothreads>2</iothreads>", &sched("1-3"), &[Code::Unsupported]);
     check(ids, &sched("1-3"), &[]);
     check(ids, &sched("4"), &[Code::Unsupported]);
-    check(ids, "<iothreadpin iothread='0' cpuset='1'/>", &[Code::Conflict]);
+    check(ids, "<iothreadpin iothread='4' cpuset='1'/>", &[Code::Unsupported]);
+    check("<vcpu>2</vcpu>", "<vcpusched vcpus='1' scheduler='batch'/>", &[]);
+    check("<vcpu>2</vcpu>", "<vcpusched vcpus='2' scheduler='batch'/>", &[Code::Unsupported]);
     check("<iothreadids><iothread id='9'/></iothreadids>", &sched("9"), &[]);
     check("<iothreadids><iothread id='9'/><iothread id='9'/></iothreadids>", "", &[Code::Conflict]);
 }

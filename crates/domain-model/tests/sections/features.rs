@@ -11,9 +11,9 @@ use super::{check, check_problems, check_same, read};
 fn features_are_written_as_libvirt_does() {
     check::<Features>(
         "features",
-        "<features><aia value='aplic'/><ps2 state='off'/><ras/><async-teardown/><tcg><tb-cache unit='MiB'>2</tb-cache>\
-         </tcg><ibs value='fixed-na'/><sbbc value='fixed'/><cfpc value='broken'/><ccf-assist/><msrs unknown='ignore'/>\
-         <nested-hv/><htm/><vmcoreinfo/><hpt resizing='required'><maxpagesize unit='MiB'>1</maxpagesize></hpt>\
+        "<features><aia value='aplic'/><ps2 state='off'/><ras state='on'/><async-teardown/><tcg><tb-cache unit='MiB'>2</tb-cache>\
+         </tcg><ibs value='fixed-na'/><sbbc value='fixed'/><cfpc value='broken'/><ccf-assist state='on'/><msrs unknown='ignore'/>\
+         <nested-hv state='on'/><htm state='on'/><vmcoreinfo/><hpt resizing='required'><maxpagesize unit='MiB'>1</maxpagesize></hpt>\
          <ioapic driver='kvm'/><smm><tseg>3</tseg></smm><gic/><vmport state='off'/><pmu/><pvspinlock/>\
          <privnet/><viridian/><hap/><pae/><apic eoi='on'/><acpi/></features>",
         "<features>
@@ -128,5 +128,12 @@ fn features_that_libvirt_refuses() {
     check("<kvm><dirty-ring state='on' size='131072'/></kvm>", &[Code::BadValue]);
     check("<gic version='5'/>", &[Code::BadValue]);
     check("<pmu state='yes'/>", &[Code::BadValue]);
-    check("<apci/>", &[Code::UnknownElement]);
+    check("<apci/>", &[Code::UnknownFeature]);
+    check("<capabilities policy='allow'/>", &[Code::UnknownElement]);
+    check("<hyperv><relaxd state='on'/></hyperv>", &[Code::UnknownFeature]);
+    check("<hyperv><stimer state='on'><directly state='on'/></stimer></hyperv>", &[Code::UnknownFeature]);
+    check("<hyperv><tlbflush state='on'><extended/></tlbflush></hyperv>", &[Code::MissingAttribute]);
+    check("<kvm><hiden state='on'/></kvm>", &[Code::UnknownFeature]);
+    check("<xen><e820_host/><passthrough/></xen>", &[Code::MissingAttribute, Code::MissingAttribute]);
+    check("<htm/><ps2/><msrs/>", &[Code::MissingAttribute; 3]);
 }

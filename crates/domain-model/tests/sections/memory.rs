@@ -73,7 +73,7 @@ fn vcpus_are_written_as_libvirt_does() {
 
 #[test]
 fn memory_that_libvirt_refuses() {
-    check_problems::<Memory>("<memory unit='parsec'>1</memory>", &[Code::BadValue]);
+    check_problems::<Memory>("<memory unit='parsec'>1</memory>", &[Code::InvalidArgument]);
     check_problems::<Memory>("<memory>-1</memory>", &[Code::BadValue]);
     check_problems::<Memory>("<memory unit='EiB'>17</memory>", &[Code::BadValue]);
     check_problems::<MemoryBacking>(
@@ -86,6 +86,8 @@ fn memory_that_libvirt_refuses() {
         let text = format!("<memoryBacking><hugepages>{pages}</hugepages></memoryBacking>");
         check_problems::<MemoryBacking>(&text, &[Code::Conflict]);
     }
+    check_problems::<MaxMemory>("<maxMemory slots='4'>0</maxMemory>", &[Code::Conflict]);
+    check_problems::<Vcpu>("<vcpu current='0'>2</vcpu>", &[Code::Unsupported]);
     check_problems::<Vcpu>("<vcpu>0</vcpu>", &[Code::Unsupported]);
     check_problems::<Vcpu>("<vcpu current='3'>2</vcpu>", &[Code::Unsupported]);
     check_problems::<Vcpu>("<vcpu cpuset='1-a'>1</vcpu>", &[Code::InvalidArgument]);

@@ -38,8 +38,19 @@ fn what_a_clock_says() {
 
 #[test]
 fn clocks_that_libvirt_refuses() {
-    check_problems::<Clock>("<clock offset='timezone'/>", &[Code::MissingAttribute]);
-    check_problems::<Clock>("<clock offset='absolute'/>", &[Code::MissingAttribute]);
+    check_problems::<Clock>("<clock offset='timezone' timezone=''/>", &[Code::Malformed]);
+    check_problems::<Clock>("<clock offset='absolute'/>", &[Code::Malformed]);
+    check_problems::<Clock>("<clock offset='absolute' start='noon'/>", &[Code::Malformed]);
+    check_problems::<Clock>("<clock offset='gmt'/>", &[Code::Unsupported]);
+    fn check_timer(timer: &str, expected: &[Code]) {
+        check_problems::<Clock>(&format!("<clock><timer {timer}</clock>"), expected);
+    }
+    check_timer("name='tsc' mode='native' frequency='5'/>", &[]);
+    check_timer("name='pit' mode='native' frequency='5' track='guest'/>", &[Code::Unsupported; 3]);
+    check_timer("name='kvmclock' tickpolicy='delay'/>", &[Code::Unsupported]);
+    check_timer("name='rtc' track='guest' tickpolicy='catchup'><catchup slew='1'/></timer>", &[]);
+    check_timer("name='rtc' tickpolicy='delay'><catchup slew='1'/></timer>", &[Code::Conflict]);
+    check_timer("name='rtc' tickpolicy='delay'><catchup/></timer>", &[]);
     check_problems::<Clock>("<clock offset='utc' adjustment='soon'/>", &[Code::BadValue]);
     check_problems::<Clock>("<clock offset='utc' timezone='UTC'/>", &[Code::UnknownAttribute]);
     check_problems::<Clock>("<clock><timer name='sundial'/></clock>", &[Code::BadValue]);

@@ -58,7 +58,27 @@ fn threads_that_libvirt_refuses() {
     check("<global_period>1000001</global_period>", &[Code::Unsupported]);
     check("<quota>999</quota>", &[Code::Unsupported]);
     check("<quota>-5</quota><period>0</period>", &[]);
-    check("<vcpupin vcpu='0'/>", &[Code::MissingAttribute]);
+    check("<vcpupin vcpu='0'/>", &[Code::Malformed]);
+    check("<emulatorpin/>", &[Code::Malformed]);
+    let pin = "<vcpupin vcpu='0' cpuset='0'/>";
+    check(&format!("{pin}<iothreadpin iothread='1' cpuset='0'/>"), &[]);
+    check(&format!("{pin}{pin}"), &[Code::Malformed]);
+    check("<iothreadpin iothread='0' cpuset='0'/>", &[Code::BadValue]);
+    let part = "<cache id='0' level='3' type='both' size='3'/>";
+    let code = "<cache id='0' level='3' type='code' size='3'/>";
+    let caches = |vcpus: &str, inside: &str| format!("<cachetune vcpus='{vcpus}'>{inside}</cachetune>");
+    check(&(caches("0", part) + &caches("1", part)), &[]);
+    check(&(caches("0-1", part) + &caches("1", part)), &[Code::Conflict]);
+    check(&caches("0", &format!("{code}{part}")), &[Code::Conflict]);
+    check(&caches("0-1", "<monitor level='3' vcpus='1'/>"), &[]);
+    check(&caches("0-1", "<monitor level='3' vcpus='2'/>"), &[Code::InvalidArgument]);
+    check(&caches("0-1", "<monitor level='2' vcpus='1'/>"), &[Code::BadValue]);
+    let node = "<node id='0' bandwidth='60'/>";
+    let rates = |vcpus: &str, inside: &str| format!("<memorytune vcpus='{vcpus}'>{inside}</memorytune>");
+    check(&(caches("0-1", part) + &rates("0-1", node)), &[]);
+    check(&(caches("0-1", part) + &rates("1", node)), &[Code::Conflict]);
+    check(&(rates("0-1", node) + &rates("1", node)), &[Code::Conflict]);
+    check(&rates("0", &format!("{node}{node}")), &[Code::Conflict]);
     check("<vcpupin cpuset='0'/>", &[Code::MissingAttribute]);
     check("<vcpupin vcpu='0' cpuset='x'/>", &[Code::InvalidArgument]);
     check("<vcpusched vcpus='0' scheduler='fifo'/>", &[Code::MissingAttribute]);
@@ -98,7 +118,7 @@ fn nodes_that_libvirt_refuses() {
     check("nodeset='0'", restrictive, &[Code::Conflict]);
     check("mode='restrictive' nodeset='0'", strict, &[Code::Conflict]);
     check("placement='auto'", strict, &[Code::Unsupported]);
-    check("placement='static'", "", &[Code::MissingAttribute]);
+    check("placement='static'", "", &[Code::Unsupported]);
     check("nodeset='0'", &format!("{strict}{strict}"), &[Code::Conflict]);
     check("nodeset='0'", "<memnode cellid='0'/>", &[Code::MissingAttribute]);
     check("nodeset='0,^0'", "", &[Code::Unsupported]);
@@ -123,7 +143,7 @@ fn shares_are_written_as_libvirt_does() {
   </device>
 </blkiotune>",
     );
-    check_problems::<Blkiotune>("<blkiotune><device/></blkiotune>", &[Code::MissingElement]);
+    check_problems::<Blkiotune>("<blkiotune><device/></blkiotune>", &[Code::Unsupported]);
     check_problems::<Blkiotune>(
         "<blkiotune><device><path>/a</path></device><device><path>/a</path></device></blkiotune>",
         &[Code::Unsupported],
@@ -132,7 +152,10 @@ fn shares_are_written_as_libvirt_does() {
         "resource",
         "<resource>\n  <partition>/vms</partition>\n  <fibrechannel appid='app 1'/>\n</resource>",
     );
-    check_problems::<Resource>("<resource><fibrechannel appid='tab&#9;'/></resource>", &[Code::BadValue]);
+    check_problems::<Resource>(
+        "<resource><fibrechannel appid='tab&#9;'/></resource>",
+        &[Code::InvalidArgument],
+    );
     check_same::<Idmap>(
         "idmap",
         "<idmap>\n  <uid start='0' target='1000' count='10'/>\n  <gid start='0' target='1000' count='10'/>\n</idmap>",

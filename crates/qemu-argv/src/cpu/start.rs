@@ -131,6 +131,16 @@ fn x86(cpu: &mut Cpu, map: &CpuMap, cx: &Resolving<'_>) -> Result<(), Diagnostic
     if matches!(mode, CpuMode::HostPassthrough | CpuMode::Maximum) {
         return Ok(());
     }
+    let is_known = |name: &str| map.model(name).is_some();
+    if let Some(model) = cpu.model.as_ref().filter(|_| mode == CpuMode::Custom)
+        && cx.inputs.config.layout == Layout::Libvirt
+        && let Some(name) = model.name.as_deref().filter(|name| !is_known(name))
+        && cx.inputs.cpus(cx.domain.kind).iter().any(|known| known.name == name)
+    {
+        // libvirt compares models with its map, whatever QEMU has.
+        let message = format!("libvirt has no CPU model `{name}`");
+        return Err(Diagnostic::error(Code::HostFact, model.meta.origin, message));
+    }
     let needs_host = is_relative(cpu) || cpu.check == Some(CpuCheck::Partial);
     let host = if needs_host { host_model::of_x86(map, &cx.domain, cx.inputs) } else { None };
     if cpu.check == Some(CpuCheck::Partial) {

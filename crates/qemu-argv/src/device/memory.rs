@@ -5,7 +5,7 @@ mod check;
 use caps_parser::Capability;
 use domain_model::address::{Dimm, Place};
 use domain_model::device::memory::{MemoryDevice, MemoryKind, MemorySource, Nvdimm};
-use domain_model::memory::MemoryAllocation;
+use domain_model::memory::{MemoryAccess, MemoryAllocation};
 use domain_model::os::Arch;
 use domain_model::values::Kib;
 use domain_model::xml::Tagged;
@@ -32,6 +32,10 @@ impl QemuDevice for MemoryDevice {
             }
             MemoryKind::VirtioMem(memory) => {
                 memory.requested.get_or_insert(Kib(0));
+            }
+            // What the guest writes has to reach the file.
+            MemoryKind::VirtioPmem { .. } => {
+                device.spec.access.get_or_insert(MemoryAccess::Shared);
             }
             _ => {}
         }
@@ -209,7 +213,7 @@ fn properties(device: &Resolved<'_, MemoryDevice>, cx: &Context<'_>) -> Props {
             .set_at("block-size", virtual_memory.block.and_then(Kib::bytes), device.at("target/block"))
             .set_at(
                 "requested-size",
-                virtual_memory.requested.and_then(Kib::bytes),
+                virtual_memory.requested.and_then(Kib::bytes).filter(|size| *size > 0),
                 device.at("target/requested"),
             ),
     }
