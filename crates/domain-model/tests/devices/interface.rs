@@ -191,12 +191,13 @@ fn what_libvirt_refuses_is_refused() {
     check(&with("<address bus='1'/>"), Code::MissingAttribute, "`type`");
     for (port, code, part) in [
         ("<virtualport/>", Code::MissingAttribute, "`type`"),
-        ("<virtualport type='vepa'/>", Code::Unsupported, "`802.1Qbg`"),
         ("<virtualport type='midonet'/>", Code::MissingAttribute, "`interfaceid`"),
         ("<virtualport type='802.1Qbh'/>", Code::MissingAttribute, "`profileid`"),
     ] {
         check(&format!("<interface type='bridge'><source bridge='b'/>{port}</interface>"), code, part);
     }
+    let vepa = "<interface type='network'><source network='n'/><virtualport type='vepa'/></interface>";
+    check(vepa, Code::Unsupported, "`802.1Qbg`");
     let served =
         "<source type='unix' path='/s' mode='server'><reconnect enabled='yes' timeout='1'/></source>";
     check(&format!("<interface type='vhostuser'>{served}</interface>"), Code::Unsupported, "connect");
