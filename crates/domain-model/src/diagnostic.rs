@@ -67,6 +67,8 @@ codes! {
     UnknownAttribute = "unknown-attribute": Xml;
     /// An element that may occur once occurs again.
     RepeatedElement = "repeated-element": Xml;
+    /// Text where only elements can be.
+    StrayText = "stray-text": Xml;
     /// A value that is not one of those allowed.
     BadValue = "bad-value": Xml;
     /// An attribute that has to be there is not.

@@ -265,10 +265,15 @@ impl Domain {
     /// default.
     pub fn read(document: &Document) -> (Domain, Vec<Diagnostic>) {
         let root = document.root();
-        if root.name() != "domain" {
+        let wrong = |message: String| {
             let origin = crate::Origin::Written { node: root.id(), path: "" };
-            let message = format!("the root element is `<{}>`, not `<domain>`", root.name());
-            return (Domain::default(), vec![Diagnostic::error(Code::WrongRoot, origin, message)]);
+            (Domain::default(), vec![Diagnostic::error(Code::WrongRoot, origin, message)])
+        };
+        if root.name() != "domain" {
+            return wrong(format!("the root element is `<{}>`, not `<domain>`", root.name()));
+        }
+        if xml::is_foreign(root) {
+            return wrong("`<domain>` is in a namespace; libvirt's elements are in none".to_owned());
         }
         xml::read(root)
     }
@@ -296,7 +301,7 @@ impl Domain {
         let (Ok(before), Ok(after)) = (before, after) else { return written };
         let merged = document.merge(&before, &after);
         match Document::parse("merged", merged.as_str()) {
-            Ok(document) if Domain::read(&document).0 == *self => merged,
+            Ok(document) if Domain::read(&document).0.write_known() == self.write_known() => merged,
             _ => written,
         }
     }

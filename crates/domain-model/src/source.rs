@@ -34,7 +34,11 @@ pub struct Document {
     text: String,
     nodes: Vec<RawNode>,
     attributes: Vec<RawAttribute>,
+    /// Comments and processing instructions in front of the root and behind it.
+    outside: Vec<Span>,
     has_comments: bool,
+    /// Whether some element declares a namespace for names without a prefix.
+    has_default_namespace: bool,
 }
 
 type Span = Range<u32>;
@@ -135,6 +139,15 @@ impl Document {
     fn holds(&self, span: &Span, wanted: &str) -> bool {
         span.len() == wanted.len()
             && self.text.as_bytes().get(span.start as usize..span.end as usize) == Some(wanted.as_bytes())
+    }
+
+    /// The byte ranges of the comments and processing instructions that are in no element.
+    pub(crate) fn outside(&self) -> impl Iterator<Item = Range<usize>> {
+        self.outside.iter().map(|span| span.start as usize..span.end as usize)
+    }
+
+    pub(crate) fn has_default_namespace(&self) -> bool {
+        self.has_default_namespace
     }
 
     pub(crate) fn has_comments(&self) -> bool {

@@ -1,7 +1,7 @@
-//! The model's JSON: what was read from it is written as JSON that reads the same.
+//! The model's JSON: what was read from it is written as JSON that reads the same, and as XML.
 #![no_main]
 
-use domain_model::{Domain, xml};
+use domain_model::{Document, Domain, xml};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -9,4 +9,5 @@ fuzz_target!(|text: &str| {
     let (domain, _) = xml::from_json::<Domain>("domain", json);
     let (again, _) = xml::from_json::<Domain>("domain", xml::to_json("domain", &domain));
     assert_eq!(again, domain);
+    Document::parse("written", domain.write()).expect("what is written is XML");
 });

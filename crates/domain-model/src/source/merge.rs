@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
 use super::{Document, Node, NodeKind};
+use crate::xml::is_foreign;
 
 /// How many comparisons are spent on finding out which elements stayed the same.
 const MAX_COMPARISONS: usize = 1 << 20;
@@ -57,19 +58,16 @@ impl Merge<'_> {
         if before.source() == after.source() {
             return;
         }
-        let is_leaf = |node: Node<'_>| elements(node).next().is_none();
-        let has_inside = own.children().next().is_some();
-        match (is_leaf(before), is_leaf(after)) {
-            (true, true) => {
+        let is_empty = |node: Node<'_>| node.children().next().is_none();
+        match (is_structured(before), is_structured(after)) {
+            (false, false) if !is_empty(own) || is_empty(after) => {
                 self.attributes(own, before, after);
                 if before.text() != after.text() {
-                    match (has_inside, inside(after)) {
-                        (true, Some(inside)) => self.replace_inside(own, inside),
-                        _ => self.replace_element(own, after),
-                    }
+                    self.replace_text(own, after);
                 }
+                self.children(own, before, after);
             }
-            (false, _) if has_inside => {
+            (true, _) if !is_empty(own) => {
                 self.attributes(own, before, after);
                 self.children(own, before, after);
             }
@@ -83,11 +81,15 @@ impl Merge<'_> {
         self.replace(span.start, span.end, indented(after, self.indent_of(own)));
     }
 
-    fn replace_inside(&mut self, own: Node<'_>, inside: &str) {
-        let first = own.children().next();
-        let last = own.children().last();
-        if let (Some(first), Some(last)) = (first, last) {
-            self.replace(first.span().start, last.span().end, inside.to_owned());
+    /// Gives an element the text of `after`; what else is in it stays.
+    fn replace_text(&mut self, own: Node<'_>, after: Node<'_>) {
+        let mut new: String = texts(after).map(|text| text.source()).collect();
+        for text in texts(own) {
+            self.replace(text.span().start, text.span().end, std::mem::take(&mut new));
+        }
+        if !new.is_empty() {
+            let start = self.inside_start(own);
+            self.replace(start, start, new);
         }
     }
 
@@ -128,8 +130,8 @@ impl Merge<'_> {
     }
 
     fn children(&mut self, own: Node<'_>, before: Node<'_>, after: Node<'_>) {
-        let before_children: Vec<Node<'_>> = elements(before).collect();
-        let after_children: Vec<Node<'_>> = elements(after).collect();
+        let before_children: Vec<Node<'_>> = parts(before).collect();
+        let after_children: Vec<Node<'_>> = parts(after).collect();
         let counterparts = counterparts(own, &before_children);
         let indent = match elements(own).next() {
             Some(child) => self.indent_of(child).to_owned(),
@@ -155,7 +157,7 @@ impl Merge<'_> {
         }
     }
 
-    /// Takes an element out, with the blanks in front of it.
+    /// Takes an element or comment out, with the blanks in front of it.
     fn remove(&mut self, own: Node<'_>) {
         let span = own.span();
         let start = self.text.get(..span.start).map_or(span.start, |before| before.trim_end().len());
@@ -181,16 +183,33 @@ fn elements<'d>(node: Node<'d>) -> impl Iterator<Item = Node<'d>> {
     node.children().filter(Node::is_element)
 }
 
+/// The elements in a node, and what stands between them apart from text.
+fn parts<'d>(node: Node<'d>) -> impl Iterator<Item = Node<'d>> {
+    node.children().filter(|child| !matches!(child.kind(), NodeKind::Text | NodeKind::CData))
+}
+
+/// By what a part is told from others: its name, or all of it if that is none of libvirt's.
+fn name<'d>(part: Node<'d>) -> &'d str {
+    if part.is_element() && !is_foreign(part) { part.name() } else { part.source() }
+}
+
 /// Behind the last attribute's quote, or behind the name.
 fn attributes_end(node: Node<'_>) -> usize {
     node.attribute_indices().last().map_or(node.tag_span().end, |last| node.attribute_span_at(last).end + 1)
 }
 
-/// What is between the tags.
-fn inside<'d>(node: Node<'d>) -> Option<&'d str> {
-    let start = node.children().next()?.span().start;
-    let end = node.children().last()?.span().end;
-    node.document().text().get(start..end)
+/// The pieces of an element's text.
+fn texts<'d>(node: Node<'d>) -> impl Iterator<Item = Node<'d>> {
+    node.children().filter(|child| matches!(child.kind(), NodeKind::Text | NodeKind::CData))
+}
+
+/// Whether an element of the canonical text has its children on lines of their own.
+fn is_structured(node: Node<'_>) -> bool {
+    node.children().last().is_some_and(|last| {
+        let text = last.source();
+        last.kind() == NodeKind::Text
+            && text.rsplit_once('\n').is_some_and(|(_, line)| line.bytes().all(|byte| byte == b' '))
+    })
 }
 
 /// An element as written, its lines moved to another indentation unless that would change a text.
@@ -220,23 +239,23 @@ fn has_lines(node: Node<'_>) -> bool {
     })
 }
 
-/// For each element of `before` the one in `own` that says the same: the first of its name, the second, and
+/// For each part of `before` the one in `own` that says the same: the first of its name, the second, and
 /// so on.
 fn counterparts<'d>(own: Node<'d>, before: &[Node<'_>]) -> Vec<Option<Node<'d>>> {
     let mut rest: HashMap<&str, VecDeque<Node<'d>>> = HashMap::new();
-    for node in elements(own) {
-        rest.entry(node.name()).or_default().push_back(node);
+    for node in parts(own) {
+        rest.entry(name(node)).or_default().push_back(node);
     }
-    before.iter().map(|node| rest.get_mut(node.name()).and_then(VecDeque::pop_front)).collect()
+    before.iter().map(|node| rest.get_mut(name(*node)).and_then(VecDeque::pop_front)).collect()
 }
 
-/// What an element was and what it has become, by their numbers.
+/// What a part was and what it has become, by their numbers.
 type Pair = (Option<usize>, Option<usize>);
 
-/// A stretch of the old elements and the stretch of the new ones that stands for it.
+/// A stretch of the old parts and the stretch of the new ones that stands for it.
 type Gap = (Range<usize>, Range<usize>);
 
-/// Which element has become which, in the order of `after`; those that are gone are in between.
+/// Which part has become which, in the order of `after`; those that are gone are in between.
 fn align(before: &[Node<'_>], after: &[Node<'_>]) -> Vec<Pair> {
     let is_same = |(old, new): (&Node<'_>, &Node<'_>)| old.source() == new.source();
     let head = before.iter().zip(after).take_while(|pair| is_same(*pair)).count();
@@ -257,7 +276,7 @@ fn align(before: &[Node<'_>], after: &[Node<'_>]) -> Vec<Pair> {
     pairs
 }
 
-/// The longest run of elements, not necessarily in a row, that stayed the same.
+/// The longest run of parts, not necessarily in a row, that stayed the same.
 fn unchanged(before: &[Node<'_>], after: &[Node<'_>], (old, new): Gap) -> Vec<(usize, usize)> {
     let (rows, columns) = (old.len(), new.len());
     if rows.saturating_mul(columns) > MAX_COMPARISONS {
@@ -300,16 +319,16 @@ fn unchanged(before: &[Node<'_>], after: &[Node<'_>], (old, new): Gap) -> Vec<(u
     found
 }
 
-/// Elements of one name have become each other in their order.
+/// Parts of one name have become each other in their order.
 fn align_by_name(before: &[Node<'_>], after: &[Node<'_>], (old, new): Gap, out: &mut Vec<Pair>) {
     let mut rest: HashMap<&str, VecDeque<usize>> = HashMap::new();
     for index in old {
         if let Some(node) = before.get(index) {
-            rest.entry(node.name()).or_default().push_back(index);
+            rest.entry(name(*node)).or_default().push_back(index);
         }
     }
     for index in new {
-        let name = after.get(index).map_or("", Node::name);
+        let name = after.get(index).map_or("", |node| name(*node));
         out.push((rest.get_mut(name).and_then(VecDeque::pop_front), Some(index)));
     }
     let mut gone: Vec<usize> = rest.into_values().flatten().collect();

@@ -33,12 +33,15 @@ pub(super) fn parse(name: String, text: String) -> Result<Document, SyntaxError>
     let equals = bytes.iter().filter(|byte| **byte == b'=').count();
     let nodes = Vec::with_capacity((2 * tags - ends).min(text.len() / 4 + 1));
     let attributes = Vec::with_capacity(equals.min(text.len() / 5 + 1));
-    let mut builder = Builder { text: &text, nodes, attributes, open: Vec::new() };
+    let mut builder = Builder { text: &text, nodes, attributes, outside: Vec::new(), open: Vec::new() };
     match builder.run() {
         Ok(()) => {
-            let Builder { nodes, attributes, .. } = builder;
+            let Builder { nodes, attributes, outside, .. } = builder;
             let has_comments = nodes.iter().any(|node| node.kind == NodeKind::Comment);
-            Ok(Document { name, text, nodes, attributes, has_comments })
+            let xmlns =
+                |name: &super::Span| text.get(name.start as usize..name.end as usize) == Some("xmlns");
+            let has_default_namespace = attributes.iter().any(|attribute| xmlns(&attribute.name));
+            Ok(Document { name, text, nodes, attributes, outside, has_comments, has_default_namespace })
         }
         Err((offset, message)) => {
             Err(SyntaxError { document: name, message, offset, position: position_in(&text, offset) })
@@ -81,6 +84,7 @@ struct Builder<'t> {
     text: &'t str,
     nodes: Vec<RawNode>,
     attributes: Vec<RawAttribute>,
+    outside: Vec<super::Span>,
     open: Vec<u32>,
 }
 
@@ -114,6 +118,12 @@ impl Builder<'_> {
                 Event::Comment(_) => self.leaf(NodeKind::Comment, start, end, 4, 3)?,
                 Event::PI(_) => self.leaf(NodeKind::Instruction, start, end, 2, 2)?,
                 Event::Decl(declaration) => {
+                    if !self.text.get(..start).unwrap_or("").trim_start_matches('\u{feff}').is_empty() {
+                        return Err((
+                            start,
+                            "`<?xml …?>` is allowed at the start of the text alone".to_owned(),
+                        ));
+                    }
                     let encoding = match declaration.encoding() {
                         Some(Ok(encoding)) => encoding,
                         _ => continue,
@@ -254,8 +264,11 @@ impl Builder<'_> {
         before: usize,
         after: usize,
     ) -> Result<(), Failure> {
-        // Comments and instructions outside the root have no place in the tree.
         let Some(parent) = self.open.last().copied() else {
+            if kind == NodeKind::CData {
+                return Err((start, "text outside the root element".to_owned()));
+            }
+            self.outside.push(to_u32(start)..to_u32(end));
             return Ok(());
         };
         let id = to_u32(self.nodes.len());

@@ -1,5 +1,7 @@
 //! What every element keeps besides its values.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::{NodeId, Origin};
 
 /// Where an element was written, and what in it the model does not know.
@@ -18,24 +20,40 @@ pub struct Meta {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extra {
     /// The children to follow from the element that keeps it to the one that holds it; often empty.
-    pub path: Vec<&'static str>,
+    pub path: Vec<Step>,
     /// Where it is written.
     pub anchor: Anchor,
-    /// An attribute's `name='value'`, or an element or comment, as written.
+    /// An attribute's `name='value'`, or an element, comment or text, as written.
     pub source: String,
+    /// Whether nothing is known of the child that holds it, which is then written for its sake.
+    pub is_alone: bool,
+}
+
+/// A step to a child that has no struct of its own, and so keeps nothing itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Step {
+    /// The child's name.
+    pub name: &'static str,
+    /// Which of a list of values it is, counted from 0.
+    pub index: usize,
 }
 
 /// Where an [`Extra`] is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Anchor {
     /// In front of the element that keeps it.
     Lead,
     /// In the start tag, behind the other attributes.
     Attribute,
-    /// In front of the first child of this name that is written.
+    /// In front of the first child of this name, or where it would be.
     Before(&'static str),
+    /// Behind the child of this name, which it repeats. Without that child it is not written, because it would be
+    /// read in its place.
+    After(&'static str),
     /// Behind all other children.
     End,
+    /// Behind the element that keeps it, which is the root.
+    Trail,
 }
 
 impl Meta {
@@ -72,64 +90,61 @@ impl Meta {
     }
 }
 
-/// The extras of one element, by place. There are as many places as the description has, however many
-/// extras there are.
+/// The extras of one element, by place, in the order in which they were kept.
 #[derive(Debug)]
 pub(super) struct Kept {
     /// How many elements are open where the paths start.
     pub(super) depth: usize,
-    places: Vec<Place>,
-}
-
-#[derive(Debug)]
-struct Place {
-    path: Vec<&'static str>,
-    anchor: Anchor,
-    sources: Vec<String>,
+    places: BTreeMap<(Vec<Step>, Anchor), Vec<String>>,
+    /// Paths that are written even if nothing is known there.
+    alone: BTreeSet<Vec<Step>>,
 }
 
 impl Kept {
     pub(super) fn new(depth: usize, extras: &[Extra]) -> Self {
-        let mut places: Vec<Place> = Vec::new();
-        for Extra { path, anchor, source } in extras {
-            let source = source.clone();
-            match places.iter_mut().find(|place| place.anchor == *anchor && place.path == *path) {
-                Some(place) => place.sources.push(source),
-                None => places.push(Place { path: path.clone(), anchor: *anchor, sources: vec![source] }),
+        let mut places: BTreeMap<_, Vec<String>> = BTreeMap::new();
+        let mut alone = BTreeSet::new();
+        for Extra { path, anchor, source, is_alone } in extras {
+            places.entry((path.clone(), *anchor)).or_default().push(source.clone());
+            if *is_alone {
+                alone.insert(path.clone());
             }
         }
-        Kept { depth, places }
+        Kept { depth, places, alone }
     }
 
     /// Whether all are taken.
     pub(super) fn is_empty(&self) -> bool {
-        self.places.iter().all(|place| place.sources.is_empty())
+        self.places.is_empty()
     }
 
-    /// Whether something is left at `path` or below it, apart from what stands in front of the element.
-    pub(super) fn has_below(&self, path: impl Iterator<Item = &'static str> + Clone) -> bool {
-        self.places.iter().any(|place| {
-            place.anchor != Anchor::Lead
-                && !place.sources.is_empty()
-                && path
-                    .clone()
-                    .zip(place.path.iter().map(Some).chain(std::iter::repeat(None)))
-                    .all(|(step, own)| own == Some(&step))
-        })
+    /// Takes what is left at a place.
+    pub(super) fn take(&mut self, path: Vec<Step>, anchor: Anchor) -> Vec<String> {
+        self.places.remove(&(path, anchor)).unwrap_or_default()
     }
 
-    /// Takes what is left at `path`.
-    pub(super) fn take(
-        &mut self,
-        path: impl Iterator<Item = &'static str> + Clone,
-        wanted: impl Fn(Anchor) -> bool,
-    ) -> Vec<(Anchor, String)> {
+    /// Takes what is left at `path`, wherever it belongs there.
+    pub(super) fn take_all(&mut self, path: &[Step]) -> Vec<(Anchor, String)> {
+        self.alone.remove(path);
+        let from = (path.to_vec(), Anchor::Lead);
+        let own = self.places.range(from..).map(|(place, _)| place);
+        let places: Vec<_> = own.take_while(|(own, _)| own == path).cloned().collect();
         let mut taken = Vec::new();
-        for place in &mut self.places {
-            if wanted(place.anchor) && path.clone().eq(place.path.iter().copied()) {
-                taken.extend(place.sources.drain(..).map(|source| (place.anchor, source)));
-            }
+        for place in places {
+            let sources = self.places.remove(&place).unwrap_or_default();
+            taken.extend(sources.into_iter().map(|source| (place.1, source)));
         }
         taken
+    }
+
+    /// Whether something is left at `path` or below it that is written even if nothing is known there.
+    pub(super) fn has_below(&self, path: &[Step]) -> bool {
+        self.alone.range(path.to_vec()..).next().is_some_and(|own| own.starts_with(path))
+    }
+
+    /// The next step from `path` to such a thing further below.
+    pub(super) fn step_below(&self, path: &[Step]) -> Option<Step> {
+        let below = self.alone.range(path.to_vec()..).take_while(|own| own.starts_with(path));
+        below.into_iter().find_map(|own| own.get(path.len()).copied())
     }
 }

@@ -27,14 +27,16 @@
 
 mod json;
 mod meta;
+mod presence;
 mod problems;
 mod reader;
 pub mod text;
 mod writer;
 
 pub use json::{Json, JsonReader, JsonWriter, from_json, to_json};
-pub use meta::{Anchor, Extra, Meta};
+pub use meta::{Anchor, Extra, Meta, Step};
 pub use problems::MAX_PROBLEMS;
+pub(crate) use reader::is_foreign;
 pub use reader::{Reader, read};
 pub use text::{Text, TextError, words};
 pub use writer::{Writer, write, write_known, write_mut};

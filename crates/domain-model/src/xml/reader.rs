@@ -1,9 +1,11 @@
 //! Fills structs from a document, and reports what nobody asks for.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
+use super::presence::mark_alone;
 use super::problems::Problems;
-use super::{Anchor, Element, Extra, Meta, Tagged, Text, TextError, Xml, namespace_uri};
+use super::{Anchor, Element, Extra, Meta, Step, Tagged, Text, TextError, Xml, namespace_uri};
 use crate::source::NodeKind;
 use crate::{Code, Diagnostic, Node, NodeId, Origin};
 
@@ -11,7 +13,8 @@ use crate::{Code, Diagnostic, Node, NodeId, Origin};
 pub fn read<E: Element>(node: Node<'_>) -> (E, Vec<Diagnostic>) {
     let mut reader = Reader::new(node);
     let mut value = E::default();
-    reader.element(node, &mut value, Vec::new());
+    let around = around_root(node);
+    reader.element(node, &mut value, around);
     let problems = reader.problems.into_sorted(|problem| match node.document().span(problem.origin) {
         Some(span) => span.start,
         None => usize::MAX,
@@ -25,8 +28,12 @@ pub struct Reader<'d> {
     node: Node<'d>,
     /// The element whose [`Meta`] keeps what is found in `node`, and the way from there.
     owner: NodeId,
-    path: Vec<&'static str>,
+    path: Vec<Step>,
     extras: Vec<Extra>,
+    /// Declarations that are written where the model needs them, and not kept unless something else does.
+    declarations: Vec<Declaration<'d>>,
+    /// Whether the text of `node` belongs to something.
+    reads_text: bool,
     seen_nodes: Vec<bool>,
     seen_attributes: Vec<bool>,
     /// The names that the children of `node` may have.
@@ -39,6 +46,15 @@ pub struct Reader<'d> {
     /// know it does.
     closed: Option<&'static [&'static str]>,
     problems: Problems,
+}
+
+/// A declaration of a namespace that libvirt's XML knows.
+#[derive(Debug)]
+struct Declaration<'d> {
+    attribute: usize,
+    prefix: &'d str,
+    /// Whether something that is kept as it is has the prefix.
+    is_needed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +105,8 @@ impl<'d> Reader<'d> {
             owner: node.id(),
             path: Vec::new(),
             extras: Vec::new(),
+            declarations: Vec::new(),
+            reads_text: false,
             seen_nodes: vec![false; node.document().node_count()],
             seen_attributes: vec![false; node.document().attribute_count()],
             names: Names::default(),
@@ -106,7 +124,9 @@ impl<'d> Reader<'d> {
         let outer_extras = std::mem::replace(&mut self.extras, lead);
         *value.meta() = Meta::from_origin(Origin::Written { node: node.id(), path: "" });
         self.inside(node, |reader| value.describe(reader));
-        value.meta().push_extras(std::mem::replace(&mut self.extras, outer_extras));
+        let mut extras = std::mem::replace(&mut self.extras, outer_extras);
+        mark_alone(value, &mut extras);
+        value.meta().push_extras(extras);
         self.owner = outer_owner;
         self.path = outer_path;
     }
@@ -116,6 +136,7 @@ impl<'d> Reader<'d> {
         let outer_node = std::mem::replace(&mut self.node, node);
         let outer_names = std::mem::replace(&mut self.names, Names::of_children(node));
         let outer_closed = self.closed.take();
+        let outer_reads_text = std::mem::take(&mut self.reads_text);
         let (asked, read_children) = (self.asked.len(), self.read_children.len());
         body(self);
         self.collect_unknown(asked, read_children);
@@ -124,12 +145,13 @@ impl<'d> Reader<'d> {
         self.node = outer_node;
         self.names = outer_names;
         self.closed = outer_closed;
+        self.reads_text = outer_reads_text;
     }
 
     /// Whether a node is an element of that name; a prefix stands for its namespace.
     fn is_named(&self, node: Node<'d>, name: Name) -> bool {
         let Some((prefix, local)) = name.prefixed else {
-            return node.is_called(name.text);
+            return node.is_called(name.text) && !is_foreign(node);
         };
         let (own_prefix, own_local) = split_name(node.name());
         local == own_local
@@ -212,9 +234,17 @@ impl<'d> Reader<'d> {
 
     /// Keeps and reports what is left of the node; its names and children stand behind these many others.
     fn collect_unknown(&mut self, asked: usize, read_children: usize) {
+        self.collect_unknown_children(asked, read_children);
+        self.collect_unknown_attributes(asked);
+    }
+
+    fn collect_unknown_attributes(&mut self, asked: usize) {
         let node = self.node;
         for index in node.attribute_indices() {
             if self.seen_attributes.get(index).copied().unwrap_or(true) {
+                continue;
+            }
+            if self.declarations.iter().any(|own| own.attribute == index && !own.is_needed) {
                 continue;
             }
             let name = node.attribute_name_at(index);
@@ -243,50 +273,98 @@ impl<'d> Reader<'d> {
             }
             self.problems.push(diagnostic);
         }
-        // An unknown child or comment is written in front of the next known one, which keeps its place as
-        // long as that one is there.
+    }
+
+    fn collect_unknown_children(&mut self, asked: usize, read_children: usize) {
+        let node = self.node;
+        // What is unknown is written in front of the next known child, or where that one would be. What repeats
+        // a child must come behind it; comments right in front go with it.
         let mut waiting: Vec<String> = Vec::new();
+        let mut comments = 0;
+        let mut text: Option<Range<usize>> = None;
         let mut read_children = self.read_children.split_off(read_children);
         read_children.sort_unstable_by_key(|(id, _)| *id);
         let mut read_children = read_children.into_iter().peekable();
         for child in node.children() {
+            let is_text = matches!(child.kind(), NodeKind::Text | NodeKind::CData);
+            if is_text && !self.reads_text && !self.is_seen(child) {
+                let span = child.span();
+                text = Some(text.map_or(span.start, |text| text.start)..span.end);
+                continue;
+            }
+            if let Some(text) = text.take().and_then(|text| self.stray_text(text)) {
+                waiting.push(text);
+                comments = 0;
+            }
             if let Some((_, name)) = read_children.next_if(|(id, _)| *id == child.id()) {
                 for source in waiting.drain(..) {
                     self.keep(Anchor::Before(name), source);
                 }
+                comments = 0;
                 continue;
             }
-            if self.is_seen(child) {
+            if is_text || self.is_seen(child) {
                 continue;
             }
-            match child.kind() {
-                NodeKind::Text | NodeKind::CData => continue,
-                NodeKind::Comment | NodeKind::Instruction => {}
-                NodeKind::Element => self.report_unknown_child(child, asked),
+            if !child.is_element() {
+                waiting.push(child.source().to_owned());
+                comments += 1;
+                continue;
             }
-            waiting.push(child.source().to_owned());
+            let repeated = self.asked_children(asked).find(|name| self.is_named(child, Name::new(name)));
+            self.report_unknown_child(child, asked, repeated.is_some());
+            if let Some(name) = repeated {
+                for source in waiting.split_off(waiting.len() - comments) {
+                    self.keep(Anchor::After(name), source);
+                }
+                self.keep(Anchor::After(name), child.source().to_owned());
+            } else {
+                waiting.push(child.source().to_owned());
+            }
+            comments = 0;
         }
+        waiting.extend(text.and_then(|text| self.stray_text(text)));
         for source in waiting {
             self.keep(Anchor::End, source);
         }
     }
 
-    fn report_unknown_child(&mut self, child: Node<'d>, asked: usize) {
+    /// The names of children that were asked for in the node.
+    fn asked_children(&self, asked: usize) -> impl Iterator<Item = &'static str> + Clone {
+        self.asked.iter().skip(asked).filter_map(|asked| match asked {
+            Asked::Child(name) => Some(*name),
+            Asked::Attribute(_) => None,
+        })
+    }
+
+    /// Reports text that belongs to nothing, unless it is blank, and gives it without the blanks around it.
+    fn stray_text(&mut self, span: Range<usize>) -> Option<String> {
+        let blanks = [' ', '\t', '\r', '\n'];
+        let text = self.node.document().text().get(span.clone()).unwrap_or("");
+        let rest = text.trim_start_matches(blanks);
+        let start = span.start + text.len() - rest.len();
+        let rest = rest.trim_end_matches(blanks);
+        if rest.is_empty() {
+            return None;
+        }
+        let message = format!("text in `<{}>`, which has none; it is ignored", self.node.name());
+        let origin = text_origin(start..start + rest.len());
+        self.problems.push(Diagnostic::warning(Code::StrayText, origin, message));
+        Some(rest.to_owned())
+    }
+
+    fn report_unknown_child(&mut self, child: Node<'d>, asked: usize, is_repeated: bool) {
         let (prefix, _) = split_name(child.name());
-        if !prefix.is_empty() && namespace_uri(prefix).is_none() {
+        if is_foreign(child) || (!prefix.is_empty() && namespace_uri(prefix).is_none()) {
             return;
         }
         if self.problems.is_full() {
             self.problems.count_warning();
             return;
         }
-        let known = self.asked.iter().skip(asked).filter_map(|asked| match asked {
-            Asked::Child(name) => Some(*name),
-            Asked::Attribute(_) => None,
-        });
         let (child_name, parent) = (child.name(), self.node.name());
         let origin = text_origin(child.tag_span());
-        let diagnostic = if known.clone().any(|name| self.is_named(child, Name::new(name))) {
+        let diagnostic = if is_repeated {
             let message = format!("`<{child_name}>` occurs again in `<{parent}>`; this one is ignored");
             Diagnostic::warning(Code::RepeatedElement, origin, message)
         } else {
@@ -297,7 +375,7 @@ impl<'d> Reader<'d> {
                 }
                 _ => Diagnostic::warning(Code::UnknownElement, origin, message),
             };
-            match nearest(child_name, known) {
+            match nearest(child_name, self.asked_children(asked)) {
                 Some(word) => diagnostic.help(format!("did you mean `<{word}>`?")),
                 None => diagnostic,
             }
@@ -306,7 +384,17 @@ impl<'d> Reader<'d> {
     }
 
     fn keep(&mut self, anchor: Anchor, source: String) {
-        self.extras.push(Extra { path: self.path.clone(), anchor, source });
+        self.need_prefixes(&source);
+        self.extras.push(Extra { path: self.path.clone(), anchor, source, is_alone: false });
+    }
+
+    /// Notes which prefixes occur in something that is kept as it is.
+    fn need_prefixes(&mut self, source: &str) {
+        for declaration in &mut self.declarations {
+            let mut uses = source.match_indices(declaration.prefix);
+            declaration.is_needed |=
+                uses.any(|(at, prefix)| source.as_bytes().get(at + prefix.len()) == Some(&b':'));
+        }
     }
 
     /// The comments directly in front of a node, which go with it.
@@ -333,7 +421,8 @@ impl<'d> Reader<'d> {
             .into_iter()
             .map(|comment| {
                 self.mark(comment);
-                Extra { path: Vec::new(), anchor: Anchor::Lead, source: comment.source().to_owned() }
+                let source = comment.source().to_owned();
+                Extra { path: Vec::new(), anchor: Anchor::Lead, source, is_alone: false }
             })
             .collect()
     }
@@ -389,6 +478,7 @@ impl Xml for Reader<'_> {
     }
 
     fn text<T: Text>(&mut self, value: &mut Option<T>) {
+        self.reads_text = true;
         let text = self.node.text();
         match T::parse(&text) {
             Ok(parsed) => *value = Some(parsed),
@@ -458,7 +548,7 @@ impl Xml for Reader<'_> {
 
     fn nested(&mut self, name: &'static str, body: impl FnOnce(&mut Self)) {
         if let Some(node) = self.next_child(name) {
-            self.path.push(name);
+            self.path.push(Step { name, index: 0 });
             self.inside(node, body);
             self.path.pop();
         }
@@ -492,7 +582,7 @@ impl Xml for Reader<'_> {
             self.mark(child);
             self.read_children.push((child.id(), name));
             let mut value = None;
-            self.path.push(name);
+            self.path.push(Step { name, index: values.len() });
             self.inside(child, |xml| xml.text(&mut value));
             self.path.pop();
             values.extend(value);
@@ -504,25 +594,24 @@ impl Xml for Reader<'_> {
     }
 
     fn verbatim(&mut self, value: &mut Option<String>) {
-        let mut span: Option<std::ops::Range<usize>> = None;
+        let mut span: Option<Range<usize>> = None;
         for child in self.node.children() {
             let own = child.span();
             span = Some(span.map_or(own.clone(), |span| span.start..own.end));
             self.mark(child);
         }
-        *value = Some(span.and_then(|span| self.node.document().text().get(span)).unwrap_or("").to_owned());
+        let inside = span.and_then(|span| self.node.document().text().get(span)).unwrap_or("");
+        self.need_prefixes(inside);
+        *value = Some(inside.to_owned());
     }
 
     fn namespace(&mut self, prefix: &'static str, _: bool) {
         let Some(uri) = namespace_uri(prefix) else { return };
-        for index in self.node.attribute_indices() {
-            let Some(own_prefix) = self.node.attribute_name_at(index).strip_prefix("xmlns:") else {
-                continue;
-            };
-            // Whatever else the prefix stands for gives way: the writer needs it for this namespace.
-            let replaced = own_prefix == prefix || self.node.attribute_value_at(index) == uri;
-            if replaced && let Some(seen) = self.seen_attributes.get_mut(index) {
-                *seen = true;
+        for attribute in self.node.attribute_indices() {
+            if let Some(prefix) = self.node.attribute_name_at(attribute).strip_prefix("xmlns:")
+                && self.node.attribute_value_at(attribute) == uri
+            {
+                self.declarations.push(Declaration { attribute, prefix, is_needed: false });
             }
         }
     }
@@ -540,11 +629,30 @@ impl Xml for Reader<'_> {
     }
 }
 
+/// What stands beside the root, if `node` is that.
+fn around_root(node: Node<'_>) -> Vec<Extra> {
+    let root = node.span().start;
+    let extra = |span: Range<usize>| Extra {
+        path: Vec::new(),
+        anchor: if span.start < root { Anchor::Lead } else { Anchor::Trail },
+        source: node.document().text().get(span).unwrap_or("").to_owned(),
+        is_alone: false,
+    };
+    if node.id() == NodeId::ROOT { node.document().outside().map(extra).collect() } else { Vec::new() }
+}
+
+/// Whether an element without a prefix is in a namespace; libvirt's are in none.
+pub(crate) fn is_foreign(node: Node<'_>) -> bool {
+    node.document().has_default_namespace()
+        && !node.name().contains(':')
+        && node.namespace("").is_some_and(|uri| !uri.is_empty())
+}
+
 fn split_name(name: &str) -> (&str, &str) {
     name.split_once(':').unwrap_or(("", name))
 }
 
-fn text_origin(span: std::ops::Range<usize>) -> Origin {
+fn text_origin(span: Range<usize>) -> Origin {
     let clamp = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
     Origin::Text { start: clamp(span.start), end: clamp(span.end) }
 }

@@ -1,6 +1,6 @@
 //! Prints structs as libvirt does: two blanks a level, single quotes.
 
-use super::meta::Kept;
+use super::meta::{Kept, Step};
 use super::{Anchor, Element, Layout, Tagged, Text, Xml, namespace_uri};
 use crate::{Diagnostic, Origin};
 
@@ -29,13 +29,15 @@ pub struct Writer {
     known_only: bool,
     /// The elements that are open, innermost last.
     open: Vec<Open>,
-    /// What the enclosing elements keep beyond the model, innermost last.
+    /// What the enclosing elements keep beyond the model, innermost last; empty while none of them keeps anything.
     extras: Vec<Kept>,
 }
 
 #[derive(Debug)]
 struct Open {
     name: &'static str,
+    /// Which of a list of values it is.
+    index: usize,
     /// Where the name ends in the output.
     name_end: usize,
     /// Where further attributes go.
@@ -64,8 +66,8 @@ impl Writer {
         for extra in extras.iter().filter(|extra| extra.anchor == Anchor::Lead) {
             self.write_extra(&extra.source);
         }
-        self.open_tag(name);
-        let keeps = !extras.is_empty();
+        self.open_tag(name, 0);
+        let keeps = !extras.is_empty() || !self.extras.is_empty();
         if keeps {
             self.extras.push(Kept::new(self.open.len(), &extras));
         }
@@ -74,12 +76,26 @@ impl Writer {
         if keeps {
             self.extras.pop();
         }
+        for extra in extras.iter().filter(|extra| extra.anchor == Anchor::Trail) {
+            self.write_extra(&extra.source);
+        }
+        self.child_ends(name);
     }
 
     /// Makes room for a child of the innermost element, which is `name` unless it is beyond the model.
     fn child_starts(&mut self, name: &'static str) {
         self.open_content();
         self.write_extras(Anchor::Before(name));
+    }
+
+    /// What stands where a child of the innermost element would be that is not written.
+    fn child_is_absent(&mut self, name: &'static str) {
+        self.write_extras(Anchor::Before(name));
+    }
+
+    /// What repeats the child that has just been written.
+    fn child_ends(&mut self, name: &'static str) {
+        self.write_extras(Anchor::After(name));
     }
 
     fn open_content(&mut self) {
@@ -91,13 +107,14 @@ impl Writer {
         }
     }
 
-    fn open_tag(&mut self, name: &'static str) {
+    fn open_tag(&mut self, name: &'static str, index: usize) {
         self.indent();
         self.out.push('<');
         self.out.push_str(name);
         let name_end = self.out.len();
         self.open.push(Open {
             name,
+            index,
             name_end,
             attributes_end: name_end,
             content: Content::None,
@@ -107,22 +124,7 @@ impl Writer {
 
     fn close_tag(&mut self) {
         if self.has_extras() {
-            let attributes = self.take_extras(Anchor::Attribute);
-            if let Some(open) = self.open.last_mut() {
-                let at = open.attributes_end;
-                let text: String = attributes.iter().map(|source| format!(" {source}")).collect();
-                open.attributes_end += text.len();
-                self.out.insert_str(at, &text);
-            }
-            // Anchors that were not written are as good as the end.
-            for source in self.take_rest() {
-                self.open_content();
-                // White space beside a text would become a part of it.
-                match self.open.last().map(|open| open.content) {
-                    Some(Content::Text) => self.out.push_str(&source),
-                    _ => self.write_extra(&source),
-                }
-            }
+            self.close_extras();
         }
         let Some(open) = self.open.pop() else { return };
         match open.content {
@@ -139,6 +141,50 @@ impl Writer {
                 self.out.push_str(">\n");
             }
         }
+    }
+
+    /// Writes what is left of the extras of the innermost element.
+    fn close_extras(&mut self) {
+        // A child that the description passes over as long as nothing in it is set.
+        while let Some(step) = self.extras.last().and_then(|kept| kept.step_below(&self.path(kept))) {
+            self.nested_at(step.name, step.index, |_| {});
+        }
+        let path = self.extras.last().map(|kept| self.path(kept)).unwrap_or_default();
+        let rest = self.extras.last_mut().map(|kept| kept.take_all(&path)).unwrap_or_default();
+        self.write_extra_attributes(rest.iter().filter(|(anchor, _)| *anchor == Anchor::Attribute));
+        for (anchor, source) in rest {
+            match anchor {
+                // Anchors that were not reached are as good as the end.
+                Anchor::Before(_) | Anchor::End => {
+                    self.open_content();
+                    // White space beside a text would become a part of it.
+                    match self.open.last().map(|open| open.content) {
+                        Some(Content::Text) => self.out.push_str(&source),
+                        _ => self.write_extra(&source),
+                    }
+                }
+                Anchor::Attribute | Anchor::After(_) | Anchor::Lead | Anchor::Trail => {}
+            }
+        }
+    }
+
+    /// Writes attributes behind the others, apart from those whose names are there already.
+    fn write_extra_attributes<'e>(&mut self, extras: impl Iterator<Item = &'e (Anchor, String)>) {
+        let Some(open) = self.open.last_mut() else { return };
+        let written = self.out.get(open.name_end..open.attributes_end).unwrap_or("");
+        // Values hold no single quotes, so every other piece is a name.
+        let mut names: Vec<&str> = written.split('\'').step_by(2).map(attribute_name).collect();
+        let mut text = String::new();
+        for (_, source) in extras {
+            let name = attribute_name(source);
+            if !names.contains(&name) {
+                names.push(name);
+                text.push(' ');
+                text.push_str(source);
+            }
+        }
+        self.out.insert_str(open.attributes_end, &text);
+        open.attributes_end += text.len();
     }
 
     fn indent(&mut self) {
@@ -165,40 +211,53 @@ impl Writer {
     }
 
     fn has_extras(&self) -> bool {
-        self.extras.iter().any(|kept| !kept.is_empty())
+        self.extras.last().is_some_and(|kept| !kept.is_empty())
     }
 
-    fn take_extras(&mut self, anchor: Anchor) -> Vec<String> {
-        self.take_matching(|own| own == anchor)
+    /// The way from the element that keeps the extras to the innermost open one.
+    fn path(&self, kept: &Kept) -> Vec<Step> {
+        let open = self.open.get(kept.depth..).unwrap_or_default();
+        open.iter().map(|open| Step { name: open.name, index: open.index }).collect()
     }
 
-    fn take_rest(&mut self) -> Vec<String> {
-        self.take_matching(|own| own != Anchor::Lead)
-    }
-
-    /// Takes the extras that belong to the innermost open element.
-    fn take_matching(&mut self, wanted: impl Fn(Anchor) -> bool) -> Vec<String> {
-        let Writer { extras, open, .. } = self;
-        let Some(kept) = extras.last_mut() else { return Vec::new() };
-        let path = open.get(kept.depth..).unwrap_or_default();
-        let taken = kept.take(path.iter().map(|open| open.name), wanted);
-        taken.into_iter().map(|(_, source)| source).collect()
-    }
-
+    /// Writes those extras of the innermost open element that belong to a place.
     fn write_extras(&mut self, anchor: Anchor) {
-        if self.has_extras() {
-            for source in self.take_extras(anchor) {
-                self.write_extra(&source);
-            }
+        if !self.has_extras() {
+            return;
+        }
+        let path = self.extras.last().map(|kept| self.path(kept)).unwrap_or_default();
+        for source in self.extras.last_mut().map(|kept| kept.take(path, anchor)).unwrap_or_default() {
+            self.open_content();
+            self.write_extra(&source);
         }
     }
 
     /// Whether the innermost element keeps something beyond the model.
     fn keeps_something(&self) -> bool {
-        self.extras.last().is_some_and(|kept| {
-            let path = self.open.get(kept.depth..).unwrap_or_default();
-            kept.has_below(path.iter().map(|open| open.name))
-        })
+        self.has_extras() && self.extras.last().is_some_and(|kept| kept.has_below(&self.path(kept)))
+    }
+
+    fn nested_at(&mut self, name: &'static str, index: usize, body: impl FnOnce(&mut Self)) {
+        self.write_extras(Anchor::Before(name));
+        let start = self.out.len();
+        let parent_content = self.open.last().map(|open| open.content);
+        self.open_content();
+        self.open_tag(name, index);
+        body(self);
+        let empty = self
+            .open
+            .last()
+            .is_some_and(|open| open.content == Content::None && open.attributes_end == open.name_end);
+        if empty && !self.keeps_something() {
+            self.open.pop();
+            self.out.truncate(start);
+            if let (Some(open), Some(content)) = (self.open.last_mut(), parent_content) {
+                open.content = content;
+            }
+            return;
+        }
+        self.close_tag();
+        self.child_ends(name);
     }
 }
 
@@ -233,13 +292,14 @@ impl Xml for Writer {
 
     fn text<T: Text>(&mut self, value: &mut Option<T>) {
         let (Some(value), Some(open)) = (value, self.open.last_mut()) else { return };
-        open.content = Content::Text;
-        self.out.push('>');
+        if std::mem::replace(&mut open.content, Content::Text) == Content::None {
+            self.out.push('>');
+        }
         escape_into(&mut self.out, &value.to_text(), false);
     }
 
     fn child<E: Element>(&mut self, name: &'static str, value: &mut Option<E>) {
-        let Some(value) = value else { return };
+        let Some(value) = value else { return self.child_is_absent(name) };
         let place = self.open.last().and_then(|open| open.moved).filter(|(moved, _)| *moved == name);
         if place.is_some() {
             self.open_content();
@@ -261,51 +321,36 @@ impl Xml for Writer {
     }
 
     fn children<E: Element>(&mut self, name: &'static str, values: &mut Vec<E>) {
+        if values.is_empty() {
+            self.child_is_absent(name);
+        }
         for value in values {
             self.element(name, value);
         }
     }
 
     fn nested(&mut self, name: &'static str, body: impl FnOnce(&mut Self)) {
-        let start = self.out.len();
-        let parent_content = self.open.last().map(|open| open.content);
-        self.open_content();
-        let tag = self.out.len();
-        self.open_tag(name);
-        body(self);
-        let empty = self
-            .open
-            .last()
-            .is_some_and(|open| open.content == Content::None && open.attributes_end == open.name_end);
-        if empty && !self.keeps_something() {
-            self.open.pop();
-            self.out.truncate(start);
-            if let (Some(open), Some(content)) = (self.open.last_mut(), parent_content) {
-                open.content = content;
-            }
-            return;
-        }
-        self.close_tag();
-        if self.has_extras() {
-            // What belongs in front of the element could not be written before it was known to be there.
-            let element = self.out.split_off(tag);
-            self.write_extras(Anchor::Before(name));
-            self.out.push_str(&element);
-        }
+        self.nested_at(name, 0, body);
     }
 
     fn present(&mut self, name: &'static str, value: &mut bool) {
         if *value {
             self.child_starts(name);
-            self.open_tag(name);
+            self.open_tag(name, 0);
             self.close_tag();
+            self.child_ends(name);
+        } else {
+            self.child_is_absent(name);
         }
     }
 
     fn values<T: Text>(&mut self, name: &'static str, values: &mut Vec<T>) {
-        for value in values {
+        if values.is_empty() {
+            self.child_is_absent(name);
+        }
+        for (index, value) in values.iter().enumerate() {
             let mut value = Some(value.clone());
-            self.nested(name, |xml| xml.text(&mut value));
+            self.nested_at(name, index, |xml| xml.text(&mut value));
         }
     }
 
@@ -318,8 +363,9 @@ impl Xml for Writer {
         if value.is_empty() {
             return;
         }
-        open.content = Content::Text;
-        self.out.push('>');
+        if std::mem::replace(&mut open.content, Content::Text) == Content::None {
+            self.out.push('>');
+        }
         self.out.push_str(value);
     }
 
@@ -348,6 +394,11 @@ impl Xml for Writer {
     }
 
     fn report(&mut self, _: Diagnostic) {}
+}
+
+/// The name in `name='value'`.
+fn attribute_name(source: &str) -> &str {
+    source.split('=').next().unwrap_or("").trim()
 }
 
 /// Escapes a value; white space that a reader would not give back as it is becomes a reference.

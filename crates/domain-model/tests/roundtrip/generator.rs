@@ -36,9 +36,27 @@ const TEXTS: &[&str] = &[
     "Grüße 🐧",
 ];
 
+/// Numbers that look like random ones; the same seed makes the same.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Random(seed)
+    }
+
+    /// A number below `limit`, after SplitMix64.
+    pub fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % limit as u64).unwrap()
+    }
+}
+
 /// An [`Xml`] that makes values up.
 pub struct Generator {
-    state: u64,
+    random: Random,
     depth: usize,
     /// Whether the description found fault with what was made up.
     pub has_errors: bool,
@@ -47,7 +65,7 @@ pub struct Generator {
 impl Generator {
     /// The same seed makes the same values.
     pub fn new(seed: u64) -> Self {
-        Generator { state: seed, depth: 0, has_errors: false }
+        Generator { random: Random::new(seed), depth: 0, has_errors: false }
     }
 
     /// An element at random.
@@ -59,13 +77,8 @@ impl Generator {
         value
     }
 
-    /// SplitMix64.
     fn below(&mut self, limit: usize) -> usize {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % limit as u64).unwrap()
+        self.random.below(limit)
     }
 
     fn text_value<T: Text>(&mut self) -> Option<T> {

@@ -1,10 +1,12 @@
 //! Fills structs from JSON.
 
 use super::{EXTRAS, Json, TEXT, VERBATIM};
+use crate::source::Node;
+use crate::xml::presence::mark_alone;
 use crate::xml::problems::Problems;
 use crate::xml::reader::nearest;
-use crate::xml::{Anchor, Element, Extra, Meta, Tagged, Text, TextError, Xml};
-use crate::{Code, Diagnostic, Origin};
+use crate::xml::{Anchor, Element, Extra, Meta, Step, Tagged, Text, TextError, Xml};
+use crate::{Code, Diagnostic, Document, Origin};
 
 /// Reads an object with one member, `name`, with every problem there is; the opposite of
 /// [`to_json`](super::to_json).
@@ -29,7 +31,7 @@ pub struct JsonReader {
     /// Where it is, for messages.
     place: String,
     /// The way from the element that keeps the extras.
-    path: Vec<&'static str>,
+    path: Vec<Step>,
     extras: Vec<Extra>,
     problems: Problems,
 }
@@ -40,7 +42,9 @@ impl JsonReader {
         let outer_extras = std::mem::take(&mut self.extras);
         *value.meta() = Meta::default();
         self.inside(place, json, |reader| value.describe(reader));
-        value.meta().push_extras(std::mem::replace(&mut self.extras, outer_extras));
+        let mut extras = std::mem::replace(&mut self.extras, outer_extras);
+        mark_alone(value, &mut extras);
+        value.meta().push_extras(extras);
         self.path = outer_path;
     }
 
@@ -139,21 +143,34 @@ impl JsonReader {
 
     fn collect_extras(&mut self) {
         for json in self.take_children(EXTRAS) {
-            let Json::Object(members) = json else { continue };
-            let member = |name: &str| {
-                members.iter().find(|(own, _)| own == name).and_then(|(_, value)| value.as_text())
+            let member = |name: &str| match &json {
+                Json::Object(members) => members.iter().find(|(own, _)| own == name)?.1.as_text(),
+                _ => None,
             };
-            let (Some(at), Some(source)) = (member("at"), member("source")) else { continue };
-            let anchor = match (at.as_str(), at.strip_prefix("before ")) {
-                ("lead", _) => Anchor::Lead,
-                ("attribute", _) => Anchor::Attribute,
-                (_, Some(name)) => match self.children.iter().find(|own| **own == name) {
-                    Some(name) => Anchor::Before(name),
-                    None => Anchor::End,
-                },
-                _ => Anchor::End,
-            };
-            self.extras.push(Extra { path: self.path.clone(), anchor, source });
+            let anchor = member("at").and_then(|at| self.anchor(&at));
+            match (anchor, member("source")) {
+                (Some(anchor), Some(source)) if is_sound(anchor, &source) => {
+                    self.extras.push(Extra { path: self.path.clone(), anchor, source, is_alone: false });
+                }
+                _ => {
+                    let message =
+                        format!("`{EXTRAS}` needs `at`, a place in the element, and `source`, XML for it");
+                    self.problem(Code::BadValue, message);
+                }
+            }
+        }
+    }
+
+    fn anchor(&self, at: &str) -> Option<Anchor> {
+        let child = |name: &str| self.children.iter().find(|own| **own == name).copied();
+        match at.split_once(' ') {
+            None if at == "lead" => Some(Anchor::Lead),
+            None if at == "attribute" => Some(Anchor::Attribute),
+            None if at == "end" => Some(Anchor::End),
+            None if at == "trail" => Some(Anchor::Trail),
+            Some(("before", name)) => Some(child(name).map_or(Anchor::End, Anchor::Before)),
+            Some(("after", name)) => child(name).map(Anchor::After),
+            _ => None,
         }
     }
 
@@ -262,7 +279,7 @@ impl Xml for JsonReader {
 
     fn nested(&mut self, name: &'static str, body: impl FnOnce(&mut Self)) {
         if let Some(json) = self.take_child(name) {
-            self.path.push(name);
+            self.path.push(Step { name, index: 0 });
             self.inside(self.child_place(name), json, body);
             self.path.pop();
         }
@@ -275,13 +292,20 @@ impl Xml for JsonReader {
     fn values<T: Text>(&mut self, name: &'static str, values: &mut Vec<T>) {
         for json in self.take_children(name) {
             let mut value = None;
+            self.path.push(Step { name, index: values.len() });
             self.inside(self.child_place(name), json, |reader| reader.text(&mut value));
+            self.path.pop();
             values.extend(value);
         }
     }
 
     fn verbatim(&mut self, value: &mut Option<String>) {
-        *value = Some(self.parse(VERBATIM).unwrap_or_default());
+        let inside: String = self.parse(VERBATIM).unwrap_or_default();
+        if Document::parse("", format!("<x>{inside}</x>")).is_err() {
+            self.problem(Code::BadValue, format!("`{VERBATIM}` has to be what can stand inside an element"));
+            return;
+        }
+        *value = Some(inside);
     }
 
     fn namespace(&mut self, _: &'static str, _: bool) {}
@@ -295,5 +319,24 @@ impl Xml for JsonReader {
             diagnostic.message.push_str(&format!(", in `{}`", self.place));
         }
         self.problems.push(diagnostic);
+    }
+}
+
+/// Whether something can be written where it belongs, so that all of it is XML.
+fn is_sound(anchor: Anchor, source: &str) -> bool {
+    let text = match anchor {
+        Anchor::Attribute => format!("<x {source}/>"),
+        Anchor::Lead | Anchor::Before(_) | Anchor::After(_) | Anchor::End | Anchor::Trail => {
+            format!("<x>{source}</x>")
+        }
+    };
+    let Ok(document) = Document::parse("", text) else { return false };
+    let root = document.root();
+    let is_comment = |node: Node<'_>| ["<!--", "<?"].iter().any(|start| node.source().starts_with(start));
+    match anchor {
+        Anchor::Attribute => root.attributes().count() == 1 && root.children().next().is_none(),
+        // Beside the root there is no place for more.
+        Anchor::Lead | Anchor::Trail => root.children().count() == 1 && root.children().all(is_comment),
+        Anchor::Before(_) | Anchor::After(_) | Anchor::End => true,
     }
 }

@@ -1,13 +1,13 @@
 //! Turns structs into JSON.
 
 use super::{EXTRAS, Json, TEXT, VERBATIM};
-use crate::xml::meta::Kept;
+use crate::xml::meta::{Kept, Step};
 use crate::xml::{Anchor, Element, Tagged, Text, Xml};
 use crate::{Diagnostic, Origin};
 
 /// The element as an object with one member, `name`.
 pub fn to_json<E: Element>(name: &'static str, value: &E) -> Json {
-    let mut writer = JsonWriter { open: vec![Open::default()], extras: Vec::new() };
+    let mut writer = JsonWriter { open: vec![Open::new("", 0)], extras: Vec::new() };
     writer.element(name, &mut value.clone());
     Json::Object(writer.open.pop().map(|root| root.members).unwrap_or_default())
 }
@@ -17,14 +17,20 @@ pub fn to_json<E: Element>(name: &'static str, value: &E) -> Json {
 pub struct JsonWriter {
     /// The elements that are open, innermost last, under one for the document.
     open: Vec<Open>,
-    /// What the enclosing elements keep beyond the model, innermost last.
+    /// What the enclosing elements keep beyond the model, innermost last; empty while none of them keeps anything.
     extras: Vec<Kept>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Open {
-    name: &'static str,
+    step: Step,
     members: Vec<(String, Json)>,
+}
+
+impl Open {
+    fn new(name: &'static str, index: usize) -> Self {
+        Open { step: Step { name, index }, members: Vec::new() }
+    }
 }
 
 impl JsonWriter {
@@ -34,8 +40,8 @@ impl JsonWriter {
     }
 
     fn object<E: Element>(&mut self, name: &'static str, value: &mut E) -> Json {
-        let keeps = !value.meta().extras().is_empty();
-        self.open.push(Open { name, members: Vec::new() });
+        let keeps = !value.meta().extras().is_empty() || !self.extras.is_empty();
+        self.open.push(Open::new(name, 0));
         if keeps {
             self.extras.push(Kept::new(self.open.len(), value.meta().extras()));
         }
@@ -47,15 +53,27 @@ impl JsonWriter {
         object
     }
 
+    /// The way from the element that keeps the extras to the innermost one.
+    fn path(&self, kept: &Kept) -> Vec<Step> {
+        self.open.get(kept.depth..).unwrap_or_default().iter().map(|open| open.step).collect()
+    }
+
+    /// Whether the innermost element keeps something beyond the model.
+    fn keeps_something(&self) -> bool {
+        self.extras.last().is_some_and(|kept| !kept.is_empty() && kept.has_below(&self.path(kept)))
+    }
+
     /// Ends the innermost element.
     fn close(&mut self) -> Json {
-        let extras = match self.extras.last_mut() {
-            Some(kept) => {
-                let path = self.open.get(kept.depth..).unwrap_or_default();
-                kept.take(path.iter().map(|open| open.name), |_| true)
+        let mut extras = Vec::new();
+        if self.extras.last().is_some_and(|kept| !kept.is_empty()) {
+            // A child that the description passes over as long as nothing in it is set.
+            while let Some(step) = self.extras.last().and_then(|kept| kept.step_below(&self.path(kept))) {
+                self.nested_at(step.name, step.index, |_| {});
             }
-            None => Vec::new(),
-        };
+            let path = self.extras.last().map(|kept| self.path(kept)).unwrap_or_default();
+            extras = self.extras.last_mut().map(|kept| kept.take_all(&path)).unwrap_or_default();
+        }
         let mut members = self.open.pop().map(|open| open.members).unwrap_or_default();
         if !extras.is_empty() {
             members.push((EXTRAS.to_owned(), Json::Array(extras.into_iter().map(extra).collect())));
@@ -91,6 +109,17 @@ impl JsonWriter {
         }
     }
 
+    fn nested_at(&mut self, name: &'static str, index: usize, body: impl FnOnce(&mut Self)) {
+        self.open.push(Open::new(name, index));
+        body(self);
+        let is_there =
+            self.keeps_something() || self.open.last().is_some_and(|open| !open.members.is_empty());
+        let object = self.close();
+        if is_there {
+            self.add(name, object);
+        }
+    }
+
     fn add_value<T: Text>(&mut self, name: &str, value: &T) {
         self.add(name, leaf(value));
     }
@@ -115,7 +144,9 @@ fn extra((anchor, source): (Anchor, String)) -> Json {
         Anchor::Lead => "lead".to_owned(),
         Anchor::Attribute => "attribute".to_owned(),
         Anchor::Before(name) => format!("before {name}"),
+        Anchor::After(name) => format!("after {name}"),
         Anchor::End => "end".to_owned(),
+        Anchor::Trail => "trail".to_owned(),
     };
     Json::Object(vec![("at".to_owned(), Json::String(at)), ("source".to_owned(), Json::String(source))])
 }
@@ -177,28 +208,26 @@ impl Xml for JsonWriter {
     }
 
     fn nested(&mut self, name: &'static str, body: impl FnOnce(&mut Self)) {
-        self.open.push(Open { name, members: Vec::new() });
-        body(self);
-        let keeps = self.extras.last().is_some_and(|kept| {
-            let path = self.open.get(kept.depth..).unwrap_or_default();
-            kept.has_below(path.iter().map(|open| open.name))
-        });
-        let is_empty = self.open.last().is_none_or(|open| open.members.is_empty());
-        let object = self.close();
-        if keeps || !is_empty {
-            self.add(name, object);
-        }
+        self.nested_at(name, 0, body);
     }
 
     fn present(&mut self, name: &'static str, value: &mut bool) {
         if *value {
-            self.add(name, Json::Bool(true));
+            self.open.push(Open::new(name, 0));
+            let object = self.close();
+            self.add(name, if object == Json::Object(Vec::new()) { Json::Bool(true) } else { object });
         }
     }
 
     fn values<T: Text>(&mut self, name: &'static str, values: &mut Vec<T>) {
-        if !values.is_empty() {
-            self.add_array(name, values.iter().map(leaf).collect());
+        let mut array = Vec::new();
+        for (index, value) in values.iter().enumerate() {
+            self.open.push(Open::new(name, index));
+            self.add_value(TEXT, value);
+            array.push(self.close());
+        }
+        if !array.is_empty() {
+            self.add_array(name, array);
         }
     }
 
