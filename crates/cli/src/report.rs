@@ -60,7 +60,10 @@ impl Status {
             None => Status::Ok,
             Some(problem) => match problem.code.class() {
                 Class::Xml => Status::Xml,
-                _ if problem.code == Code::Malformed => Status::Xml,
+                // What libvirt has another name for, and is a matter of the text all the same.
+                _ if [Code::Malformed, Code::UnknownWord, Code::BadNumber].contains(&problem.code) => {
+                    Status::Xml
+                }
                 _ => Status::Unsupported,
             },
         }

@@ -163,13 +163,14 @@ impl Element for Address {
                         ("@devno", ccw.devno.map(|devno| devno.0), 0xffff),
                     ],
                 );
+                ccw.check(xml);
             }
             Place::Isa(isa) => {
                 xml.attribute("iobase", &mut isa.iobase);
                 xml.attribute("irq", &mut isa.irq);
             }
             Place::Dimm(dimm) => {
-                xml.attribute("slot", &mut dimm.slot);
+                xml.needed("slot", &mut dimm.slot);
                 xml.attribute("base", &mut dimm.base);
             }
             Place::VirtioS390 | Place::VirtioMmio | Place::Unassigned => {}
@@ -367,6 +368,17 @@ pub struct Ccw {
     pub ssid: Option<Hex<1>>,
     /// Device number, 0 to 0xffff.
     pub devno: Option<Hex<4>>,
+}
+
+impl Ccw {
+    /// Reports an address of which only a part is said.
+    fn check<X: Xml>(&self, xml: &mut X) {
+        let said = [self.cssid.is_some(), self.ssid.is_some(), self.devno.is_some()];
+        if X::READS && said.contains(&true) && said.contains(&false) {
+            let message = "an address of the type `ccw` needs all of `cssid`, `ssid` and `devno`, or none";
+            xml.report(Diagnostic::error(Code::Malformed, xml.at(""), message));
+        }
+    }
 }
 
 /// A place on the ISA bus.

@@ -39,6 +39,7 @@ impl Chardev {
         if !matches!(self.source, CharSource::Udp(_)) {
             xml.at_most_one("source");
         }
+        xml.at_most_one("protocol");
         xml.at_most_one("log");
         self.source.describe(xml);
         xml.child("log", &mut self.log);

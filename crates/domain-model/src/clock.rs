@@ -67,7 +67,7 @@ impl Default for ClockOffset {
 }
 
 impl Tagged for ClockOffset {
-    const CODE: Code = Code::Unsupported;
+    const CODE: Code = Code::UnknownWord;
     const TAGS: &'static [&'static str] = &["utc", "localtime", "timezone", "variable", "absolute"];
 
     fn tag(&self) -> &'static str {
@@ -122,7 +122,7 @@ impl Text for Adjustment {
 
 words! {
     /// `basis` of `<clock>`: what a difference is a difference to.
-    pub enum ClockBasis: Unsupported {
+    pub enum ClockBasis: UnknownWord {
         /// UTC.
         Utc = "utc",
         /// The host's local time.
@@ -199,7 +199,7 @@ impl Element for Clock {
         xml.tag("offset", &mut self.offset);
         match &mut self.offset {
             ClockOffset::Utc { adjustment } | ClockOffset::Localtime { adjustment } => {
-                xml.attribute("adjustment", adjustment);
+                xml.lenient("adjustment", adjustment);
             }
             ClockOffset::Timezone { timezone } => {
                 let mut written = (!timezone.is_empty()).then(|| timezone.clone());
@@ -210,8 +210,8 @@ impl Element for Clock {
                 }
             }
             ClockOffset::Variable { adjustment, basis } => {
-                xml.attribute("adjustment", adjustment);
-                xml.attribute("basis", basis);
+                xml.lenient("adjustment", adjustment);
+                xml.optional("basis", basis);
             }
             ClockOffset::Absolute { start } => {
                 let mut written = (!X::READS).then(|| start.to_text());

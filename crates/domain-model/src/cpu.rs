@@ -17,7 +17,7 @@ use crate::{Code, Diagnostic};
 
 words! {
     /// `mode` of `<cpu>`: where the model comes from; since libvirt 0.9.10.
-    pub enum CpuMode: Unsupported {
+    pub enum CpuMode: UnknownWord {
         /// The XML names it.
         Custom = "custom",
         /// The named model that is nearest to the host's CPU.
@@ -49,7 +49,7 @@ words! {
     }
 
     /// `fallback` of `<model>`: whether a nearby model will do.
-    pub enum CpuFallback: Unsupported {
+    pub enum CpuFallback: UnknownWord {
         /// Yes.
         Allow = "allow",
         /// No.
@@ -57,7 +57,7 @@ words! {
     }
 
     /// `policy` of `<feature>`: whether the guest's CPU has a feature.
-    pub enum FeaturePolicy: Unsupported {
+    pub enum FeaturePolicy: UnknownWord {
         /// Yes, even if the host's does not.
         Force = "force",
         /// Yes; the host's must have it.
@@ -151,6 +151,7 @@ impl Element for Cpu {
         xml.child("model", &mut self.model);
         xml.value("vendor", &mut self.vendor);
         xml.child("topology", &mut self.topology);
+        xml.at_most_one("cache");
         xml.child("cache", &mut self.cache);
         xml.child("maxphysaddr", &mut self.maxphysaddr);
         xml.children("feature", &mut self.features);
@@ -215,8 +216,8 @@ impl Element for CpuModel {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.attribute("fallback", &mut self.fallback);
-        xml.attribute("vendor_id", &mut self.vendor_id);
+        xml.optional("fallback", &mut self.fallback);
+        xml.optional("vendor_id", &mut self.vendor_id);
         values::unless_empty(xml, &mut self.name);
         if X::READS
             && self.vendor_id.as_ref().is_some_and(|vendor| vendor.len() != 12 || vendor.contains(','))

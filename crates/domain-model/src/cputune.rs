@@ -74,7 +74,7 @@ impl Element for Cputune {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.value("shares", &mut self.shares);
+        xml.optional_value("shares", &mut self.shares);
         period(xml, "period", &mut self.period);
         quota(xml, "quota", &mut self.quota);
         period(xml, "global_period", &mut self.global_period);
@@ -84,6 +84,7 @@ impl Element for Cputune {
         period(xml, "iothread_period", &mut self.iothread_period);
         quota(xml, "iothread_quota", &mut self.iothread_quota);
         xml.children("vcpupin", &mut self.vcpu_pins);
+        xml.at_most_one("emulatorpin");
         xml.nested("emulatorpin", |xml| {
             values::pinned_set(xml, "emulatorpin", "cpuset", &mut self.emulator_pin);
         });
@@ -120,7 +121,7 @@ impl Cputune {
 }
 
 fn period<X: Xml>(xml: &mut X, name: &'static str, value: &mut Option<u64>) {
-    xml.value(name, value);
+    xml.optional_value(name, value);
     if X::READS && value.is_some_and(|value| value != 0 && !(1_000..=1_000_000).contains(&value)) {
         let message = "a period is from 1000 to 1000000 µs";
         xml.report(Diagnostic::error(Code::Unsupported, xml.at(name), message));
@@ -128,7 +129,7 @@ fn period<X: Xml>(xml: &mut X, name: &'static str, value: &mut Option<u64>) {
 }
 
 fn quota<X: Xml>(xml: &mut X, name: &'static str, value: &mut Option<i64>) {
-    xml.value(name, value);
+    xml.optional_value(name, value);
     if X::READS && value.is_some_and(|value| value > 0 && !(1_000..=17_592_186_044_415).contains(&value)) {
         let message = "a quota is from 1000 to 17592186044415 µs, or negative for no limit";
         xml.report(Diagnostic::error(Code::Unsupported, xml.at(name), message));

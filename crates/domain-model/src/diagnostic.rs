@@ -71,6 +71,10 @@ codes! {
     StrayText = "stray-text": Xml;
     /// A value that is not one of those allowed.
     BadValue = "bad-value": Xml;
+    /// The same where libvirt speaks of an unsupported configuration.
+    UnknownWord = "unknown-word": Unsupported;
+    /// A unit, a port or a set of numbers that is none; libvirt speaks of an invalid argument.
+    BadNumber = "bad-number": InvalidArgument;
     /// An attribute that has to be there is not.
     MissingAttribute = "missing-attribute": Xml;
     /// An element that has to be there is not.

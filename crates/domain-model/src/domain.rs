@@ -28,7 +28,7 @@ use crate::{Code, Diagnostic, Document, Severity};
 words! {
     /// `type` of `<domain>`: what runs the guest.
     #[derive(Default)]
-    pub enum DomainType: Unsupported {
+    pub enum DomainType: UnknownWord {
         /// QEMU's own translation of the guest's code (TCG).
         #[default]
         Qemu = "qemu",
@@ -203,7 +203,7 @@ impl Element for Domain {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("type", &mut self.kind);
-        xml.attribute("id", &mut self.id);
+        xml.lenient("id", &mut self.id);
         let uses_qemu = self.qemu_commandline.is_some()
             || self.qemu_capabilities.is_some()
             || self.qemu_override.is_some()
@@ -213,7 +213,8 @@ impl Element for Domain {
         let mut uuid = self.uuid.map(OwnUuid);
         xml.value("uuid", &mut uuid);
         self.uuid = uuid.map(|OwnUuid(uuid)| uuid);
-        xml.value("genid", &mut self.genid);
+        xml.at_most_one("genid");
+        xml.blamed_as(Code::Malformed, |xml| xml.value("genid", &mut self.genid));
         xml.value("title", &mut self.title);
         xml.value("description", &mut self.description);
         xml.nested("metadata", |xml| xml.verbatim(&mut self.metadata));
@@ -231,7 +232,9 @@ impl Element for Domain {
         xml.child("defaultiothread", &mut self.default_iothread);
         xml.nested("throttlegroups", |xml| xml.children("throttlegroup", &mut self.throttle_groups));
         xml.child("cputune", &mut self.cputune);
+        xml.at_most_one("numatune");
         xml.child("numatune", &mut self.numatune);
+        xml.at_most_one("resource");
         xml.child("resource", &mut self.resource);
         xml.children("sysinfo", &mut self.sysinfos);
         xml.value("bootloader", &mut self.bootloader);
@@ -254,7 +257,7 @@ impl Element for Domain {
         xml.child("qemu:commandline", &mut self.qemu_commandline);
         xml.child("qemu:capabilities", &mut self.qemu_capabilities);
         xml.child("qemu:override", &mut self.qemu_override);
-        xml.nested("qemu:deprecation", |xml| xml.attribute("behavior", &mut self.qemu_deprecation));
+        xml.nested("qemu:deprecation", |xml| xml.lenient("behavior", &mut self.qemu_deprecation));
     }
 }
 

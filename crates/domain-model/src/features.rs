@@ -303,7 +303,9 @@ impl Element for Hpt {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("resizing", &mut self.resizing);
-        xml.nested("maxpagesize", |xml| values::size(xml, &mut self.maxpagesize));
+        xml.blamed_as(crate::Code::UnknownWord, |xml| {
+            xml.nested("maxpagesize", |xml| values::size(xml, &mut self.maxpagesize));
+        });
     }
 }
 

@@ -23,7 +23,7 @@ impl Element for MaxMemory {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.attribute("slots", &mut self.slots);
+        xml.optional("slots", &mut self.slots);
         values::size(xml, &mut self.size);
         let is_open = self.size.is_none_or(|size| size.0 == 0);
         if X::READS && is_open && self.slots.is_some_and(|slots| slots > 0) {
@@ -85,7 +85,7 @@ impl Element for Memtune {
 
 words! {
     /// `type` of `<source>`: where the guest's memory comes from; since libvirt 3.2.
-    pub enum MemorySource: Unsupported {
+    pub enum MemorySource: UnknownWord {
         /// A file on the host.
         File = "file",
         /// Anonymous memory.
@@ -103,7 +103,7 @@ words! {
     }
 
     /// `mode` of `<allocation>`: when the host hands out the memory; since libvirt 3.2.
-    pub enum MemoryAllocation: Unsupported {
+    pub enum MemoryAllocation: UnknownWord {
         /// Before the guest starts.
         Immediate = "immediate",
         /// When the guest touches it.
@@ -140,14 +140,17 @@ impl Element for MemoryBacking {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.at_most_one("hugepages");
         xml.child("hugepages", &mut self.hugepages);
         xml.present("nosharepages", &mut self.nosharepages);
         xml.present("locked", &mut self.locked);
-        xml.nested("source", |xml| xml.attribute("type", &mut self.source));
-        xml.nested("access", |xml| xml.attribute("mode", &mut self.access));
+        xml.nested("source", |xml| xml.optional("type", &mut self.source));
+        xml.nested("access", |xml| {
+            xml.blamed_as(Code::UnknownWord, |xml| xml.optional("mode", &mut self.access));
+        });
         xml.nested("allocation", |xml| {
-            xml.attribute("mode", &mut self.allocation);
-            xml.attribute("threads", &mut self.allocation_threads);
+            xml.optional("mode", &mut self.allocation);
+            xml.optional("threads", &mut self.allocation_threads);
         });
         xml.present("discard", &mut self.discard);
     }

@@ -11,7 +11,7 @@ use crate::{Code, Diagnostic};
 words! {
     /// `mode` in `<numatune>`: how closely the nodes are kept to.
     #[derive(Default)]
-    pub enum NumatuneMode {
+    pub enum NumatuneMode: UnknownWord {
         /// There is no memory from other nodes.
         #[default]
         Strict = "strict",
@@ -93,7 +93,7 @@ impl Element for NumatuneMemory {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("mode", &mut self.mode);
-        xml.attribute("placement", &mut self.placement);
+        xml.blamed_as(Code::UnknownWord, |xml| xml.attribute("placement", &mut self.placement));
         values::set(xml, "nodeset", &mut self.nodeset);
         if X::READS && self.placement == Some(Placement::Static) && self.nodeset.is_none() {
             let message = "`placement='static'` needs the attribute `nodeset`";

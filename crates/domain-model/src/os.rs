@@ -9,7 +9,7 @@ use crate::{Code, Diagnostic};
 
 words! {
     /// The text of `<type>`: what kind of interface the guest's system is written for.
-    pub enum OsType: Unsupported {
+    pub enum OsType: UnknownWord {
         /// Full virtualization: a system for real machines.
         Hvm = "hvm",
         /// A system written for Xen.
@@ -25,7 +25,7 @@ words! {
     }
 
     /// `arch` of `<type>`: the guest's architecture, by libvirt's names.
-    pub enum Arch: Unsupported {
+    pub enum Arch: UnknownWord {
         /// Alpha.
         Alpha = "alpha",
         /// 32-bit Arm, version 6.
@@ -44,7 +44,7 @@ words! {
         Ia64 = "ia64",
         /// LatticeMico32.
         Lm32 = "lm32",
-        /// 64-bit LoongArch; since libvirt 10.1.
+        /// 64-bit LoongArch; since libvirt 10.2.
         Loongarch64 = "loongarch64",
         /// Motorola 68000.
         M68k = "m68k",
@@ -147,7 +147,7 @@ words! {
     }
 
     /// `mode` of `<smbios>`: where the tables come from that describe the machine.
-    pub enum SmbiosMode: Unsupported {
+    pub enum SmbiosMode: UnknownWord {
         /// From QEMU.
         Emulate = "emulate",
         /// From the host.
@@ -237,7 +237,7 @@ impl Element for Os {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.attribute("firmware", &mut self.firmware);
+        xml.optional("firmware", &mut self.firmware);
         xml.nested("type", |xml| {
             xml.attribute("arch", &mut self.arch);
             xml.attribute("machine", &mut self.machine);
@@ -424,7 +424,9 @@ impl Element for Nvram {
         }
         xml.attribute("format", &mut self.format);
         match &mut self.source {
-            Some(source) => source.describe(xml),
+            Some(source) => {
+                source.describe(xml);
+            }
             None => values::unless_empty(xml, &mut self.path),
         }
     }

@@ -6,7 +6,7 @@ use crate::xml::{Element, Meta, Xml};
 
 words! {
     /// What happens when the guest powers off, reboots or crashes: `<on_poweroff>`, `<on_reboot>`, `<on_crash>`.
-    pub enum LifecycleAction: Unsupported {
+    pub enum LifecycleAction: UnknownWord {
         /// The guest ends.
         Destroy = "destroy",
         /// It starts again with the same configuration.
@@ -22,7 +22,7 @@ words! {
     }
 
     /// `<on_lockfailure>`: what happens when a lease on a disk is lost; since libvirt 1.0.
-    pub enum LockfailureAction: Unsupported {
+    pub enum LockfailureAction: UnknownWord {
         /// The guest is powered off.
         Poweroff = "poweroff",
         /// It is powered off and started again.

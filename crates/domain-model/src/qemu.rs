@@ -40,7 +40,7 @@ impl Element for QemuArg {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.required("value", &mut self.value);
+        xml.blamed_as(crate::Code::Malformed, |xml| xml.required("value", &mut self.value));
     }
 }
 
@@ -63,12 +63,13 @@ impl Element for QemuEnv {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("name", &mut self.name);
         xml.attribute("value", &mut self.value);
-        let is_name = self.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        let is_name = !self.name.is_empty()
+            && self.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
             && !self.name.starts_with(|c: char| c.is_ascii_digit());
         if X::READS && !is_name {
             let origin = xml.at("@name");
             let message = "the name of a variable has letters, digits and `_`, and no digit first";
-            xml.report(crate::Diagnostic::error(crate::Code::BadValue, origin, message));
+            xml.report(crate::Diagnostic::error(crate::Code::Malformed, origin, message));
         }
     }
 }
@@ -110,7 +111,7 @@ impl Element for QemuCapability {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.required("capability", &mut self.capability);
+        xml.blamed_as(crate::Code::Malformed, |xml| xml.required("capability", &mut self.capability));
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{Code, Diagnostic};
 
 words! {
     /// The format of an image.
-    pub enum Format: Unsupported {
+    pub enum Format: UnknownWord {
         /// The content as it is.
         Raw = "raw",
         /// A directory seen as a file system.
@@ -305,9 +305,11 @@ impl Source {
         }
     }
 
-    /// Names `<source>`; the parent's `type` has been read.
-    pub(crate) fn describe<X: Xml>(&mut self, xml: &mut X) {
+    /// Names `<source>`; the parent's `type` has been read. Whether there is one, while reading.
+    pub(crate) fn describe<X: Xml>(&mut self, xml: &mut X) -> bool {
+        let mut is_there = false;
         xml.nested("source", |xml| {
+            is_there = true;
             match &mut self.kind {
                 SourceKind::File(file) => {
                     path(xml, "file", &mut file.path);
@@ -334,13 +336,16 @@ impl Source {
                 }
             }
             xml.attribute("startupPolicy", &mut self.startup_policy);
-            xml.attribute("index", &mut self.index);
+            xml.lenient("index", &mut self.index);
             match &mut self.kind {
                 SourceKind::Network(network) => network.describe_children(xml),
                 SourceKind::Nvme(nvme) => xml.nested("address", |xml| nvme.address.describe(xml)),
                 SourceKind::VhostUser(socket) => xml.nested("reconnect", |xml| {
                     xml.attribute("enabled", &mut socket.reconnect);
-                    xml.attribute("timeout", &mut socket.reconnect_timeout);
+                    match socket.reconnect {
+                        Some(YesNo::Yes) => xml.needed("timeout", &mut socket.reconnect_timeout),
+                        _ => xml.attribute("timeout", &mut socket.reconnect_timeout),
+                    }
                 }),
                 SourceKind::File(_)
                 | SourceKind::Block { .. }
@@ -358,6 +363,7 @@ impl Source {
                 self.check(xml);
             }
         });
+        is_there
     }
 
     /// What libvirt refuses of the secrets, which depends on what the source is.
@@ -497,18 +503,10 @@ impl Element for DataStore {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.tag("type", &mut self.source.kind);
         xml.child("format", &mut self.format);
-        self.source.describe(xml);
-        if !X::READS {
-            return;
-        }
-        let kind = self.format.as_ref().and_then(|format| format.kind);
-        if kind.is_none() {
-            let message = "`<dataStore>` needs `<format type='raw'/>`";
-            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
-        } else if self.source.is_empty() {
-            let message = "`<dataStore>` needs a `<source>`";
-            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
-        }
+        let has_source = self.source.describe(xml);
+        let has_format = self.format.as_ref().is_some_and(|format| format.kind.is_some());
+        values::need_element(xml, has_format, "dataStore", "format");
+        values::need_element(xml, has_source, "dataStore", "source");
     }
 }
 

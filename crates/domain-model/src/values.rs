@@ -31,6 +31,14 @@ pub fn missing<X: Xml>(xml: &mut X, element: &str, name: &str) {
     xml.report(Diagnostic::error(Code::MissingAttribute, xml.at(""), message));
 }
 
+/// Reports, while reading, that the element `parent` lacks the element `name`, if it does.
+pub fn need_element<X: Xml>(xml: &mut X, is_there: bool, parent: &str, name: &str) {
+    if X::READS && !is_there {
+        let message = format!("`<{parent}>` needs the element `<{name}>`");
+        xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
+    }
+}
+
 /// A UUID. Hyphens may be anywhere or missing when it is read, as libvirt has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Uuid(pub [u8; 16]);

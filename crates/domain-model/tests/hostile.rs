@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use domain_model::source::{MAX_ATTRIBUTES, MAX_BYTES, MAX_DEPTH};
-use domain_model::xml::MAX_PROBLEMS;
+use domain_model::xml::{Json, MAX_PROBLEMS, from_json};
 use domain_model::{Code, Document, Domain};
 
 /// The text is refused at `line` and `column`, with a message that says `part`.
@@ -119,6 +119,59 @@ fn what_is_large_takes_linear_time() {
         "nesting",
         devices(&format!("<disk type='file'><target dev='vda'/>{chain}</disk>").repeat(50)),
     );
+}
+
+/// JSON is read in linear time; what does not fit is reported, and what would break the XML is left out.
+#[test]
+fn json_is_read_in_bounds() {
+    for text in
+        ["[".repeat(100_000), "{\"domain\":".repeat(100_000), "{\"domain\": {\"@id\": 1e999}}".to_owned()]
+    {
+        assert!(serde_json::from_str::<Json>(&text).is_err());
+    }
+    let start = Instant::now();
+    let many = 100_000;
+    let members: String = (0..many).map(|index| format!("\"a{index}\": [], ")).collect();
+    let hubs = vec![r#"{"@type": "usb"}"#; many].join(", ");
+    for text in [
+        format!(r#"{{"domain": {{{members}"@type": "kvm"}}}}"#),
+        format!(r#"{{"domain": {{"@type": "kvm", "devices": {{"hub": [{hubs}]}}}}}}"#),
+        format!(r#"{{"domain": {{"@type": "kvm", "os": [{hubs}]}}}}"#),
+    ] {
+        let (domain, problems) = from_json::<Domain>("domain", serde_json::from_str(&text).unwrap());
+        assert!(problems.len() <= MAX_PROBLEMS + 1);
+        assert!(Document::parse("written", domain.write()).is_ok());
+    }
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+}
+
+#[test]
+fn json_cannot_break_the_xml() {
+    fn check(inside: &str, is_error: bool) {
+        let text = format!(r##"{{"domain": {{"@type": "kvm", {inside}}}}}"##);
+        let (domain, problems) = from_json::<Domain>("domain", serde_json::from_str(&text).unwrap());
+        let written = domain.write();
+        assert!(Document::parse("written", written.as_str()).is_ok(), "{written}");
+        assert_eq!(domain_model::domain::has_errors(&problems), is_error, "{inside}: {problems:?}");
+        assert!(!written.contains("evil"), "{written}");
+    }
+    let extra = |at: &str, source: &str| format!(r##""#extra": [{{"at": "{at}", "source": "{source}"}}]"##);
+    check(&extra("end", "<fine/>"), false);
+    check(&extra("end", "</domain><evil/>"), true);
+    check(&extra("end", "<evil>"), true);
+    check(&extra("end", "<!DOCTYPE evil>"), true);
+    check(&extra("lead", "<evil/>"), true);
+    check(&extra("trail", "evil"), true);
+    check(&extra("nowhere", "<evil/>"), true);
+    check(&extra("after evil", "<evil/>"), true);
+    check(&extra("attribute", "fine='1'"), false);
+    check(&extra("attribute", "type='evil'"), false);
+    check(&extra("attribute", "a='1' evil='2'"), true);
+    check(&extra("attribute", "a='1'><evil/></x><x"), true);
+    check(r##""#extra": ["evil"]"##, true);
+    check(r##""metadata": {"#xml": "</metadata><evil/>"}"##, true);
+    check(r##""metadata": {"#xml": "<fine/>"}"##, false);
+    check(r#""name": "a\u0000\u001fb""#, false);
 }
 
 #[test]

@@ -20,12 +20,54 @@ fn wrong_xml_gives_status_3_and_a_place() {
         (deep.as_str(), "nested more than"),
         ("<network><name>a</name></network>", "the root element is `<network>`"),
         ("<domain type='vmware'><name>a</name></domain>", "bad value `vmware`"),
+        ("<domain type='qemu' xmlns='urn:x'/>", "in a namespace"),
         ("<domain type='qemu'><name>a</name><memory>lots</memory></domain>", "bad value `lots`"),
     ] {
         let said = place.domx_reading(&[&["argv", "-"], CAPS].concat(), xml);
         assert_eq!(said.status, 3, "{xml}: {said:?}");
         assert!(said.stderr.contains(expected), "{xml}: {}", said.stderr);
         assert_eq!(said.stdout, "", "{xml}");
+    }
+}
+
+/// Files that are made to do harm: `domx check` says what is wrong within seconds, and in 1.5 GB of memory.
+#[test]
+fn hostile_files_are_refused_in_bounds() {
+    let place = Place::new();
+    let attributes: String = (0..1_000_000).map(|index| format!(" a{index}=''")).collect();
+    let entities: String =
+        (1..40).map(|level| format!("<!ENTITY a{level} '&a{0};&a{0};'>", level - 1)).collect();
+    let known =
+        format!("<domain type='kvm'><devices>{}</devices></domain>", "<hub type='usb'/>".repeat(100_000));
+    for (name, content, expected) in [
+        ("bomb", format!("<!DOCTYPE d [<!ENTITY a0 'ha'>{entities}]><d>&a39;</d>"), "DOCTYPE"),
+        ("outside", "<!DOCTYPE d SYSTEM 'file:///etc/passwd'><domain/>".to_owned(), "DOCTYPE"),
+        ("large", format!("<domain><!--{}--></domain>", "x".repeat(100 << 20)), "MiB are not read"),
+        ("attributes", format!("<domain{attributes}/>"), "attributes"),
+        ("deep", "<a>".repeat(10_000) + &"</a>".repeat(10_000), "nested more than"),
+        ("nul", "<domain>\0</domain>".to_owned(), "U+0000"),
+        ("twice", "<domain type='kvm' type='kvm'/>".to_owned(), "given twice"),
+        ("roots", "<domain type='kvm'/><domain type='kvm'/>".to_owned(), "second root"),
+        (
+            "unknown",
+            format!("<domain type='kvm'>{}</domain>", "<a/>".repeat(1_000_000)),
+            "further problems are not listed",
+        ),
+        ("devices", known, "`<name>`"),
+    ] {
+        let path = place.file(name, &content);
+        let start = std::time::Instant::now();
+        let output = place
+            .command_of("sh")
+            .args(["-c", "ulimit -v 1500000; exec \"$0\" check \"$1\" --caps builtin:qemu-10.0-x86_64"])
+            .args([env!("CARGO_BIN_EXE_domx").as_ref(), path.as_os_str()])
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(output.status.code(), Some(3), "{name}: {said}");
+        assert!(said.contains(expected), "{name}: {said}");
+        assert!(start.elapsed().as_secs() < 60, "{name}: {:?}", start.elapsed());
     }
 }
 

@@ -38,7 +38,12 @@ impl Place {
 
     /// A command that has not been started; nothing of the caller's settings reaches it.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_domx"));
+        self.command_of(env!("CARGO_BIN_EXE_domx"))
+    }
+
+    /// The same for another program.
+    pub fn command_of(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())

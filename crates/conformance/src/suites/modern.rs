@@ -14,6 +14,7 @@ use domain_model::{Class, Diagnostic, Document, Domain, Severity};
 use qemu_argv::{CommandLine, Config, EnvVar, FdRequest, Inputs, RecordedHost, shell};
 
 use crate::reference::{LoadError, Reference};
+use crate::schema::Rewritten;
 use crate::suite::{Group, Outcome, Suite};
 use caps::Qemus;
 use host::Mocks;
@@ -173,6 +174,16 @@ impl Cases {
         let (domain, _) = Domain::read(&document);
         let changes = domain.qemu_override.into_iter().flat_map(|changes| changes.devices);
         changes.map(|device| device.alias).collect()
+    }
+
+    /// The domains of all cases that can be resolved, as they are and as they are written then.
+    pub fn resolved(&self) -> Vec<Rewritten> {
+        let rewritten = |case: &Case| {
+            let before = self.text(case).ok()?;
+            let after = self.reach(case).ok()?.resolved?.write_known();
+            Some(Rewritten { name: case.id.clone(), before, after })
+        };
+        self.all().iter().filter_map(rewritten).collect()
     }
 
     /// The words of libvirt's command lines, by case.

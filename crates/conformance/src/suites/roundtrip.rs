@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::modern;
 use crate::reference::{LoadError, Reference};
+use crate::schema::Rewritten;
 use crate::suite::{Outcome, Suite};
 use crate::tree::Element;
 
@@ -59,10 +60,14 @@ impl Roundtrip {
         Ok((!files.is_empty()).then(|| Self { folder: folder.clone(), files }))
     }
 
-    /// Every file with its text, those aside that are no text.
-    pub fn texts(&self) -> Vec<(String, String)> {
-        let text = |name: &String| Some((name.clone(), self.folder.text(name).ok()?));
-        self.files.iter().filter_map(|(name, _)| text(name)).collect()
+    /// Every file that can be read, as it is and as it is written.
+    pub fn rewritten(&self) -> Vec<Rewritten> {
+        let rewritten = |name: &String| {
+            let before = self.folder.text(name).ok()?;
+            let after = read(&before).ok()?.write();
+            Some(Rewritten { name: name.clone(), before, after })
+        };
+        self.files.iter().filter_map(|(name, _)| rewritten(name)).collect()
     }
 }
 

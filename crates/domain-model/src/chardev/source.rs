@@ -56,7 +56,7 @@ impl Default for CharSource {
 }
 
 impl Tagged for CharSource {
-    const CODE: Code = Code::Unsupported;
+    const CODE: Code = Code::UnknownWord;
     const TAGS: &'static [&'static str] = &[
         "null",
         "vc",
@@ -136,8 +136,8 @@ impl CharSource {
                 xml.attribute("slave", &mut nmdm.slave);
             }),
             CharSource::QemuVdagent(agent) => xml.nested("source", |xml| {
-                xml.nested("clipboard", |xml| xml.attribute("copypaste", &mut agent.clipboard));
-                xml.nested("mouse", |xml| xml.attribute("mode", &mut agent.mouse));
+                xml.nested("clipboard", |xml| xml.needed("copypaste", &mut agent.clipboard));
+                xml.nested("mouse", |xml| xml.needed("mode", &mut agent.mouse));
             }),
         }
     }
@@ -307,7 +307,6 @@ impl Tcp {
             xml.attribute("tls", &mut self.tls);
             xml.child("reconnect", &mut self.reconnect);
         });
-        xml.at_most_one("protocol");
         xml.nested("protocol", |xml| xml.defaulted("type", &mut self.protocol));
     }
 }

@@ -82,7 +82,7 @@ impl Default for ChannelTarget {
 }
 
 impl Tagged for ChannelTarget {
-    const CODE: Code = Code::Unsupported;
+    const CODE: Code = Code::UnknownWord;
     const TAGS: &'static [&'static str] = &["guestfwd", "virtio", "xen"];
 
     fn tag(&self) -> &'static str {
@@ -105,7 +105,7 @@ impl Tagged for ChannelTarget {
 
 impl ChannelTarget {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.required_tag("type", self);
+        xml.blamed_as(Code::UnknownWord, |xml| xml.required_tag("type", self));
         match self {
             ChannelTarget::Guestfwd(target) => {
                 xml.required("address", &mut target.address);
@@ -113,7 +113,7 @@ impl ChannelTarget {
             }
             ChannelTarget::Virtio(port) | ChannelTarget::Xen(port) => {
                 xml.attribute("name", &mut port.name);
-                xml.attribute("state", &mut port.state);
+                xml.lenient("state", &mut port.state);
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::xml::Xml;
 
 words! {
     /// What a console is for the guest, `type` of `<target>`.
-    pub enum ConsoleTargetType: Unsupported {
+    pub enum ConsoleTargetType: UnknownWord {
         /// The first serial port, seen once more.
         Serial = "serial",
         /// The console of Xen guests.

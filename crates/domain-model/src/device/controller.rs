@@ -11,7 +11,7 @@ use crate::{Code, Diagnostic};
 
 words! {
     /// `model` of a SCSI controller.
-    pub enum ScsiModel: Unsupported {
+    pub enum ScsiModel: UnknownWord {
         /// Chosen by the architecture.
         Auto = "auto",
         /// BusLogic.
@@ -41,7 +41,7 @@ words! {
     }
 
     /// `model` of a USB controller.
-    pub enum UsbModel: Unsupported {
+    pub enum UsbModel: UnknownWord {
         /// UHCI of the PIIX3.
         Piix3Uhci = "piix3-uhci",
         /// UHCI of the PIIX4.
@@ -73,7 +73,7 @@ words! {
     }
 
     /// `model` of an IDE controller.
-    pub enum IdeModel: Unsupported {
+    pub enum IdeModel: UnknownWord {
         /// Of the PIIX3.
         Piix3 = "piix3",
         /// Of the PIIX4.
@@ -83,7 +83,7 @@ words! {
     }
 
     /// `model` of a PCI controller: the part it plays.
-    pub enum PciModel: Unsupported {
+    pub enum PciModel: UnknownWord {
         /// The root of conventional PCI.
         PciRoot = "pci-root",
         /// The root of PCI Express.
@@ -319,7 +319,7 @@ impl Family for Controller {
             ControllerKind::Ide { model } => xml.attribute("model", model),
             ControllerKind::Scsi { model } => xml.attribute("model", model),
             ControllerKind::VirtioSerial { model, ports, vectors } => {
-                xml.attribute("model", model);
+                xml.blamed_as(Code::UnknownWord, |xml| xml.attribute("model", model));
                 xml.attribute("ports", ports);
                 xml.attribute("vectors", vectors);
             }
@@ -353,7 +353,9 @@ impl Family for Controller {
 impl PciController {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("model", &mut self.model);
+        xml.at_most_one("model");
         xml.nested("model", |xml| xml.attribute("name", &mut self.model_name));
+        xml.at_most_one("target");
         xml.nested("target", |xml| {
             self.target.describe(xml);
             if X::READS {

@@ -33,7 +33,7 @@ words! {
     }
 }
 
-/// `<crypto>`: encrypts and signs for the guest; since libvirt 9.0.
+/// `<crypto>`: encrypts and signs for the guest; since libvirt 9.1.
 ///
 /// ```
 /// use domain_model::device::crypto::CryptoBackendModel;

@@ -307,7 +307,7 @@ impl Family for Disk {
         xml.present("shareable", &mut self.shareable);
         xml.child("transient", &mut self.transient);
         xml.value("serial", &mut self.serial);
-        xml.value("wwn", &mut self.wwn);
+        xml.optional_value("wwn", &mut self.wwn);
         xml.value("vendor", &mut self.vendor);
         xml.value("product", &mut self.product);
         xml.child("encryption", &mut self.old_encryption);

@@ -50,7 +50,7 @@ words! {
         Ploop = "ploop",
         /// A virtiofs daemon; since libvirt 6.2.
         Virtiofs = "virtiofs",
-        /// The hypervisor, as a USB media player; since libvirt 9.9.
+        /// The hypervisor, as a USB media player; since libvirt 10.2.
         Mtp = "mtp",
     }
 
@@ -145,7 +145,7 @@ impl Text for Mode {
 impl Family for Filesystem {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.tag("type", &mut self.source);
-        xml.attribute("accessmode", &mut self.accessmode);
+        xml.optional("accessmode", &mut self.accessmode);
         xml.attribute("model", &mut self.model);
         xml.attribute("multidevs", &mut self.multidevs);
         xml.attribute("fmode", &mut self.fmode);
@@ -185,7 +185,7 @@ impl FilesystemDriver {
         xml.attribute("type", &mut self.kind);
         xml.attribute("format", &mut self.format);
         xml.attribute("wrpolicy", &mut self.wrpolicy);
-        xml.attribute("queue", &mut self.queue);
+        xml.optional("queue", &mut self.queue);
         self.virtio.describe(xml);
     }
 }

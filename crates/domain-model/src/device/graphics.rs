@@ -195,8 +195,8 @@ pub struct Vnc {
 impl Vnc {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("socket", &mut self.socket);
-        xml.attribute("port", &mut self.port);
-        xml.attribute("autoport", &mut self.autoport);
+        xml.blamed_as(crate::Code::Malformed, |xml| xml.attribute("port", &mut self.port));
+        xml.lenient("autoport", &mut self.autoport);
         xml.attribute("websocket", &mut self.websocket);
         xml.attribute("websocketGenerated", &mut self.websocket_generated);
         xml.attribute("listen", &mut self.listen);
@@ -232,7 +232,7 @@ pub struct Rdp {
 impl Rdp {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("port", &mut self.port);
-        xml.attribute("autoport", &mut self.autoport);
+        xml.lenient("autoport", &mut self.autoport);
         xml.attribute("replaceUser", &mut self.replace_user);
         xml.attribute("multiUser", &mut self.multi_user);
         xml.attribute("listen", &mut self.listen);

@@ -207,7 +207,7 @@ impl Family for Hostdev {
             let help = format!("write `mode='{}'`", self.kind.mode());
             xml.report(Diagnostic::error(Code::Conflict, xml.at("@mode"), message).help(help));
         }
-        xml.attribute("managed", &mut self.managed);
+        xml.lenient("managed", &mut self.managed);
         self.kind.describe_attributes(xml);
         self.kind.describe_children(xml);
         xml.child("teaming", &mut self.teaming);

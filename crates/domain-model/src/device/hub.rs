@@ -7,7 +7,7 @@ use crate::xml::Xml;
 words! {
     /// `type` of `<hub>`.
     #[derive(Default)]
-    pub enum HubType: Unsupported {
+    pub enum HubType: UnknownWord {
         /// A USB hub.
         #[default]
         Usb = "usb",

@@ -10,7 +10,7 @@ use crate::{Code, Diagnostic};
 
 words! {
     /// `bus` of `<input>`.
-    pub enum InputBus: Unsupported {
+    pub enum InputBus: UnknownWord {
         /// The ports that a PC has for its first keyboard and mouse.
         Ps2 = "ps2",
         /// USB.
@@ -26,7 +26,7 @@ words! {
     }
 
     /// `model` of `<input>` on the virtio bus; since libvirt 5.2.
-    pub enum InputModel: Unsupported {
+    pub enum InputModel: UnknownWord {
         /// In the transport that suits the machine.
         Virtio = "virtio",
         /// Virtio over PCI for old and new guest drivers.
@@ -99,7 +99,7 @@ pub enum InputKind {
 }
 
 impl Tagged for InputKind {
-    const CODE: Code = Code::Unsupported;
+    const CODE: Code = Code::UnknownWord;
     const TAGS: &'static [&'static str] = &["mouse", "tablet", "keyboard", "passthrough", "evdev"];
 
     fn tag(&self) -> &'static str {

@@ -32,7 +32,7 @@ words! {
     }
 
     /// Whether the cable is plugged in.
-    pub enum LinkState: Unsupported {
+    pub enum LinkState: UnknownWord {
         /// It is.
         Up = "up",
         /// It is not.
@@ -122,7 +122,7 @@ impl Family for Interface {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.tag("type", &mut self.source);
         if let InterfaceSource::Hostdev(hostdev) = &mut self.source {
-            xml.attribute("managed", &mut hostdev.managed);
+            xml.lenient("managed", &mut hostdev.managed);
         }
         xml.attribute("trustGuestRxFilters", &mut self.trust_guest_rx_filters);
         xml.nested("mac", |xml| {
@@ -149,20 +149,20 @@ impl Family for Interface {
             xml.attribute("dev", &mut self.guest_dev);
             xml.attribute("actual", &mut self.guest_actual);
         });
-        xml.nested("model", |xml| xml.attribute("type", &mut self.model));
+        xml.nested("model", |xml| xml.optional("type", &mut self.model));
         if !matches!(self.source, InterfaceSource::Hostdev(_)) {
             xml.child("driver", &mut self.driver);
         }
         xml.child("backend", &mut self.backend);
         xml.child("filterref", &mut self.filterref);
         xml.moved_here_in_2011("boot");
-        xml.nested("tune", |xml| xml.value("sndbuf", &mut self.sndbuf));
+        xml.nested("tune", |xml| xml.optional_value("sndbuf", &mut self.sndbuf));
         xml.child("teaming", &mut self.teaming);
-        xml.nested("link", |xml| xml.attribute("state", &mut self.link));
-        xml.nested("mtu", |xml| xml.attribute("size", &mut self.mtu));
+        xml.nested("link", |xml| xml.optional("state", &mut self.link));
+        xml.nested("mtu", |xml| xml.optional("size", &mut self.mtu));
         xml.nested("coalesce", |xml| {
             xml.nested("rx", |xml| {
-                xml.nested("frames", |xml| xml.attribute("max", &mut self.coalesce_rx_frames_max));
+                xml.nested("frames", |xml| xml.optional("max", &mut self.coalesce_rx_frames_max));
             });
         });
         // passt makes up the socket of a vhost-user card.

@@ -140,7 +140,7 @@ impl Family for MemoryDevice {
         xml.required_tag("model", &mut self.kind);
         xml.attribute("access", &mut self.access);
         xml.attribute("discard", &mut self.discard);
-        xml.value("uuid", &mut self.uuid);
+        xml.blamed_as(Code::Malformed, |xml| xml.optional_value("uuid", &mut self.uuid));
         xml.nested("source", |xml| self.kind.describe_source(xml));
         xml.nested("target", |xml| {
             if let MemoryKind::VirtioMem(memory) = &mut self.kind {
@@ -194,7 +194,7 @@ impl MemoryKind {
             }
             MemoryKind::VirtioPmem { path, .. } => xml.value("path", path),
             MemoryKind::VirtioMem(memory) => memory.source.describe(xml),
-            MemoryKind::SgxEpc { nodemask } => xml.value("nodemask", nodemask),
+            MemoryKind::SgxEpc { nodemask } => xml.optional_value("nodemask", nodemask),
         }
     }
 
@@ -218,7 +218,7 @@ impl MemoryKind {
 
 impl MemorySource {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.value("nodemask", &mut self.nodemask);
+        xml.optional_value("nodemask", &mut self.nodemask);
         size(xml, "pagesize", &mut self.pagesize);
     }
 }

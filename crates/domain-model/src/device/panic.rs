@@ -6,7 +6,7 @@ use crate::xml::Xml;
 
 words! {
     /// `model` of `<panic>`; since libvirt 1.3.
-    pub enum PanicModel: Unsupported {
+    pub enum PanicModel: UnknownWord {
         /// A device on the ISA bus of PCs.
         Isa = "isa",
         /// The firmware call of pSeries guests, always there.

@@ -41,15 +41,8 @@ impl Family for Pstore {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("backend", &mut self.backend);
         xml.value("path", &mut self.path);
-        let mut is_written = false;
-        xml.nested("size", |xml| {
-            is_written = true;
-            values::size(xml, &mut self.size);
-        });
-        if X::READS && !is_written {
-            let message = "`<pstore>` needs the element `<size>`";
-            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
-        }
+        xml.nested("size", |xml| values::size(xml, &mut self.size));
+        values::need_element(xml, self.size.is_some(), "pstore", "size");
         let fits = |Kib(size): Kib| size >= 4 && size.is_power_of_two();
         if X::READS && self.size.is_some_and(|size| !fits(size)) {
             let message = "the size of a `<pstore>` is a power of two and at least 4 KiB";

@@ -9,7 +9,7 @@ use crate::{Code, Diagnostic};
 
 words! {
     /// The bus of a redirected device.
-    pub enum RedirdevBus: Unsupported {
+    pub enum RedirdevBus: UnknownWord {
         /// USB, the only one there is.
         Usb = "usb",
     }

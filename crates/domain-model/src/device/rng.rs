@@ -75,7 +75,7 @@ impl Element for Rate {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("bytes", &mut self.bytes);
-        xml.attribute("period", &mut self.period);
+        xml.optional("period", &mut self.period);
     }
 }
 

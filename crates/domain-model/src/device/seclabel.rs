@@ -26,9 +26,9 @@ impl Element for DeviceSeclabel {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("model", &mut self.model);
-        xml.attribute("labelskip", &mut self.labelskip);
+        xml.lenient("labelskip", &mut self.labelskip);
         xml.attribute("relabel", &mut self.relabel);
-        xml.value("label", &mut self.label);
+        xml.optional_value("label", &mut self.label);
         let message = match (self.relabel, &self.label) {
             (Some(YesNo::No), Some(_)) => "a label is given, and relabelling is turned off",
             (Some(YesNo::Yes), None) => "relabelling is turned on, and no label is given",

@@ -7,7 +7,7 @@ use crate::xml::Xml;
 
 words! {
     /// What carries a serial port, `type` of `<target>`.
-    pub enum SerialTargetType: Unsupported {
+    pub enum SerialTargetType: UnknownWord {
         /// The ISA bus.
         IsaSerial = "isa-serial",
         /// USB.
@@ -25,7 +25,7 @@ words! {
     }
 
     /// The device that a serial port is, `name` of `<model>`; since libvirt 3.10.
-    pub enum SerialModel: Unsupported {
+    pub enum SerialModel: UnknownWord {
         /// 16550A on the ISA bus.
         IsaSerial = "isa-serial",
         /// USB adapter.
@@ -80,7 +80,7 @@ impl Family for Serial {
         xml.nested("target", |xml| {
             xml.attribute("type", &mut self.target_type);
             xml.attribute("port", &mut self.port);
-            xml.nested("model", |xml| xml.attribute("name", &mut self.model));
+            xml.nested("model", |xml| xml.optional("name", &mut self.model));
         });
         self.chardev.check(xml, UnixPath::Needed);
     }

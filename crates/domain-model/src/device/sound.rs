@@ -34,7 +34,7 @@ words! {
     }
 
     /// `type` of `<codec>`.
-    pub enum CodecType: Unsupported {
+    pub enum CodecType: UnknownWord {
         /// Line-in and line-out.
         Duplex = "duplex",
         /// Microphone and speaker.

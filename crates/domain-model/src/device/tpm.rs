@@ -47,7 +47,7 @@ words! {
 
     /// `type` of the `<source>` of an external TPM.
     #[derive(Default)]
-    pub enum ExternalType: Unsupported {
+    pub enum ExternalType: UnknownWord {
         /// A Unix socket.
         #[default]
         Unix = "unix",
@@ -84,6 +84,7 @@ pub struct Tpm {
 impl Family for Tpm {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("model", &mut self.model);
+        xml.at_most_one("backend");
         xml.required_child("backend", &mut self.backend);
     }
 }

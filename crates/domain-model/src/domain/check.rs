@@ -117,6 +117,15 @@ impl Domain {
                     format!("the CPUs have the numbers from 0 to {}, each once", count.saturating_sub(1));
                 out.add(Code::Conflict, &vcpu.meta, "@id", message);
             }
+            if vcpu.id == 0 && vcpu.enabled == Some(YesNo::No) {
+                out.add(Code::Unsupported, &vcpu.meta, "@enabled", "the guest cannot start without CPU 0");
+            }
+        }
+        let mut enabled = self.vcpus.iter().filter(|vcpu| vcpu.enabled == Some(YesNo::Yes));
+        let is_ordered = enabled.clone().next().is_some_and(|vcpu| vcpu.order.is_some());
+        if let Some(vcpu) = enabled.find(|vcpu| vcpu.order.is_some() != is_ordered) {
+            let message = "either all CPUs that are there from the start have an `order`, or none";
+            out.add(Code::Unsupported, &vcpu.meta, "@order", message);
         }
     }
 

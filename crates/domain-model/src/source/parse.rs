@@ -25,6 +25,16 @@ pub struct SyntaxError {
 }
 
 pub(super) fn parse(name: String, text: String) -> Result<Document, SyntaxError> {
+    if text.len() > MAX_BYTES {
+        let (size, limit) = (text.len() >> 20, MAX_BYTES >> 20);
+        let message = format!("the text has {size} MiB; more than {limit} MiB are not read");
+        return Err(SyntaxError {
+            document: name,
+            message,
+            offset: 0,
+            position: Position { line: 1, column: 1 },
+        });
+    }
     // A tag begins an element or ends one, and a text is at most in front of each; growing lists would leave up to half
     // of their memory over. The shortest element and attribute bound what a text that is no XML asks for.
     let bytes = text.as_bytes();
@@ -90,10 +100,6 @@ struct Builder<'t> {
 
 impl Builder<'_> {
     fn run(&mut self) -> Result<(), Failure> {
-        if self.text.len() > MAX_BYTES {
-            let (size, limit) = (self.text.len() >> 20, MAX_BYTES >> 20);
-            return Err((0, format!("the text has {size} MiB; more than {limit} MiB are not read")));
-        }
         if let Some((offset, character)) = forbidden_character(self.text) {
             return Err((offset, format!("the control character {character} is not allowed in XML")));
         }

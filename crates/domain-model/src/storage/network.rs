@@ -1,5 +1,7 @@
 //! `<source protocol=…>`: images behind a network protocol.
 
+use std::collections::BTreeSet;
+
 use crate::words;
 use crate::xml::text::YesNo;
 use crate::xml::{Element, Meta, Xml};
@@ -81,7 +83,7 @@ pub struct NetworkSource {
     pub identity: Option<Identity>,
     /// `<knownHosts>`: the path of the file with the keys of SSH servers; since libvirt 9.8.
     pub known_hosts: Option<String>,
-    /// `<reconnect>`: for how many seconds NBD tries to connect again; libvirt 9.0 does not have it yet.
+    /// `<reconnect>`: for how many seconds NBD tries to connect again; since libvirt 9.2.
     pub reconnect_delay: Option<u32>,
 }
 
@@ -144,10 +146,11 @@ impl NetworkSource {
         describe_initiator(xml, &mut self.initiator_iqn);
         xml.nested("ssl", |xml| xml.attribute("verify", &mut self.ssl_verify));
         xml.nested("cookies", |xml| xml.children("cookie", &mut self.cookies));
-        xml.nested("readahead", |xml| xml.attribute("size", &mut self.readahead));
-        xml.nested("timeout", |xml| xml.attribute("seconds", &mut self.timeout));
+        check_cookies(xml, &self.cookies);
+        xml.nested("readahead", |xml| xml.optional("size", &mut self.readahead));
+        xml.nested("timeout", |xml| xml.optional("seconds", &mut self.timeout));
         xml.nested("reconnect", |xml| xml.attribute("delay", &mut self.reconnect_delay));
-        xml.nested("knownHosts", |xml| xml.attribute("path", &mut self.known_hosts));
+        xml.nested("knownHosts", |xml| xml.needed("path", &mut self.known_hosts));
         xml.child("identity", &mut self.identity);
     }
 
@@ -183,7 +186,7 @@ impl Element for Host {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("name", &mut self.name);
-        xml.attribute("port", &mut self.port);
+        xml.blamed_as(Code::BadNumber, |xml| xml.attribute("port", &mut self.port));
         xml.attribute("transport", &mut self.transport);
         xml.attribute("socket", &mut self.socket);
         if !X::READS {
@@ -210,6 +213,21 @@ impl Element for Cookie {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("name", &mut self.name);
         xml.text(&mut self.value);
+        if X::READS && (self.name.is_empty() || self.value.as_ref().is_none_or(String::is_empty)) {
+            let message = "a cookie needs a name and a value";
+            xml.report(Diagnostic::error(Code::BadValue, xml.at(""), message));
+        }
+    }
+}
+
+/// Reports cookies of one name, while reading.
+fn check_cookies<X: Xml>(xml: &mut X, cookies: &[Cookie]) {
+    let mut names = BTreeSet::new();
+    for cookie in cookies.iter().filter(|_| X::READS) {
+        if !names.insert(&cookie.name) {
+            let message = format!("the cookie `{}` occurs twice", cookie.name);
+            xml.report(Diagnostic::error(Code::Conflict, cookie.meta.at("@name"), message));
+        }
     }
 }
 

@@ -25,7 +25,7 @@ words! {
 
     /// `format` of `<encryption>`.
     #[derive(Default)]
-    pub enum EncryptionFormat: Unsupported {
+    pub enum EncryptionFormat: UnknownWord {
         /// Whatever fits the image.
         #[default]
         Default = "default",

@@ -132,7 +132,7 @@ impl Text for CpuSet {
     fn parse(text: &str) -> Result<Self, TextError> {
         let error = || {
             TextError::expected(format!("numbers up to {}, such as `0-3,^2,8`", CpuSet::MAX))
-                .code(Code::InvalidArgument)
+                .code(Code::BadNumber)
         };
         let number = |text: &str| match text.trim().parse::<u32>() {
             Ok(number) if number <= CpuSet::MAX => Ok(number),
@@ -190,7 +190,7 @@ pub fn set<X: Xml>(xml: &mut X, name: &'static str, value: &mut Option<CpuSet>) 
     set_is_written(xml, name, value);
 }
 
-fn set_is_written<X: Xml>(xml: &mut X, name: &'static str, value: &mut Option<CpuSet>) -> bool {
+pub(crate) fn set_is_written<X: Xml>(xml: &mut X, name: &'static str, value: &mut Option<CpuSet>) -> bool {
     if !X::READS {
         xml.attribute(name, value);
         return value.is_some();

@@ -135,7 +135,7 @@ impl Text for Unit {
                 return Ok(Unit { bytes: 1000_u64.saturating_pow(power), name: decimal });
             }
         }
-        Err(TextError::expected("a unit, such as `bytes`, `KiB` or `MB`").code(Code::InvalidArgument))
+        Err(TextError::expected("a unit, such as `bytes`, `KiB` or `MB`").code(Code::BadNumber))
     }
 
     fn print(&self, out: &mut String) {
@@ -152,7 +152,7 @@ pub fn size<X: Xml, S: Size>(xml: &mut X, value: &mut Option<S>) {
     if xml.layout() == Layout::Libvirt2011 {
         unit = unit.filter(|unit| unit.bytes() != 1 << 10);
     }
-    xml.attribute("unit", &mut unit);
+    xml.optional("unit", &mut unit);
     super::unless_empty(xml, &mut count);
     join(xml, count, unit, value);
 }
@@ -161,7 +161,7 @@ pub fn size<X: Xml, S: Size>(xml: &mut X, value: &mut Option<S>) {
 pub fn size_attribute<X: Xml, S: Size>(xml: &mut X, name: &'static str, value: &mut Option<S>) {
     let (mut count, mut unit) = value.map(Size::parts).unzip();
     xml.attribute(name, &mut count);
-    xml.attribute("unit", &mut unit);
+    xml.optional("unit", &mut unit);
     join(xml, count, unit, value);
 }
 

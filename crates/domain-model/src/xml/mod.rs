@@ -41,7 +41,7 @@ pub use reader::{Reader, read};
 pub use text::{Text, TextError, words};
 pub use writer::{Writer, write, write_known, write_mut};
 
-use crate::{Code, Diagnostic, Origin};
+use crate::{Code, Diagnostic, Origin, values};
 
 /// A struct that is one XML element.
 pub trait Element: Default + Clone {
@@ -106,6 +106,16 @@ pub trait Xml {
     /// An attribute that may be missing.
     fn attribute<T: Text>(&mut self, name: &'static str, value: &mut Option<T>);
 
+    /// An attribute that may be missing, and says nothing if it is empty.
+    fn optional<T: Text>(&mut self, name: &'static str, value: &mut Option<T>) {
+        self.attribute(name, value);
+    }
+
+    /// An attribute that may be missing, and is passed over with a warning if it makes no sense.
+    fn lenient<T: Text>(&mut self, name: &'static str, value: &mut Option<T>) {
+        self.attribute(name, value);
+    }
+
     /// An attribute that has to be there.
     fn required<T: Text>(&mut self, name: &'static str, value: &mut T);
 
@@ -150,8 +160,21 @@ pub trait Xml {
     /// Says that libvirt refuses more than one child `name`, where it takes the first of most others.
     fn at_most_one(&mut self, _name: &'static str) {}
 
+    /// The same for a child element that says nothing if it is empty.
+    fn optional_value<T: Text>(&mut self, name: &'static str, value: &mut Option<T>)
+    where
+        Self: Sized,
+    {
+        self.nested(name, |xml| values::unless_empty(xml, value));
+    }
+
     /// Any number of child elements that are text alone.
     fn values<T: Text>(&mut self, name: &'static str, values: &mut Vec<T>);
+
+    /// Names things whose bad or missing values are problems of another kind than usual.
+    fn blamed_as(&mut self, _code: Code, body: impl FnOnce(&mut Self)) {
+        body(self);
+    }
 
     /// Says that the element is written with a start tag and an end tag even if there is nothing in it.
     fn container(&mut self) {}

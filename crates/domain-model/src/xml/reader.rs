@@ -40,15 +40,19 @@ pub struct Reader<'d> {
     names: Names,
     /// Names asked for in `node`, behind those of the elements around it: to suggest one for a misspelt name.
     asked: Vec<Asked>,
+    /// Names of children that must not be repeated, stacked in the same way.
+    once: Vec<&'static str>,
     /// Children that were read, by the name of each, stacked in the same way; anchors for comments.
     read_children: Vec<(NodeId, &'static str)>,
     /// Whether libvirt refuses children of `node` that it does not know, and which of those that the model does not
     /// know it does.
     closed: Option<&'static [&'static str]>,
+    /// What kind of problem bad and missing values are, if not the usual one.
+    blame: Option<Code>,
     problems: Problems,
 }
 
-/// A declaration of a namespace that libvirt's XML knows.
+/// A declaration of a namespace that libvirt's XML knows, or of the prefix that is written for one.
 #[derive(Debug)]
 struct Declaration<'d> {
     attribute: usize,
@@ -111,8 +115,10 @@ impl<'d> Reader<'d> {
             seen_attributes: vec![false; node.document().attribute_count()],
             names: Names::default(),
             asked: Vec::new(),
+            once: Vec::new(),
             read_children: Vec::new(),
             closed: None,
+            blame: None,
             problems: Problems::default(),
         }
     }
@@ -122,6 +128,7 @@ impl<'d> Reader<'d> {
         let outer_owner = std::mem::replace(&mut self.owner, node.id());
         let outer_path = std::mem::take(&mut self.path);
         let outer_extras = std::mem::replace(&mut self.extras, lead);
+        let outer_blame = self.blame.take();
         *value.meta() = Meta::from_origin(Origin::Written { node: node.id(), path: "" });
         self.inside(node, |reader| value.describe(reader));
         let mut extras = std::mem::replace(&mut self.extras, outer_extras);
@@ -129,6 +136,7 @@ impl<'d> Reader<'d> {
         value.meta().push_extras(extras);
         self.owner = outer_owner;
         self.path = outer_path;
+        self.blame = outer_blame;
     }
 
     /// Runs `body` on `node`, then collects what `body` did not ask for.
@@ -137,10 +145,11 @@ impl<'d> Reader<'d> {
         let outer_names = std::mem::replace(&mut self.names, Names::of_children(node));
         let outer_closed = self.closed.take();
         let outer_reads_text = std::mem::take(&mut self.reads_text);
-        let (asked, read_children) = (self.asked.len(), self.read_children.len());
+        let (asked, read_children, once) = (self.asked.len(), self.read_children.len(), self.once.len());
         body(self);
-        self.collect_unknown(asked, read_children);
+        self.collect_unknown(asked, read_children, once);
         self.asked.truncate(asked);
+        self.once.truncate(once);
         self.read_children.truncate(read_children);
         self.node = outer_node;
         self.names = outer_names;
@@ -217,9 +226,18 @@ impl<'d> Reader<'d> {
         })
     }
 
+    /// An attribute as it was written, with its closing quote.
+    fn attribute_source(&self, index: usize) -> String {
+        let span = self.node.attribute_span_at(index);
+        self.node.document().text().get(span.start..span.end + 1).unwrap_or("").to_owned()
+    }
+
     fn report_value(&mut self, text: &str, place: &str, error: &TextError, origin: Origin) {
-        let mut diagnostic =
-            Diagnostic::error(error.code, origin, format!("bad value `{text}` for {place}: {error}"));
+        let mut diagnostic = Diagnostic::error(
+            self.blame.unwrap_or(error.code),
+            origin,
+            format!("bad value `{text}` for {place}: {error}"),
+        );
         if let Some(word) = nearest(text, error.words.iter().copied()) {
             diagnostic = diagnostic.help(format!("did you mean `{word}`?"));
         }
@@ -229,12 +247,13 @@ impl<'d> Reader<'d> {
     fn report_missing_attribute(&mut self, name: &str) {
         let origin = text_origin(self.node.tag_span());
         let message = format!("`<{}>` needs the attribute `{name}`", self.node.name());
-        self.problems.push(Diagnostic::error(Code::MissingAttribute, origin, message));
+        let code = self.blame.unwrap_or(Code::MissingAttribute);
+        self.problems.push(Diagnostic::error(code, origin, message));
     }
 
     /// Keeps and reports what is left of the node; its names and children stand behind these many others.
-    fn collect_unknown(&mut self, asked: usize, read_children: usize) {
-        self.collect_unknown_children(asked, read_children);
+    fn collect_unknown(&mut self, asked: usize, read_children: usize, once: usize) {
+        self.collect_unknown_children(asked, read_children, once);
         self.collect_unknown_attributes(asked);
     }
 
@@ -249,8 +268,7 @@ impl<'d> Reader<'d> {
             }
             let name = node.attribute_name_at(index);
             let span = node.attribute_span_at(index);
-            // The closing quote belongs to what is written back.
-            let source = node.document().text().get(span.start..span.end + 1).unwrap_or("").to_owned();
+            let source = self.attribute_source(index);
             self.keep(Anchor::Attribute, source);
             if name == "xmlns" || name.starts_with("xmlns:") || name.contains(':') {
                 continue;
@@ -275,7 +293,7 @@ impl<'d> Reader<'d> {
         }
     }
 
-    fn collect_unknown_children(&mut self, asked: usize, read_children: usize) {
+    fn collect_unknown_children(&mut self, asked: usize, read_children: usize, once: usize) {
         let node = self.node;
         // What is unknown is written in front of the next known child, or where that one would be. What repeats
         // a child must come behind it; comments right in front go with it.
@@ -312,7 +330,13 @@ impl<'d> Reader<'d> {
                 continue;
             }
             let repeated = self.asked_children(asked).find(|name| self.is_named(child, Name::new(name)));
-            self.report_unknown_child(child, asked, repeated.is_some());
+            if let Some(name) = repeated.filter(|name| self.once.iter().skip(once).any(|once| once == name)) {
+                let message = format!("`<{}>` must not have more than one `<{name}>`", node.name());
+                let origin = text_origin(child.tag_span());
+                self.problems.push(Diagnostic::error(Code::RepeatedElement, origin, message));
+            } else {
+                self.report_unknown_child(child, asked, repeated.is_some());
+            }
             if let Some(name) = repeated {
                 for source in waiting.split_off(waiting.len() - comments) {
                     self.keep(Anchor::After(name), source);
@@ -437,6 +461,32 @@ impl Xml for Reader<'_> {
         }
     }
 
+    fn optional<T: Text>(&mut self, name: &'static str, value: &mut Option<T>) {
+        match self.node.attribute_index(name) {
+            Some(index) if self.node.raw_attribute_value_at(index).is_empty() => {
+                self.take_attribute(name);
+            }
+            _ => self.attribute(name, value),
+        }
+    }
+
+    fn lenient<T: Text>(&mut self, name: &'static str, value: &mut Option<T>) {
+        let Some(text) = self.take_attribute(name) else { return };
+        match T::parse(&text) {
+            Ok(parsed) => *value = Some(parsed),
+            Err(error) => {
+                let place = format!("attribute `{name}` of `<{}>`", self.node.name());
+                let message = format!("bad value `{text}` for {place}, which is ignored: {error}");
+                let origin = self.attribute_origin(name);
+                self.problems.push(Diagnostic::warning(Code::BadValue, origin, message));
+                if let Some(index) = self.node.attribute_index(name) {
+                    let source = self.attribute_source(index);
+                    self.keep(Anchor::Attribute, source);
+                }
+            }
+        }
+    }
+
     fn required<T: Text>(&mut self, name: &'static str, value: &mut T) {
         let mut read = None;
         self.needed(name, &mut read);
@@ -554,16 +604,6 @@ impl Xml for Reader<'_> {
         }
     }
 
-    fn at_most_one(&mut self, name: &'static str) {
-        let wanted = Name::new(name);
-        let mut alike = self.node.children().filter(|child| self.is_named(*child, wanted));
-        if let (Some(_), Some(second)) = (alike.next(), alike.next()) {
-            let message = format!("`<{}>` can have one `<{name}>` only", self.node.name());
-            let origin = text_origin(second.tag_span());
-            self.problems.push(Diagnostic::error(Code::RepeatedElement, origin, message));
-        }
-    }
-
     fn present(&mut self, name: &'static str, value: &mut bool) {
         self.nested(name, |_| *value = true);
     }
@@ -608,12 +648,22 @@ impl Xml for Reader<'_> {
     fn namespace(&mut self, prefix: &'static str, _: bool) {
         let Some(uri) = namespace_uri(prefix) else { return };
         for attribute in self.node.attribute_indices() {
-            if let Some(prefix) = self.node.attribute_name_at(attribute).strip_prefix("xmlns:")
-                && self.node.attribute_value_at(attribute) == uri
+            if let Some(own) = self.node.attribute_name_at(attribute).strip_prefix("xmlns:")
+                && (own == prefix || self.node.attribute_value_at(attribute) == uri)
             {
-                self.declarations.push(Declaration { attribute, prefix, is_needed: false });
+                self.declarations.push(Declaration { attribute, prefix: own, is_needed: false });
             }
         }
+    }
+
+    fn blamed_as(&mut self, code: Code, body: impl FnOnce(&mut Self)) {
+        let outer = self.blame.replace(code);
+        body(self);
+        self.blame = outer;
+    }
+
+    fn at_most_one(&mut self, name: &'static str) {
+        self.once.push(name);
     }
 
     fn at(&self, path: &'static str) -> Origin {

@@ -141,7 +141,7 @@ pub fn parse_c_number(text: &str) -> Option<u64> {
 /// ```
 ///
 /// Another word is a [`Code::BadValue`]; where libvirt calls it something else, the enum's name has the code
-/// behind it: `pub enum LinkState: Unsupported { … }`.
+/// behind it: `pub enum LinkState: UnknownWord { … }`.
 #[macro_export]
 macro_rules! words {
     ($(

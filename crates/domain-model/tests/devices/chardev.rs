@@ -92,9 +92,9 @@ fn filter_rules_are_written_as_libvirt_does() {
 #[test]
 fn what_libvirt_refuses_is_refused() {
     let check = check_problem;
-    check("<serial type='carrier-pigeon'/>", Code::Unsupported, "carrier-pigeon");
-    check("<console><target type='isa-debug'/></console>", Code::Unsupported, "isa-debug");
-    check("<channel><target type='pipe'/></channel>", Code::Unsupported, "`guestfwd`");
+    check("<serial type='carrier-pigeon'/>", Code::UnknownWord, "carrier-pigeon");
+    check("<console><target type='isa-debug'/></console>", Code::UnknownWord, "isa-debug");
+    check("<channel><target type='pipe'/></channel>", Code::UnknownWord, "`guestfwd`");
     let unix = |rest: &str| format!("<serial type='unix'><source path='/s'>{rest}</source></serial>");
     check(&unix("<reconnect enabled='yes'/>"), Code::MissingAttribute, "`timeout`");
     let twice = "<source mode='connect' host='h' service='1'/>".repeat(2);
@@ -108,11 +108,11 @@ fn what_libvirt_refuses_is_refused() {
     check("<serial type='udp'><source mode='bind' service='1'/></serial>", Code::Malformed, "`service`");
     check("<serial type='spiceport'/>", Code::Unsupported, "`channel`");
     check("<serial type='nmdm'><source master='/a'/></serial>", Code::Malformed, "`slave`");
-    check("<serial><target type='isa-cereal'/></serial>", Code::Unsupported, "isa-serial");
-    check("<serial><target><model name='16450'/></target></serial>", Code::Unsupported, "16550a");
+    check("<serial><target type='isa-cereal'/></serial>", Code::UnknownWord, "isa-serial");
+    check("<serial><target><model name='16450'/></target></serial>", Code::UnknownWord, "16550a");
     check("<parallel><target port='first'/></parallel>", Code::BadValue, "first");
     check("<channel type='pty'/>", Code::MissingElement, "target");
-    check("<channel type='pty'><target name='x'/></channel>", Code::MissingAttribute, "`type`");
+    check("<channel type='pty'><target name='x'/></channel>", Code::UnknownWord, "`type`");
     check(
         "<channel type='pty'><target type='guestfwd' port='1'/></channel>",
         Code::MissingAttribute,
@@ -124,7 +124,7 @@ fn what_libvirt_refuses_is_refused() {
         "IPv4",
     );
     check("<redirdev bus='usb'/>", Code::MissingAttribute, "`type`");
-    check("<redirdev bus='pci' type='pty'/>", Code::Unsupported, "`usb`");
+    check("<redirdev bus='pci' type='pty'/>", Code::UnknownWord, "`usb`");
     check("<redirdev type='pty'><address type='pci' slot='7'/></redirdev>", Code::Conflict, "`usb`");
     check("<smartcard/>", Code::MissingAttribute, "`mode`");
     check("<smartcard mode='passthrough'/>", Code::MissingAttribute, "`type`");

@@ -152,7 +152,7 @@ fn what_libvirt_refuses_is_refused() {
     check(&with("<model type='e1000,mac=0'/>"), Code::InvalidArgument, "model");
     check(&with("<driver queues='0'/>"), Code::BadValue, "from 1");
     check(&with("<driver txmode='slow'/>"), Code::BadValue, "`iothread`");
-    check(&with("<link state='maybe'/>"), Code::Unsupported, "`up`");
+    check(&with("<link state='maybe'/>"), Code::UnknownWord, "`up`");
     check(&with("<vlan/>"), Code::MissingElement, "tag");
     check(&with("<vlan><tag id='4096'/></vlan>"), Code::BadValue, "4095");
     check(&with("<vlan trunk='no'><tag id='1'/><tag id='2'/></vlan>"), Code::Conflict, "trunk");

@@ -16,8 +16,8 @@ fn inputs() {
         "<input type='evdev'>\n  \
          <source dev='/dev/input/event4' grab='all' grabToggle='alt-alt' repeat='on'/>\n</input>",
     );
-    check_problem("<input type='wheel'/>", Code::Unsupported, "`wheel`");
-    check_problem("<input type='mouse' bus='adb'/>", Code::Unsupported, "`ps2`");
+    check_problem("<input type='wheel'/>", Code::UnknownWord, "`wheel`");
+    check_problem("<input type='mouse' bus='adb'/>", Code::UnknownWord, "`ps2`");
     check_problem("<input bus='usb'/>", Code::MissingAttribute, "`type`");
 }
 
@@ -81,8 +81,8 @@ fn what_a_board_has_once() {
         "<pstore backend='acpi-erst'>\n  <path>/var/lib/g/pstore</path>\n  <size unit='KiB'>16</size>\n</pstore>",
     );
     check_same("<nvram>\n  <address type='spapr-vio' reg='0x00004000'/>\n</nvram>");
-    check_problem("<panic model='drum'/>", Code::Unsupported, "`drum`");
-    check_problem("<hub type='pci'/>", Code::Unsupported, "`usb`");
+    check_problem("<panic model='drum'/>", Code::UnknownWord, "`drum`");
+    check_problem("<hub type='pci'/>", Code::UnknownWord, "`usb`");
     let pstore = |size: &str| format!("<pstore backend='acpi-erst'><size unit='KiB'>{size}</size></pstore>");
     check_problem(&pstore("2"), Code::BadValue, "power of two");
     check_problem(&pstore("12"), Code::BadValue, "power of two");

@@ -133,9 +133,9 @@ fn qemu_elements_that_libvirt_refuses() {
             format!("<qemu:device alias='a'><qemu:frontend>{property}</qemu:frontend></qemu:device>");
         check(&format!("<qemu:override>{device}</qemu:override>"), expected);
     }
-    check("<qemu:commandline><qemu:arg/></qemu:commandline>", &[Code::MissingAttribute]);
-    check("<qemu:commandline><qemu:env name='1A'/></qemu:commandline>", &[Code::BadValue]);
-    check("<qemu:commandline><qemu:env name='A='/></qemu:commandline>", &[Code::BadValue]);
+    check("<qemu:commandline><qemu:arg/></qemu:commandline>", &[Code::Malformed]);
+    check("<qemu:commandline><qemu:env name='1A'/></qemu:commandline>", &[Code::Malformed]);
+    check("<qemu:commandline><qemu:env name='A='/></qemu:commandline>", &[Code::Malformed]);
     check("<qemu:deprecation behavior='warn'/>", &[Code::BadValue]);
     check_property("type='signed' value='-1'", &[]);
     check_property("type='unsigned' value='-1'", &[Code::BadValue]);

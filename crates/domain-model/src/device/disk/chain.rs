@@ -1,9 +1,9 @@
 //! `<backingStore>` and `<mirror>`: images below and beside a disk's.
 
 use crate::storage::{FileSource, Format, ImageFormat, Source, SourceKind};
-use crate::words;
 use crate::xml::{Element, Meta, Tagged, Text, TextError, Xml};
 use crate::{Code, Diagnostic};
+use crate::{values, words};
 
 words! {
     /// `job` of `<mirror>`: what is going on.
@@ -92,20 +92,14 @@ impl Element for BackingStore {
         if X::READS {
             self.source = kind;
         }
-        xml.attribute("index", &mut self.index);
+        xml.lenient("index", &mut self.index);
         let Some(source) = &mut self.source else { return };
         xml.child("format", &mut self.format);
-        source.describe(xml);
+        let has_source = source.describe(xml);
+        values::need_element(xml, has_source, "backingStore", "source");
         xml.child("backingStore", &mut self.backing_store);
-        let missing = match (&self.format, source.is_empty()) {
-            (None, _) => "a `<format>`",
-            (Some(_), true) => "a `<source>`",
-            (Some(_), false) => return,
-        };
-        if X::READS {
-            let message = format!("`<backingStore>` with a `type` needs {missing}");
-            xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
-        }
+        let has_format = self.format.as_ref().is_some_and(|format| format.kind.is_some());
+        values::need_element(xml, has_format, "backingStore", "format");
     }
 }
 

@@ -117,7 +117,7 @@ impl Element for DiskDriver {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("name", &mut self.name);
-        xml.attribute("type", &mut self.format);
+        xml.blamed_as(Code::UnknownWord, |xml| xml.attribute("type", &mut self.format));
         xml.attribute("cache", &mut self.cache);
         xml.attribute("error_policy", &mut self.error_policy);
         xml.attribute("rerror_policy", &mut self.rerror_policy);

@@ -39,9 +39,9 @@ pub struct IoTune {
 impl Limits {
     fn describe<X: Xml>(&mut self, xml: &mut X, names: [&'static str; 3]) {
         let [total, read, write] = names;
-        xml.value(total, &mut self.total);
-        xml.value(read, &mut self.read);
-        xml.value(write, &mut self.write);
+        xml.optional_value(total, &mut self.total);
+        xml.optional_value(read, &mut self.read);
+        xml.optional_value(write, &mut self.write);
     }
 }
 
@@ -76,7 +76,7 @@ impl IoTune {
         self.bytes_sec_max
             .describe(xml, ["total_bytes_sec_max", "read_bytes_sec_max", "write_bytes_sec_max"]);
         self.iops_sec_max.describe(xml, ["total_iops_sec_max", "read_iops_sec_max", "write_iops_sec_max"]);
-        xml.value("size_iops_sec", &mut self.size_iops_sec);
+        xml.optional_value("size_iops_sec", &mut self.size_iops_sec);
     }
 
     fn describe_lengths<X: Xml>(&mut self, xml: &mut X) {

@@ -71,8 +71,8 @@ impl Element for Virtiofsd {
             xml.attribute("posix", &mut self.lock_posix);
             xml.attribute("flock", &mut self.lock_flock);
         });
-        xml.nested("thread_pool", |xml| xml.attribute("size", &mut self.thread_pool_size));
-        xml.nested("openfiles", |xml| xml.attribute("max", &mut self.openfiles_max));
+        xml.nested("thread_pool", |xml| xml.optional("size", &mut self.thread_pool_size));
+        xml.nested("openfiles", |xml| xml.optional("max", &mut self.openfiles_max));
     }
 }
 

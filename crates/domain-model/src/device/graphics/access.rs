@@ -6,7 +6,7 @@ use crate::{Code, Diagnostic};
 
 words! {
     /// `connected`: what happens to clients when the password changes; since libvirt 0.9.3.
-    pub enum Connected: Unsupported {
+    pub enum Connected: UnknownWord {
         /// The change is refused while there are clients.
         Fail = "fail",
         /// They are thrown out.
@@ -34,7 +34,7 @@ impl Password {
     pub(super) fn describe<X: Xml>(&mut self, xml: &mut X, allowed: &[Connected]) {
         xml.attribute("username", &mut self.username);
         xml.attribute("passwd", &mut self.passwd);
-        xml.attribute("passwdValidTo", &mut self.passwd_valid_to);
+        xml.blamed_as(Code::Malformed, |xml| xml.attribute("passwdValidTo", &mut self.passwd_valid_to));
         xml.attribute("connected", &mut self.connected);
         if let Some(connected) = self.connected.filter(|connected| X::READS && !allowed.contains(connected)) {
             let message = format!("`connected='{connected}'` is not for this kind of `<graphics>`");

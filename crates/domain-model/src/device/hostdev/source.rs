@@ -290,7 +290,9 @@ impl ScsiHostHostdev {
 impl MdevHostdev {
     pub(super) fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.nested("source", |xml| {
-            xml.nested("address", |xml| xml.attribute("uuid", &mut self.uuid));
+            xml.nested("address", |xml| {
+                xml.blamed_as(Code::Malformed, |xml| xml.attribute("uuid", &mut self.uuid));
+            });
         });
         if X::READS && self.uuid.is_none() {
             refuse(xml, Code::Unsupported, "a mediated device needs an `<address>` with a `uuid`");

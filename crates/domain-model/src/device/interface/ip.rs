@@ -66,9 +66,9 @@ impl Element for Ip {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("address", &mut self.address);
-        xml.attribute("family", &mut self.family);
+        xml.lenient("family", &mut self.family);
         xml.attribute("prefix", &mut self.prefix);
-        xml.attribute("peer", &mut self.peer);
+        xml.blamed_as(Code::BadNumber, |xml| xml.attribute("peer", &mut self.peer));
         check_family(xml, self.address, self.family);
         check_prefix(xml, self.address, self.prefix);
     }

@@ -8,7 +8,7 @@ use crate::{Code, Diagnostic};
 
 words! {
     /// The kind of switch that a card is a port of.
-    pub enum VirtualPortType: Unsupported {
+    pub enum VirtualPortType: UnknownWord {
         /// No particular one.
         None = "none",
         /// IEEE 802.1Qbg (VEPA).
@@ -30,7 +30,7 @@ words! {
     }
 
     /// A card's part in a team of two.
-    pub enum TeamingType: Unsupported {
+    pub enum TeamingType: UnknownWord {
         /// The card stays when the guest moves to another host.
         Persistent = "persistent",
         /// The card is taken away for the time of the move.
@@ -131,7 +131,7 @@ impl Element for Vlan {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.attribute("trunk", &mut self.trunk);
+        xml.optional("trunk", &mut self.trunk);
         xml.children("tag", &mut self.tags);
         if !X::READS {
             return;

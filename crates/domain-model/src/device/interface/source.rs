@@ -291,7 +291,7 @@ pub struct Vhostuser {
 
 words! {
     /// Kind of a vhost-user socket.
-    pub enum VhostuserType: Unsupported {
+    pub enum VhostuserType: UnknownWord {
         /// A Unix socket, the only kind there is.
         Unix = "unix",
     }
@@ -375,7 +375,7 @@ impl NetworkPort {
     /// Names what goes behind the name of the network.
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("portgroup", &mut self.portgroup);
-        xml.attribute("portid", &mut self.portid);
+        xml.lenient("portid", &mut self.portid);
     }
 }
 

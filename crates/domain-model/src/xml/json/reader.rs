@@ -33,6 +33,8 @@ pub struct JsonReader {
     /// The way from the element that keeps the extras.
     path: Vec<Step>,
     extras: Vec<Extra>,
+    /// What kind of problem bad and missing values are, if not the usual one.
+    blame: Option<Code>,
     problems: Problems,
 }
 
@@ -40,12 +42,14 @@ impl JsonReader {
     fn element<E: Element>(&mut self, place: String, json: Json, value: &mut E) {
         let outer_path = std::mem::take(&mut self.path);
         let outer_extras = std::mem::take(&mut self.extras);
+        let outer_blame = self.blame.take();
         *value.meta() = Meta::default();
         self.inside(place, json, |reader| value.describe(reader));
         let mut extras = std::mem::replace(&mut self.extras, outer_extras);
         mark_alone(value, &mut extras);
         value.meta().push_extras(extras);
         self.path = outer_path;
+        self.blame = outer_blame;
     }
 
     /// Runs `body` on `json`, then reports what `body` did not ask for.
@@ -130,7 +134,7 @@ impl JsonReader {
 
     fn bad_value(&mut self, text: &str, name: &str, error: &TextError) {
         let message = format!("bad value `{text}` for `{name}`: {error}");
-        let mut diagnostic = Diagnostic::error(Code::BadValue, Origin::Built, message);
+        let mut diagnostic = Diagnostic::error(self.blame.unwrap_or(error.code), Origin::Built, message);
         if let Some(word) = nearest(text, error.words.iter().copied()) {
             diagnostic = diagnostic.help(format!("did you mean `{word}`?"));
         }
@@ -180,6 +184,10 @@ impl JsonReader {
             if is_text && self.asked.contains(&name) {
                 continue;
             }
+            if self.problems.is_full() {
+                self.problems.count_warning();
+                continue;
+            }
             let (code, kind) = match name.strip_prefix('@') {
                 Some(_) => (Code::UnknownAttribute, "attribute"),
                 None => (Code::UnknownElement, "element"),
@@ -205,6 +213,30 @@ impl Xml for JsonReader {
         }
     }
 
+    fn blamed_as(&mut self, code: Code, body: impl FnOnce(&mut Self)) {
+        let outer = self.blame.replace(code);
+        body(self);
+        self.blame = outer;
+    }
+
+    fn optional<T: Text>(&mut self, name: &'static str, value: &mut Option<T>) {
+        if self.peek(&format!("@{name}")) != Some(Some(String::new())) {
+            self.attribute(name, value);
+        }
+    }
+
+    fn lenient<T: Text>(&mut self, name: &'static str, value: &mut Option<T>) {
+        let key = format!("@{name}");
+        match self.peek(&key).flatten().map(|text| T::parse(&text)) {
+            Some(Ok(parsed)) => *value = Some(parsed),
+            Some(Err(error)) => {
+                let message = format!("bad value for `{key}`, which is ignored: {error}");
+                self.report(Diagnostic::warning(Code::BadValue, Origin::Built, message));
+            }
+            None => {}
+        }
+    }
+
     fn required<T: Text>(&mut self, name: &'static str, value: &mut T) {
         let mut read = None;
         self.needed(name, &mut read);
@@ -216,7 +248,7 @@ impl Xml for JsonReader {
     fn needed<T: Text>(&mut self, name: &'static str, value: &mut Option<T>) {
         let key = format!("@{name}");
         if !self.members.iter().any(|(own, _)| *own == key) {
-            self.problem(Code::MissingAttribute, format!("`{key}` is missing"));
+            self.problem(self.blame.unwrap_or(Code::MissingAttribute), format!("`{key}` is missing"));
         }
         self.attribute(name, value);
     }
@@ -232,14 +264,14 @@ impl Xml for JsonReader {
         let Some(Some(text)) = self.peek(&key) else { return };
         match T::from_tag(&text) {
             Some(variant) => *value = variant,
-            None => self.bad_value(&text, &key, &TextError::words(T::TAGS)),
+            None => self.bad_value(&text, &key, &TextError::words(T::TAGS).code(T::CODE)),
         }
     }
 
     fn required_tag<T: Tagged>(&mut self, name: &'static str, value: &mut T) {
         let key = format!("@{name}");
         if !self.members.iter().any(|(own, _)| *own == key) {
-            self.problem(Code::MissingAttribute, format!("`{key}` is missing"));
+            self.problem(self.blame.unwrap_or(Code::MissingAttribute), format!("`{key}` is missing"));
         }
         self.tag(name, value);
     }
