@@ -90,7 +90,8 @@ fn check_edits<T: Listed + PartialEq>(seed: u64) {
     }
     assert_eq!(domain.write_into(&document), text);
     // Where an element goes, the remarks in front of it may go with it.
-    let edits: [(&str, bool, fn(&mut Domain)); 7] = [
+    type Edit = fn(&mut Domain);
+    let edits: [(&str, bool, Edit); 7] = [
         ("name", true, |domain| domain.name = Some("it's".to_owned())),
         ("title", false, |domain| domain.title = None),
         ("description", true, |domain| domain.description = Some("new".to_owned())),
