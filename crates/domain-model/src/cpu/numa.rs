@@ -236,9 +236,6 @@ impl Element for CellCache {
         xml.required("policy", &mut self.policy);
         xml.nested("size", |xml| values::size_attribute(xml, "value", &mut self.size));
         xml.nested("line", |xml| values::size_attribute(xml, "value", &mut self.line));
-        for (is_there, name) in [(self.size.is_some(), "size"), (self.line.is_some(), "line")] {
-            values::need_element(xml, is_there, "cache", name);
-        }
     }
 }
 

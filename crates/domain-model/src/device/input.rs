@@ -127,9 +127,13 @@ impl Tagged for InputKind {
 impl Family for Input {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required_tag("type", &mut self.kind);
-        // libvirt has no word for the absence of a bus when it writes.
-        if X::READS || self.bus != Some(InputBus::None) {
+        // A device of `evdev` has no bus, and libvirt does not write that.
+        let has_none = matches!(self.kind, InputKind::Evdev(_));
+        if X::READS || !has_none || self.bus != Some(InputBus::None) {
             xml.attribute("bus", &mut self.bus);
+        }
+        if X::READS && has_none {
+            self.bus.take_if(|bus| *bus == InputBus::None);
         }
         xml.attribute("model", &mut self.model);
         xml.nested("driver", |xml| self.virtio.describe(xml));

@@ -121,12 +121,6 @@ impl Domain {
                 out.add(Code::Unsupported, &vcpu.meta, "@enabled", "the guest cannot start without CPU 0");
             }
         }
-        let mut enabled = self.vcpus.iter().filter(|vcpu| vcpu.enabled == Some(YesNo::Yes));
-        let is_ordered = enabled.clone().next().is_some_and(|vcpu| vcpu.order.is_some());
-        if let Some(vcpu) = enabled.find(|vcpu| vcpu.order.is_some() != is_ordered) {
-            let message = "either all CPUs that are there from the start have an `order`, or none";
-            out.add(Code::Unsupported, &vcpu.meta, "@order", message);
-        }
     }
 
     fn check_cells(&self, out: &mut Problems) {

@@ -81,7 +81,7 @@ fn cpus_that_libvirt_refuses() {
     check_problems::<Cpu>("<cpu><topology sockets='0' cores='2' threads='1'/></cpu>", &[Code::BadValue]);
     check_problems::<Cpu>("<cpu><cache level='4' mode='emulate'/></cpu>", &[Code::BadValue]);
     check_problems::<Cpu>("<cpu><cache level='3'/></cpu>", &[Code::MissingAttribute]);
-    check_problems::<Cpu>("<cpu mode='custm'/>", &[Code::Unsupported]);
+    check_problems::<Cpu>("<cpu mode='custm'/>", &[Code::UnknownWord]);
     check_problems::<Cpu>("<cpu mode='maximum' migratable='on'/>", &[]);
     check_problems::<Cpu>("<cpu mode='host-model' migratable='on'/>", &[Code::Unsupported]);
     check_problems::<Cpu>("<cpu><model fallback='no'>m</model></cpu>", &[Code::Unsupported]);

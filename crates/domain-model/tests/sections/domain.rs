@@ -107,7 +107,7 @@ fn empty_metadata_stays_as_it_is() {
 #[test]
 fn roots_that_libvirt_refuses() {
     check_problems::<Domain>("<domain/>", &[Code::MissingAttribute]);
-    check_problems::<Domain>("<domain type='pc'/>", &[Code::Unsupported]);
+    check_problems::<Domain>("<domain type='pc'/>", &[Code::UnknownWord]);
     check_problems::<Domain>(
         "<domain type='kvm'><uuid>1-2</uuid><genid>1</genid></domain>",
         &[Code::Malformed; 2],
@@ -121,7 +121,7 @@ fn roots_that_libvirt_refuses() {
         &[Code::Unsupported],
     );
     check_problems::<Domain>("<domain type='kvm'><uuid>1</uuid></domain>", &[Code::Malformed]);
-    check_problems::<Domain>("<domain type='kvm'><on_crash>panic</on_crash></domain>", &[Code::Unsupported]);
+    check_problems::<Domain>("<domain type='kvm'><on_crash>panic</on_crash></domain>", &[Code::UnknownWord]);
 }
 
 /// A domain with `inside` besides what every domain needs has these problems as a whole.

@@ -73,7 +73,7 @@ fn vcpus_are_written_as_libvirt_does() {
 
 #[test]
 fn memory_that_libvirt_refuses() {
-    check_problems::<Memory>("<memory unit='parsec'>1</memory>", &[Code::InvalidArgument]);
+    check_problems::<Memory>("<memory unit='parsec'>1</memory>", &[Code::BadNumber]);
     check_problems::<Memory>("<memory>-1</memory>", &[Code::BadValue]);
     check_problems::<Memory>("<memory unit='EiB'>17</memory>", &[Code::BadValue]);
     check_problems::<MemoryBacking>(
