@@ -154,6 +154,7 @@ impl Element for Address {
                 xml.attribute("cssid", &mut ccw.cssid);
                 xml.attribute("ssid", &mut ccw.ssid);
                 xml.attribute("devno", &mut ccw.devno);
+                ccw.check_whole(xml);
                 check_ranges(
                     xml,
                     Code::Malformed,
@@ -367,6 +368,17 @@ pub struct Ccw {
     pub ssid: Option<Hex<1>>,
     /// Device number, 0 to 0xffff.
     pub devno: Option<Hex<4>>,
+}
+
+impl Ccw {
+    /// Reports half an address.
+    fn check_whole<X: Xml>(&self, xml: &mut X) {
+        let parts = [self.cssid.is_some(), self.ssid.is_some(), self.devno.is_some()];
+        if X::READS && parts.contains(&true) && parts.contains(&false) {
+            let message = "an address of type `ccw` has a `cssid`, an `ssid` and a `devno`, or none of them";
+            xml.report(Diagnostic::error(Code::Malformed, xml.at(""), message));
+        }
+    }
 }
 
 /// A place on the ISA bus.
