@@ -454,7 +454,7 @@ capabilities! {
     TpmCrb "tpm-crb" TpmModel("tpm-crb");
     TpmEmulator "tpm-emulator" TpmType("emulator");
     TpmPassthrough "tpm-passthrough" TpmType("passthrough");
-    TpmSpapr "tpm-spapr" TpmModel("tpm-spapr");
+    TpmSpapr "tpm-spapr" Any(&[TpmModel("tpm-spapr"), Type("tpm-spapr")]);
     TpmTis "tpm-tis" TpmModel("tpm-tis");
     Transaction "transaction" Command("transaction");
     UsbAudio "usb-audio" Device("usb-audio");

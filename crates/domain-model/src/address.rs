@@ -154,6 +154,7 @@ impl Element for Address {
                 xml.attribute("cssid", &mut ccw.cssid);
                 xml.attribute("ssid", &mut ccw.ssid);
                 xml.attribute("devno", &mut ccw.devno);
+                ccw.check(xml);
                 check_ranges(
                     xml,
                     Code::Malformed,
@@ -163,7 +164,6 @@ impl Element for Address {
                         ("@devno", ccw.devno.map(|devno| devno.0), 0xffff),
                     ],
                 );
-                ccw.check(xml);
             }
             Place::Isa(isa) => {
                 xml.attribute("iobase", &mut isa.iobase);

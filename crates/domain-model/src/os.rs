@@ -72,6 +72,8 @@ words! {
         Ppc64 = "ppc64",
         /// 64-bit PowerPC, little-endian.
         Ppc64le = "ppc64le",
+        /// 32-bit PowerPC, little-endian.
+        Ppcle = "ppcle",
         /// Embedded PowerPC.
         Ppcemb = "ppcemb",
         /// 32-bit RISC-V.

@@ -1,6 +1,5 @@
 //! The boot order: `bootindex` of each device.
 
-use caps_parser::Capability;
 use domain_model::os::BootDeviceKind;
 use domain_model::{DeviceInfo, Origin};
 
@@ -26,7 +25,7 @@ pub(crate) fn of_class(kind: BootDeviceKind, cx: &Context<'_>) -> Option<(u32, O
 pub(crate) fn bootindex(props: Props, info: &DeviceInfo, class: Option<(u32, Origin)>) -> Props {
     let own = info.boot.as_ref().map(|boot| (boot.order, boot.meta.at("@order")));
     match own.or(class) {
-        Some((index, origin)) => props.requires(Capability::BootIndex, "bootindex", index, origin),
+        Some((index, origin)) => props.set_at("bootindex", index, origin),
         None => props,
     }
 }

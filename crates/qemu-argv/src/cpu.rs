@@ -17,8 +17,8 @@ use std::collections::BTreeSet;
 use caps_parser::Capability;
 use caps_parser::facts::{self, CpuValue, Machine};
 use domain_model::cpu::{
-    Cpu, CpuCacheMode, CpuCheck, CpuFallback, CpuMatch, CpuMode, CpuModel, FeaturePolicy, MaxphysaddrMode,
-    Topology,
+    Cpu, CpuCacheMode, CpuCheck, CpuFallback, CpuFeature, CpuMatch, CpuMode, CpuModel, FeaturePolicy,
+    MaxphysaddrMode, Topology,
 };
 use domain_model::memory::{Vcpu, VcpuState};
 use domain_model::os::Arch;
@@ -137,6 +137,14 @@ fn model(cx: &mut Resolving<'_>) {
     for feature in &mut cpu.features {
         feature.policy.get_or_insert(FeaturePolicy::Require);
     }
+    let has = |is_meant: fn(&str) -> bool| cpu.features.iter().find(|feature| is_meant(&feature.name));
+    if let Some(length) = has(check::is_sve_length)
+        && has(|name| name == "sve").is_none()
+    {
+        let meta = Meta::from_origin(length.meta.at("@name").implies("vectors of a length are vectors"));
+        let policy = Some(FeaturePolicy::Require);
+        cpu.features.push(CpuFeature { policy, name: "sve".to_owned(), meta });
+    }
     if let Some(topology) = &mut cpu.topology {
         topology.dies.get_or_insert(1);
         topology.clusters.get_or_insert(1);
@@ -226,7 +234,6 @@ fn has_models(arch: Option<Arch>) -> bool {
                 | Arch::Armv7l
                 | Arch::Armv7b
                 | Arch::Aarch64
-                | Arch::Riscv32
                 | Arch::Riscv64
                 | Arch::Loongarch64
         )

@@ -74,6 +74,7 @@ fn forget(features: &mut Features) {
         smm.tseg = None;
     }
     features.tcg.take_if(|tcg| tcg.tb_cache.is_none_or(|size| size.0 == 0));
+    features.hpt.take_if(|hpt| hpt.resizing.is_none() && hpt.maxpagesize.is_none());
 }
 
 /// Remapped interrupts need an I/O APIC outside of KVM.
@@ -133,7 +134,17 @@ pub(crate) fn machine(cx: &Context<'_>, out: &mut Args) {
     for cipher in [CipherName::Aes, CipherName::Dea] {
         let written = domain.keywrap.iter().find(|written| written.name == cipher);
         let key = format!("{cipher}-key-wrap");
+        if written.is_some() && Board::of(domain) != Board::S390Ccw {
+            let message = format!("`{key}` is of IBM Z machines only");
+            out.problem(Diagnostic::error(Code::Unsupported, at("keywrap"), message));
+        }
         props = props.set_at(key, written.and_then(|cipher| cipher.state), at("keywrap"));
+    }
+    if let Some(gic) = features.gic.as_ref().filter(|gic| gic.version != Some(GicVersion::V2))
+        && cx.inputs.caps.facts.libvirt_arch() == Some("armv7l")
+    {
+        let message = "QEMU for 32-bit Arm has no other GIC than version 2";
+        out.problem(Diagnostic::error(Code::Unsupported, gic.meta.at("@version"), message));
     }
     props = feature_options(props, features, cx);
     if let Some(iommu) = domain.devices.iommus.iter().find(|iommu| iommu.spec.model == IommuModel::Smmuv3) {
@@ -195,12 +206,7 @@ fn feature_options(props: Props, features: &Features, cx: &Context<'_>) -> Props
     let page = hpt.and_then(|hpt| hpt.maxpagesize).filter(|size| size.0 > 0);
     props
         .requires(Capability::MachineVmportOpt, "vmport", features.vmport, at("features/vmport/@state"))
-        .requires(
-            Capability::Smm,
-            "smm",
-            features.smm.as_ref().map(|smm| smm.state),
-            at("features/smm/@state"),
-        )
+        .set_at("smm", features.smm.as_ref().map(|smm| smm.state), at("features/smm/@state"))
         .set_at("gic-version", gic, at("features/gic/@version"))
         .set_at("kernel_irqchip", irqchip, at("features/ioapic/@driver"))
         .requires_known(

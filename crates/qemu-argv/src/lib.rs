@@ -105,6 +105,7 @@ fn start(resolved: Domain, inputs: Inputs<'_>) -> (CommandLine, Vec<Diagnostic>)
     for section in order::sections(dialect.era) {
         section(&cx, &mut out);
     }
+    virtio::check_places(&cx, &mut out);
     zpci::args(&cx, &mut out);
     qemu::overrides(&cx, &mut out);
     problems.extend(out.problems);

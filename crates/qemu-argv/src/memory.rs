@@ -33,8 +33,9 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         backing.allocation_threads.take_if(|threads| *threads == 0);
     }
     cx.domain.memory_backing.take_if(|backing| *backing == MemoryBacking::default());
-    if cx.inputs.config.abi_update && Board::of(&cx.domain) == Board::Pseries {
-        cx.domain.devices.memories.iter_mut().for_each(|module| align_label(&mut module.spec));
+    crate::numa::usual_cell(cx);
+    if cx.inputs.config.abi_update && matches!(Board::of(&cx.domain), Board::Pseries | Board::Ppc64) {
+        cx.domain.devices.memories.iter_mut().for_each(|module| align_module(&mut module.spec));
     }
     let modules = modules_kib(&cx.domain);
     let written = cx.domain.memory.as_ref().and_then(|memory| memory.size).filter(|size| size.0 > 0);
@@ -102,13 +103,14 @@ pub(crate) fn check(out: &mut Problems<'_>) {
     }
 }
 
-/// Shortens persistent memory of a pSeries guest to what it can use, and the label.
-fn align_label(module: &mut MemoryDevice) {
-    if let MemoryKind::Nvdimm(Nvdimm { label_size: Some(label), .. }) = &module.kind
-        && let Some(size) = module.size
-    {
-        module.size = Some(labelled(size, *label));
-    }
+/// Brings a module of a POWER guest to whole blocks: persistent memory becomes smaller, any other larger.
+fn align_module(module: &mut MemoryDevice) {
+    let Some(size) = module.size else { return };
+    module.size = match &module.kind {
+        MemoryKind::Nvdimm(Nvdimm { label_size: Some(label), .. }) => Some(labelled(size, *label)),
+        MemoryKind::Nvdimm(_) => Some(size),
+        _ => Some(Kib(round_up(size.0, 256 * MIB))),
+    };
 }
 
 /// The size of persistent memory of pSeries, whose label is on top of whole blocks that the guest can use.

@@ -2,8 +2,9 @@
 
 use caps_parser::Capability;
 use domain_model::cpu::{
-    CacheAssociativity, CachePolicy, Cell, CellCache, Interconnect, InterconnectKind, Numa, Sibling,
+    CacheAssociativity, CachePolicy, Cell, CellCache, Cpu, Interconnect, InterconnectKind, Numa, Sibling,
 };
+use domain_model::device::memory::MemoryKind;
 use domain_model::memory::Placement;
 use domain_model::numatune::{Memnode, Numatune, NumatuneMemory};
 use domain_model::values::{CpuSet, Kib};
@@ -16,6 +17,7 @@ use crate::context::Context;
 use crate::memory::backend::{Ram, backend};
 use crate::props::Props;
 use crate::resolve::Resolving;
+use crate::resolve::board::Board;
 
 /// The distance within a cell, and from cell to cell where nothing is said (ACPI's SLIT).
 const LOCAL: u32 = 10;
@@ -30,6 +32,35 @@ pub(crate) fn cell(domain: &Domain, id: u32) -> Option<&Cell> {
 /// What `<numatune>` says of the memory of a cell.
 pub(crate) fn memnode(domain: &Domain, id: u32) -> Option<&Memnode> {
     domain.numatune.as_ref()?.memnodes.iter().find(|memnode| memnode.cellid == id)
+}
+
+/// Memory can be added to cells only, so a new guest that has room for more and no cell gets one with everything in it.
+///
+/// Channel I/O machines have no cells, and take memory without.
+pub(crate) fn usual_cell(cx: &mut Resolving<'_>) {
+    let domain = &mut cx.domain;
+    let has_cells = domain.cpu.iter().flat_map(|cpu| &cpu.numa).any(|numa| !numa.cells.is_empty());
+    let Some(max) = domain.max_memory.as_ref().filter(|max| max.size.is_some_and(|size| size.0 > 0)) else {
+        return;
+    };
+    if has_cells || !cx.inputs.config.abi_update || Board::of(domain) == Board::S390Ccw {
+        return;
+    }
+    let meta =
+        Meta::from_origin(max.meta.origin.implies("memory is added to a cell, and a guest without has one"));
+    let Some(mut memory) = domain.memory.as_ref().and_then(|memory| memory.size) else { return };
+    for module in &mut domain.devices.memories {
+        let module = &mut module.spec;
+        memory.0 = memory.0.saturating_sub(module.size.map_or(0, |size| size.0));
+        if matches!(module.kind, MemoryKind::Dimm(_) | MemoryKind::Nvdimm(_) | MemoryKind::VirtioMem(_)) {
+            module.node.get_or_insert(0);
+        }
+    }
+    let processors = domain.vcpu.as_ref().and_then(|vcpu| vcpu.count).unwrap_or(1).min(CpuSet::MAX + 1);
+    let cpus = Some((0..processors).collect());
+    let cell = Cell { id: Some(0), cpus, memory: Some(memory), meta: meta.clone(), ..Cell::default() };
+    let cpu = domain.cpu.get_or_insert_with(|| Cpu { meta: meta.clone(), ..Cpu::default() });
+    cpu.numa.get_or_insert_with(|| Numa { meta, ..Numa::default() }).cells.push(cell);
 }
 
 /// Puts the cells in order, and fills in distances in both directions and processors without a cell.

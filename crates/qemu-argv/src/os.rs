@@ -35,13 +35,14 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     let qemu_arch =
         caps.facts.libvirt_arch().and_then(|arch| <Arch as domain_model::xml::Text>::parse(arch).ok());
     let arch = *cx.domain.os.arch.get_or_insert(qemu_arch.unwrap_or(Arch::X86_64));
-    // QEMU for 64-bit machines runs their 32-bit guests as well.
+    // QEMU for newer machines runs guests of some older ones as well.
     let runs = |qemu: Arch| {
         qemu == arch
             || matches!(
                 (qemu, arch),
                 (Arch::X86_64, Arch::I686)
-                    | (Arch::Aarch64, Arch::Armv6l | Arch::Armv7l)
+                    | (Arch::Aarch64, Arch::Armv7l)
+                    | (Arch::Armv7l, Arch::Armv6l)
                     | (Arch::Ppc64, Arch::Ppc64le)
             )
     };
@@ -84,8 +85,11 @@ fn machine(cx: &mut Resolving<'_>) {
     match cx.domain.os.machine.as_deref() {
         None => {
             let machines = cx.inputs.machines(kind);
-            let default = machines.iter().find(|machine| machine.default).or(machines.first());
-            cx.domain.os.machine = default.map(|machine| machine.name.clone());
+            let usual = usual_machine(cx.inputs.caps.facts.libvirt_arch());
+            let usual = usual.and_then(|name| cx.inputs.machine(kind, name));
+            let default = machines.iter().find(|machine| machine.default);
+            let chosen = usual.or(default).or(machines.first());
+            cx.domain.os.machine = chosen.map(|machine| machine.name.clone());
             if cx.domain.os.machine.is_none() {
                 let message = format!("{} has no default machine type; name one", cx.inputs.qemu());
                 let origin = cx.domain.meta.at("os/type");
@@ -104,6 +108,34 @@ fn machine(cx: &mut Resolving<'_>) {
             None => {}
         },
     }
+}
+
+/// The machine type of a QEMU, by its architecture, that guests get who name none, whatever QEMU's own default is.
+///
+/// QEMU has changed some defaults, has none for many architectures, and no promise about the order of its list.
+fn usual_machine(qemu_arch: Option<&str>) -> Option<&'static str> {
+    Some(match qemu_arch? {
+        "alpha" => "clipper",
+        "armv6l" => "integratorcp",
+        "armv7l" | "armv7b" | "aarch64" | "loongarch64" | "riscv32" | "riscv64" => "virt",
+        "cris" => "axis-dev88",
+        "i686" | "x86_64" => "pc",
+        "lm32" => "lm32-evr",
+        "m68k" => "mcf5208evb",
+        "microblaze" | "microblazeel" => "petalogix-s3adsp1800",
+        "mips" | "mipsel" | "mips64" | "mips64el" => "malta",
+        "openrisc" => "or1k-sim",
+        "ppc" => "g3beige",
+        "ppc64" | "ppc64le" => "pseries",
+        "ppcemb" => "bamboo",
+        "s390x" => "s390-ccw-virtio",
+        "sh4" | "sh4eb" => "shix",
+        "sparc" => "SS-5",
+        "sparc64" => "sun4u",
+        "unicore32" => "puv3",
+        "xtensa" | "xtensaeb" => "sim",
+        _ => return None,
+    })
 }
 
 /// Reports what the machine type or its firmware cannot do.

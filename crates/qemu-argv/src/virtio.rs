@@ -3,9 +3,12 @@
 use caps_parser::Capability;
 use domain_model::address::Place;
 use domain_model::virtio::{VirtioModel, VirtioOptions};
+use domain_model::{Code, Diagnostic};
 
+use crate::arg::{Args, Payload};
 use crate::context::{Context, Resolved};
-use crate::props::Props;
+use crate::dialect::Era;
+use crate::props::{Props, Value};
 
 /// The first properties of a virtio device: `virtio-net-pci` for `virtio-net` on a PCI bus, and the options
 /// of its `<driver>`.
@@ -60,4 +63,22 @@ pub(crate) fn options<T>(props: Props, options: &VirtioOptions, device: &Resolve
         .requires(Capability::VirtioAts, "ats", options.ats, device.at("driver/@ats"))
         .requires(Capability::VirtioPacked, "packed", options.packed, device.at("driver/@packed"))
         .set_at("page-per-vq", options.page_per_vq, device.at("driver/@page_per_vq"))
+}
+
+/// Reports virtio devices that no bus has room for: they would be on PCI, and the machine has none.
+pub(crate) fn check_places(cx: &Context<'_>, out: &mut Args) {
+    if cx.dialect.era == Era::Historic {
+        return;
+    }
+    for arg in &out.list {
+        let Payload::Props(props) = &arg.payload else { continue };
+        let Some(Value::Text(driver)) = props.get("driver").filter(|_| arg.flag == "-device") else {
+            continue;
+        };
+        let is_virtio = ["virtio-", "vhost-"].iter().any(|name| driver.starts_with(name));
+        if is_virtio && driver.contains("-pci") && props.get("addr").is_none() {
+            let message = format!("there is no bus for `{driver}` on this machine");
+            out.problems.push(Diagnostic::error(Code::Malformed, props.origin(), message));
+        }
+    }
 }

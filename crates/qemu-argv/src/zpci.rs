@@ -27,7 +27,9 @@ pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {
     }
     let mut list = Vec::with_capacity(out.list.len() + named.len());
     for arg in std::mem::take(&mut out.list) {
-        if let Some((target, (zpci, origin))) = id(&arg).and_then(|id| named.get_key_value(id)) {
+        if let Some((target, (zpci, origin))) = id(&arg).and_then(|id| named.get_key_value(id))
+            && !is_mediated(&arg)
+        {
             list.push(device(target, *zpci, *origin));
         }
         list.push(arg);
@@ -44,6 +46,11 @@ fn id(arg: &Arg) -> Option<&str> {
         },
         _ => None,
     }
+}
+
+/// Whether an argument adds a mediated device of the host: libvirt gives its identifiers to nobody.
+fn is_mediated(arg: &Arg) -> bool {
+    matches!(&arg.payload, Payload::Props(props) if props.get("sysfsdev").is_some())
 }
 
 fn device(target: &str, zpci: Zpci, origin: Origin) -> Arg {

@@ -62,6 +62,8 @@ impl Element for Boot {
         xml.required("order", &mut self.order);
         xml.attribute("loadparm", &mut self.loadparm);
         if X::READS {
+            // IPL parameters know no small letters, and libvirt reads them so.
+            self.loadparm = self.loadparm.take().map(|loadparm| loadparm.to_ascii_uppercase());
             self.check(xml);
         }
     }

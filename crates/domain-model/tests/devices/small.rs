@@ -127,3 +127,27 @@ fn shared_memory_and_leases() {
     );
     check_problem("<shmem/>", Code::MissingAttribute, "`name`");
 }
+
+#[test]
+fn addresses_of_channel_io() {
+    let rng = |address: &str| {
+        format!(
+            "<rng model='virtio'><backend model='random'>/dev/random</backend><address type='ccw' {address}/></rng>"
+        )
+    };
+    check_problem(&rng("cssid='0xfe' devno='1'"), Code::Malformed, "none of them");
+    check_problem(&rng("cssid='0xff' ssid='0' devno='1'"), Code::Malformed, "`cssid`");
+    check_problem(&rng("cssid='0xfe' ssid='4' devno='1'"), Code::Malformed, "`ssid`");
+    check_problem(&rng("cssid='0xfe' ssid='3' devno='0x10000'"), Code::Malformed, "`devno`");
+}
+
+#[test]
+fn ipl_parameters_have_capital_letters() {
+    let disk = |loadparm: &str| {
+        format!(
+            "<disk type='file' device='disk'>\n  <target dev='vda' bus='virtio'/>\n  <boot order='1' loadparm='{loadparm}'/>\n</disk>"
+        )
+    };
+    check(&disk("ab. 1"), &disk("AB. 1"));
+    check_problem(&disk("a_b"), Code::Malformed, "`loadparm`");
+}

@@ -91,14 +91,15 @@ fn scalable_vectors(out: &mut Problems<'_>) {
         matches!(policy, None | Some(FeaturePolicy::Force | FeaturePolicy::Require))
     };
     let is_off = cpu.features.iter().any(|feature| feature.name == "sve" && !is_on(feature.policy));
-    let is_length = |name: &str| {
-        name.strip_prefix("sve")
-            .is_some_and(|bits| !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    if let Some(length) = cpu.features.iter().find(|feature| is_off && is_length(&feature.name)) {
+    if let Some(length) = cpu.features.iter().find(|feature| is_off && is_sve_length(&feature.name)) {
         let message = format!("the feature `{}` needs the feature `sve`, which is turned off", length.name);
         out.unsupported(length.meta.at("@name"), message);
     }
+}
+
+/// Whether a feature is a length that Arm's vectors can have, such as `sve128`.
+pub(super) fn is_sve_length(name: &str) -> bool {
+    name.strip_prefix("sve").is_some_and(|rest| !rest.is_empty())
 }
 
 fn count(out: &mut Problems<'_>) {

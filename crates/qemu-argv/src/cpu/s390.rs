@@ -1,6 +1,5 @@
 //! CPUs of IBM Z guests: QEMU alone knows their models.
 
-use caps_parser::Capability;
 use caps_parser::facts::CpuValue;
 use domain_model::cpu::{Cpu, CpuMode, FeaturePolicy};
 use domain_model::os::Arch;
@@ -38,11 +37,6 @@ pub(super) fn update(cpu: &mut Cpu, cx: &Resolving<'_>) -> Result<(), Diagnostic
     }
     let Some(deprecated) = cpu.deprecated_features else { return Ok(()) };
     let origin = cpu.meta.at("@deprecated_features");
-    if !cx.inputs.has(Capability::QueryCpuModelExpansionDeprecatedProps) {
-        let message = format!("{} does not say which features are deprecated", cx.inputs.qemu());
-        return Err(Diagnostic::error(Code::Unsupported, origin, message)
-            .help("QEMU 9.1 and later do; name each `<feature>` instead"));
-    }
     let policy = match deprecated {
         OnOff::On => FeaturePolicy::Require,
         OnOff::Off => FeaturePolicy::Disable,

@@ -1,5 +1,6 @@
 //! What starting a guest makes of its CPU: models, translations and checks.
 
+use caps_parser::Capability;
 use domain_model::cpu::{Cpu, CpuCheck, CpuFallback, CpuFeature, CpuMatch, CpuMode, CpuModel, FeaturePolicy};
 use domain_model::os::Arch;
 use domain_model::xml::Meta;
@@ -17,6 +18,10 @@ use crate::resolve::board::Board;
 /// Puts a model that QEMU has, with all its features, in the place of what the definition leaves open.
 pub(crate) fn update(cx: &mut Resolving<'_>) {
     let Some(mut cpu) = cx.domain.cpu.take() else { return };
+    if !super::has_models(cx.domain.os.arch) {
+        let message = "libvirt knows nothing of the CPUs of this architecture";
+        cx.problems.push(Diagnostic::error(Code::Unsupported, cpu.meta.origin, message));
+    }
     let says_which = cpu.model.is_some() || cpu.mode.is_some_and(|mode| mode != CpuMode::Custom);
     if says_which && let Err(problem) = updated(&mut cpu, cx) {
         cx.problems.push(problem);
@@ -31,6 +36,12 @@ fn updated(cpu: &mut Cpu, cx: &Resolving<'_>) -> Result<(), Diagnostic> {
         known_features(cpu, map, is_x86, cx)?;
     }
     supported_mode(cpu, cx)?;
+    if cpu.deprecated_features.is_some() && !cx.inputs.has(Capability::QueryCpuModelExpansionDeprecatedProps)
+    {
+        let message = format!("{} does not say which features are deprecated", cx.inputs.qemu());
+        let problem = Diagnostic::error(Code::Unsupported, cpu.meta.at("@deprecated_features"), message);
+        return Err(problem.help("QEMU 9.1 and later do for IBM Z; name each `<feature>` instead"));
+    }
     match cx.domain.os.arch {
         Some(Arch::X86_64 | Arch::I686) => {
             if let Some(map) = map {
@@ -46,8 +57,21 @@ fn updated(cpu: &mut Cpu, cx: &Resolving<'_>) -> Result<(), Diagnostic> {
     }
     if is_x86 {
         leave_out_unknown(cpu, cx);
+        return Ok(());
     }
-    Ok(())
+    known_model(cpu, cx)
+}
+
+/// Refuses a model that QEMU does not have; only x86 models can be put together from others.
+fn known_model(cpu: &Cpu, cx: &Resolving<'_>) -> Result<(), Diagnostic> {
+    let name = cpu.model.as_ref().and_then(|model| model.name.as_deref());
+    let Some(name) = name.filter(|_| cpu.mode == Some(CpuMode::Custom)) else { return Ok(()) };
+    let models = cx.inputs.cpus(cx.domain.kind);
+    if models.is_empty() || models.iter().any(|model| super::libvirt_name(&model.name) == name) {
+        return Ok(());
+    }
+    let message = format!("{} has no CPU model `{name}`", cx.inputs.qemu());
+    Err(Diagnostic::error(Code::Unsupported, cpu.meta.at("model"), message))
 }
 
 fn not_of_this_architecture(cpu: &Cpu) -> Diagnostic {

@@ -131,7 +131,7 @@ fn is_built_in(controller: &Controller, domain: &Domain) -> bool {
     match &controller.kind {
         ControllerKind::Pci(pci) => pci::is_built_in(pci, controller.index, domain),
         ControllerKind::Sata => is_first && board == Board::Q35,
-        ControllerKind::Ide { .. } => is_first && has_ide(board),
+        ControllerKind::Ide { .. } => is_first && has_ide(domain),
         ControllerKind::Scsi { model } => {
             is_first && *model == Some(ScsiModel::Ncr53c90) && Board::has_ncr53c90(domain)
         }
@@ -140,8 +140,13 @@ fn is_built_in(controller: &Controller, domain: &Domain) -> bool {
 }
 
 /// Whether a board has an IDE controller.
-fn has_ide(board: Board) -> bool {
-    matches!(board, Board::I440fx | Board::Isapc | Board::Malta | Board::Pc)
+fn has_ide(domain: &Domain) -> bool {
+    let machine = domain.os.machine.as_deref();
+    match Board::of(domain) {
+        Board::I440fx | Board::Malta => true,
+        Board::WithPci | Board::Ppc64 => matches!(machine, Some("g3beige" | "sun4u")),
+        _ => false,
+    }
 }
 
 fn scsi(

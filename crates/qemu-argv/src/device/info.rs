@@ -25,7 +25,8 @@ pub(super) fn check(element: &str, meta: &Meta, info: &DeviceInfo, out: &mut Pro
             out.unsupported(origin, message);
         }
         Some(Place::VirtioS390) => {
-            out.unsupported(origin, "QEMU no longer has the bus of `virtio-s390`; IBM Z has `ccw`");
+            let message = "QEMU no longer has the bus of `virtio-s390`; IBM Z has `ccw`";
+            out.refuse(Code::Conflict, origin, message);
         }
         Some(Place::Ccw(_)) if Board::of(out.cx.domain) != Board::S390Ccw => {
             let message = format!("there is no channel subsystem on {}", out.machine());

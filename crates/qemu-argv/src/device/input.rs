@@ -4,7 +4,6 @@ use caps_parser::Capability;
 use domain_model::address::Place;
 use domain_model::device::controller::{ControllerKind, UsbModel};
 use domain_model::device::input::{Evdev, Input, InputBus, InputKind, InputModel};
-use domain_model::os::Arch;
 use domain_model::virtio::VirtioModel;
 use domain_model::xml::Tagged;
 use domain_model::xml::text::OnOff;
@@ -17,6 +16,7 @@ use crate::context::{Context, Inputs, Resolved};
 use crate::dialect::{Devices, Era};
 use crate::props::Props;
 use crate::resolve::Resolving;
+use crate::resolve::board::Board;
 use crate::{address, os, virtio};
 
 impl QemuDevice for Input {
@@ -29,10 +29,10 @@ impl QemuDevice for Input {
             return;
         }
         let has_ps2 = os::is_x86(&cx.domain);
-        let is_s390 = matches!(cx.domain.os.arch, Some(Arch::S390 | Arch::S390x));
+        let has_no_usb = Board::of(&cx.domain) == Board::S390Ccw;
         device.spec.bus = match device.spec.kind {
             InputKind::Mouse | InputKind::Keyboard if has_ps2 => Some(InputBus::Ps2),
-            InputKind::Mouse | InputKind::Keyboard | InputKind::Tablet if is_s390 => Some(InputBus::Virtio),
+            _ if has_no_usb => Some(InputBus::Virtio),
             InputKind::Mouse | InputKind::Keyboard | InputKind::Tablet => Some(InputBus::Usb),
             InputKind::Passthrough(_) => Some(InputBus::Virtio),
             InputKind::Evdev(_) => None,
@@ -169,7 +169,7 @@ fn check(device: &Resolved<'_, Input>, out: &mut Problems<'_>) {
         if is_off {
             out.unsupported(at("@bus"), "PS/2 devices need the feature `ps2`, which is turned off");
         } else if !os::is_x86(domain) {
-            out.unsupported(at("@bus"), "PS/2 devices are for x86 guests");
+            out.unsupported(at("@bus"), format!("there are no PS/2 ports on {}", out.machine()));
         }
     }
     if is_virtio {
@@ -182,7 +182,11 @@ fn check(device: &Resolved<'_, Input>, out: &mut Problems<'_>) {
             (InputKind::Tablet, true) => Capability::VirtioTabletCcw,
             (InputKind::Keyboard, false) => Capability::VirtioKeyboard,
             (InputKind::Keyboard, true) => Capability::VirtioKeyboardCcw,
-            (InputKind::Passthrough(_), _) => Capability::VirtioInputHost,
+            (InputKind::Passthrough(_), true) => {
+                out.unsupported(at("@type"), "QEMU passes input devices on by PCI only, not by channel I/O");
+                return;
+            }
+            (InputKind::Passthrough(_), false) => Capability::VirtioInputHost,
             (InputKind::Evdev(_), _) => Capability::InputLinux,
         };
         out.requires(needed, &format!("<input type='{kind}' bus='virtio'>"), at("@type"));

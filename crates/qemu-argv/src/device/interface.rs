@@ -65,8 +65,12 @@ impl QemuDevice for Interface {
             Network::Netdev => {
                 let backend = backend.set("id", backend_id(nic));
                 out.props("-netdev", tap::behind_id(backend, nic, cx));
-                let card = card::device(nic, cx, out);
-                out.props("-device", card);
+                if card::is_on_board(nic, cx) {
+                    out.props("-net", card::on_board(nic));
+                } else {
+                    let card = card::device(nic, cx, out);
+                    out.props("-device", card);
+                }
             }
             Network::DeviceVlan => {
                 let card = card::device(nic, cx, out);

@@ -43,6 +43,12 @@ impl QemuDevice for Iommu {
             IommuModel::Smmuv3 => board == Board::ArmVirt,
             IommuModel::Virtio => matches!(board, Board::Q35 | Board::ArmVirt),
         };
+        let has_acpi = cx.domain.features.as_ref().is_some_and(|features| features.acpi);
+        if model == IommuModel::Virtio && !has_acpi {
+            let message = "guests find an IOMMU of model `virtio` in the tables of the ACPI";
+            let problem = Diagnostic::error(Code::Unsupported, device.at("@model"), message);
+            problems.push(problem.help("add `<acpi/>` to `<features>`"));
+        }
         if !fits {
             let message = format!("this machine has no IOMMU of model `{model}`");
             problems.push(Diagnostic::error(Code::Unsupported, device.at("@model"), message));

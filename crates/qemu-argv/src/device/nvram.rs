@@ -1,5 +1,6 @@
 //! `<nvram>` on the QEMU side.
 
+use domain_model::address::{Place, SpaprVio};
 use domain_model::device::nvram::Nvram;
 use domain_model::{Device, Diagnostic, Domain};
 
@@ -25,7 +26,12 @@ impl QemuDevice for Nvram {
         }
     }
 
-    fn args(device: &Resolved<'_, Self>, cx: &Context<'_>, out: &mut Args) {
-        cx.not_yet("`<nvram>`", device.origin, out);
+    fn args(device: &Resolved<'_, Self>, _: &Context<'_>, out: &mut Args) {
+        let reg = match device.info.address.as_ref().map(|address| &address.place) {
+            Some(Place::SpaprVio(SpaprVio { reg: Some(reg) })) => reg.0,
+            _ => return,
+        };
+        // The machine has the device; where it is can only be said of all devices of the kind.
+        out.text("-global", format!("spapr-nvram.reg={reg:#x}"), device.at("address/@reg"));
     }
 }

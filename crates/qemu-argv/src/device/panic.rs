@@ -40,8 +40,8 @@ impl QemuDevice for Panic {
 
     fn validate(device: &Resolved<'_, Self>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
         let Some(model) = device.spec.model else { return };
-        let others = cx.domain.devices.panics.iter().take(device.index);
-        if others.filter(|other| other.spec.model == Some(model)).count() > 0 {
+        let mut others = cx.domain.devices.panics.iter().take(device.index);
+        if others.any(|other| other.spec.model == Some(model)) {
             let message = format!("there is a panic device of model `{model}` already");
             problems.push(Diagnostic::error(Code::Conflict, device.at("@model"), message));
         }
@@ -70,6 +70,7 @@ impl QemuDevice for Panic {
             refuse("@model", format!("this machine has no panic device of model `{model}`"));
         }
         let bus = match (model, place) {
+            (PanicModel::Pvpanic, None) if cx.dialect.era == Era::Modern => "is on a PCI bus",
             (_, None)
             | (PanicModel::Isa, Some(Place::Isa(_)))
             | (PanicModel::Pvpanic, Some(Place::Pci(_))) => {

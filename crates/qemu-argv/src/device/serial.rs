@@ -1,5 +1,6 @@
 //! `<serial>` on the QEMU side.
 
+use caps_parser::Capability;
 use domain_model::address::Place;
 use domain_model::device::serial::{Serial, SerialModel, SerialTargetType};
 use domain_model::os::Arch;
@@ -42,6 +43,10 @@ impl QemuDevice for Serial {
         }
         address_kind(port, problems);
         model(port, cx.domain, problems);
+        if port.spec.target_type == Some(SerialTargetType::IsaDebug) && !crate::os::is_x86(cx.domain) {
+            let message = "the debugging port of type `isa-debug` is one of x86 machines";
+            problems.push(Diagnostic::error(Code::Unsupported, port.at("target/@type"), message));
+        }
     }
 
     fn section(cx: &Context<'_>, out: &mut Args) {
@@ -58,6 +63,10 @@ impl QemuDevice for Serial {
             let message = "these QEMUs have serial ports of type `isa-serial` only";
             out.problem(Diagnostic::error(Code::Unsupported, port.at("target/@type"), message));
         }
+        if cx.dialect.era == Era::Modern && port.spec.target_type.is_some() && port.spec.model.is_none() {
+            let message = "this machine has no serial port of its own that could be meant";
+            out.problem(Diagnostic::error(Code::Malformed, port.at("target/@type"), message));
+        }
         match cx.dialect.chardevs {
             Chardevs::Device => {
                 if port.spec.target_type.is_some()
@@ -72,6 +81,9 @@ impl QemuDevice for Serial {
                 match is_on_board(port.spec) && cx.dialect.era == Era::Modern {
                     true => out.text("-serial", format!("chardev:{chardev}"), port.origin),
                     false => out.props("-device", device(port, &chardev, cx)),
+                }
+                if port.spec.model == Some(SerialModel::PciSerial) {
+                    out.needing(Capability::PciSerial);
                 }
             }
             Chardevs::Legacy => chardev::legacy("-serial", &port.spec.chardev, port.origin, cx, out),

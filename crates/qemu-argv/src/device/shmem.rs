@@ -1,6 +1,7 @@
 //! `<shmem>`: memory shared between guests.
 
 use caps_parser::Capability;
+use domain_model::address::Place;
 use domain_model::device::shmem::{Msi, Shmem, ShmemModel, ShmemRole};
 use domain_model::values::Bytes;
 use domain_model::xml::text::OnOff;
@@ -94,6 +95,10 @@ impl QemuDevice for Shmem {
         } else {
             props.set_at("memdev", memory(device, out), device.at("size"))
         };
+        if !matches!(device.info.address.as_ref().map(|address| &address.place), Some(Place::Pci(_))) {
+            let message = "shared memory is a PCI device, and this one is on no PCI bus";
+            out.problem(Diagnostic::error(Code::Unsupported, device.origin, message));
+        }
         // Who owns the memory behind a server is for the server to know.
         let role = shmem.role.filter(|_| shmem.model == Some(ShmemModel::IvshmemPlain));
         let master = role.map(|role| if role == ShmemRole::Master { "on" } else { "off" });

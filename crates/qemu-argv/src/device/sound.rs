@@ -104,7 +104,8 @@ fn check(device: &Resolved<'_, Sound>, out: &mut Problems<'_>) {
     }
     for codec in &sound.codecs {
         let needed = match codec.kind {
-            Some(CodecType::Duplex) | None => Capability::HdaDuplex,
+            // Every QEMU with the card has it.
+            Some(CodecType::Duplex) | None => continue,
             Some(CodecType::Micro) => Capability::HdaMicro,
             Some(CodecType::Output) => Capability::HdaOutput,
         };
@@ -136,10 +137,10 @@ fn codecs(device: &Resolved<'_, Sound>, audio: Option<&str>, out: &mut Args) {
     let implied = device.origin.implies("an HD Audio card without codecs has one that plays and records");
     let missing = device.spec.codecs.is_empty().then_some((None, implied));
     for (cad, (kind, origin)) in written.chain(missing).enumerate() {
-        let (driver, capability) = match kind {
-            Some(CodecType::Duplex) | None => ("hda-duplex", Capability::HdaDuplex),
-            Some(CodecType::Micro) => ("hda-micro", Capability::HdaMicro),
-            Some(CodecType::Output) => ("hda-output", Capability::HdaOutput),
+        let driver = match kind {
+            Some(CodecType::Duplex) | None => "hda-duplex",
+            Some(CodecType::Micro) => "hda-micro",
+            Some(CodecType::Output) => "hda-output",
         };
         out.props(
             "-device",
@@ -149,7 +150,6 @@ fn codecs(device: &Resolved<'_, Sound>, audio: Option<&str>, out: &mut Args) {
                 .set("cad", cad)
                 .set_at("audiodev", audio, device.at("audio/@id")),
         );
-        out.needing(capability);
     }
 }
 

@@ -18,7 +18,7 @@ use crate::host::FdRequest;
 use crate::props::{Props, Value};
 use crate::resolve::Resolving;
 use crate::resolve::board::Board;
-use crate::{address, os, virtio};
+use crate::{address, virtio};
 
 impl QemuDevice for Video {
     fn alias(_: &Device<Self>, index: usize, _: &Domain, _: Inputs<'_>) -> String {
@@ -38,8 +38,15 @@ impl QemuDevice for Video {
             return;
         }
         let model = device.spec.model.get_or_insert_with(VideoModel::default);
-        let kind = *model.kind.get_or_insert_with(|| default_type(cx));
         device.spec.vgaconf = device.spec.vgaconf.filter(|what| *what != VgaConf::Io);
+        if model.kind.is_none() {
+            model.kind = default_type(cx);
+        }
+        let Some(kind) = model.kind else {
+            let message = "this QEMU has no video card that could be the default; name a type";
+            problems.push(Diagnostic::error(Code::Unsupported, model.meta.origin, message));
+            return;
+        };
         if kind == VideoType::None {
             let meta = std::mem::take(&mut model.meta);
             *model = VideoModel { kind: Some(kind), meta, ..VideoModel::default() };
@@ -158,13 +165,13 @@ fn helper(device: &Resolved<'_, Video>, out: &mut Args) -> String {
 }
 
 /// The card a domain gets that does not say which.
-fn default_type(cx: &Resolving<'_>) -> VideoType {
+fn default_type(cx: &Resolving<'_>) -> Option<VideoType> {
     match Board::of(&cx.domain) {
-        Board::ArmVirt | Board::RiscvVirt | Board::LoongarchVirt | Board::S390Ccw => VideoType::Virtio,
-        Board::Pseries | Board::Ppc64 => VideoType::Vga,
-        _ if os::is_x86(&cx.domain) && cx.inputs.has(Capability::CirrusVga) => VideoType::Cirrus,
-        _ if os::is_x86(&cx.domain) => VideoType::Vga,
-        _ => VideoType::Virtio,
+        Board::ArmVirt | Board::RiscvVirt | Board::LoongarchVirt | Board::S390Ccw => Some(VideoType::Virtio),
+        Board::Pseries | Board::Ppc64 => Some(VideoType::Vga),
+        _ if cx.inputs.has(Capability::CirrusVga) => Some(VideoType::Cirrus),
+        _ if cx.inputs.has(Capability::VgaDevice) => Some(VideoType::Vga),
+        _ => None,
     }
 }
 

@@ -32,8 +32,9 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         && loader.path.is_some()
         && os.firmware.is_none()
     {
-        loader.kind.get_or_insert(LoaderType::Rom);
-        if loader.kind == Some(LoaderType::Rom) {
+        // Who says that it is a ROM has said what there is to say.
+        if loader.kind.is_none() {
+            loader.kind = Some(LoaderType::Rom);
             loader.format.get_or_insert(FirmwareFormat::Raw);
         }
     }

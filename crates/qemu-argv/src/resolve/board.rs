@@ -40,7 +40,9 @@ pub(crate) enum Board {
     Mips,
     /// Machines of architectures that QEMU gives a PCI bus and USB: Alpha, PowerPC, SuperH, SPARC64.
     WithPci,
-    /// Anything else.
+    /// Arm and RISC-V boards of which libvirt knows no PCI bus.
+    Bare,
+    /// Anything else. There is no PCI bus, and PCI devices ask for one.
     Other,
 }
 
@@ -64,9 +66,10 @@ impl Board {
                 "versatilepb" => Board::Versatile,
                 _ if machine.starts_with("realview-") => Board::Realview,
                 _ if machine.starts_with("vexpress-") => Board::Vexpress,
-                _ => Board::Other,
+                _ => Board::Bare,
             },
             Arch::Riscv32 | Arch::Riscv64 if versioned("virt") => Board::RiscvVirt,
+            Arch::Riscv32 | Arch::Riscv64 => Board::Bare,
             Arch::Loongarch64 => Board::LoongarchVirt,
             Arch::Ppc64 | Arch::Ppc64le if versioned("pseries") => Board::Pseries,
             Arch::Ppc64 | Arch::Ppc64le => Board::Ppc64,
@@ -84,7 +87,7 @@ impl Board {
 
     /// Whether PCI devices get addresses; on boards without PCI, addresses stay as they were written.
     pub(crate) fn has_pci(self) -> bool {
-        !matches!(self, Board::Vexpress | Board::Realview | Board::Other | Board::Microvm)
+        !matches!(self, Board::Vexpress | Board::Realview | Board::Bare)
     }
 
     /// Whether the guest is an Arm machine.

@@ -8,6 +8,7 @@ use domain_model::device::channel::ChannelTarget;
 use domain_model::device::console::ConsoleTargetType;
 use domain_model::device::controller::{Controller, ControllerKind, PciModel, ScsiModel, UsbModel};
 use domain_model::device::disk::DiskBus;
+use domain_model::os::Arch;
 use domain_model::{Code, Device, Diagnostic, Domain, Origin};
 
 use super::Resolving;
@@ -317,7 +318,10 @@ fn default_scsi(cx: &Resolving<'_>) -> Option<ScsiModel> {
     match Board::of(&cx.domain) {
         Board::Pseries => Some(ScsiModel::Ibmvscsi),
         Board::S390Ccw | Board::LoongarchVirt => Some(ScsiModel::VirtioScsi),
-        _ if Board::has_ncr53c90(&cx.domain) => Some(ScsiModel::Ncr53c90),
+        // It is no default on Macintoshes, which have it as well.
+        _ if Board::has_ncr53c90(&cx.domain) && cx.domain.os.arch != Some(Arch::M68k) => {
+            Some(ScsiModel::Ncr53c90)
+        }
         _ if cx.inputs.has(Capability::Lsi) => Some(ScsiModel::Lsilogic),
         _ if cx.inputs.has(Capability::VirtioScsiPci) => Some(ScsiModel::VirtioScsi),
         _ => None,
@@ -339,7 +343,7 @@ fn default_usb(cx: &Resolving<'_>) -> Option<UsbModel> {
         Board::Pseries | Board::Ppc64 => first(&[OHCI]),
         Board::S390Ccw => Some(UsbModel::None),
         Board::LoongarchVirt => first(&XHCI),
-        _ if cx.domain.os.arch == Some(domain_model::os::Arch::Aarch64) => first(&XHCI),
+        _ if cx.domain.os.arch == Some(Arch::Aarch64) => first(&XHCI),
         _ => first(&[(Capability::Piix3UsbUhci, UsbModel::Piix3Uhci), OHCI]),
     }
 }

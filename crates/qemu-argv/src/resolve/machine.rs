@@ -41,7 +41,8 @@ fn implied(cx: &Resolving<'_>, rule: &'static str) -> Origin {
 /// The PS/2 keyboard and mouse of PCs.
 fn keyboard_and_mouse(cx: &mut Resolving<'_>) {
     let off = cx.domain.features.as_ref().and_then(|features| features.ps2) == Some(OnOff::Off);
-    if !crate::os::is_x86(&cx.domain) || off || !cx.inputs.has(Capability::I8042) {
+    let has_none = off || Board::of(&cx.domain) == Board::Microvm;
+    if !crate::os::is_x86(&cx.domain) || has_none || !cx.inputs.has(Capability::I8042) {
         return;
     }
     let origin = implied(cx, "PCs have a PS/2 keyboard and mouse");
@@ -74,7 +75,7 @@ fn usb_controller(cx: &mut Resolving<'_>, board: Board) {
             false => return,
         },
         Board::I440fx | Board::Pc | Board::Pseries | Board::Ppc64 | Board::Malta | Board::Mips => None,
-        Board::WithPci => None,
+        Board::WithPci | Board::Microvm => None,
         _ => return,
     };
     let origin = implied(cx, "the machine has a USB controller");
@@ -138,6 +139,8 @@ fn memballoon(cx: &mut Resolving<'_>, board: Board) {
         Board::I440fx
             | Board::Q35
             | Board::Pc
+            | Board::Isapc
+            | Board::Microvm
             | Board::Pseries
             | Board::Ppc64
             | Board::S390Ccw

@@ -229,6 +229,10 @@ pub(crate) fn floppy_drives(cx: &Context<'_>, out: &mut Args) {
         }
     }
     let Some(origin) = origin else { return };
+    if Board::of(cx.domain) == Board::Pseries {
+        let message = "pSeries machines have no floppy drives";
+        out.problem(Diagnostic::error(Code::Unsupported, origin, message));
+    }
     let keys = ["bootindexA", "bootindexB"];
     if needs_controller(cx) {
         let rule = origin.implies("this machine has no floppy controller of its own");

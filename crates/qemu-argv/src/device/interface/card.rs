@@ -3,7 +3,7 @@
 use caps_parser::Capability;
 use domain_model::address::Place;
 use domain_model::device::interface::{Driver, Interface, TeamingType, TxMode};
-use domain_model::os::BootDeviceKind;
+use domain_model::os::{Arch, BootDeviceKind};
 use domain_model::virtio::VirtioModel;
 use domain_model::xml::Text;
 
@@ -46,6 +46,23 @@ pub(super) fn net(nic: &Resolved<'_, Interface>, cx: &Context<'_>) -> Props {
         .set("vlan", nic.index)
         .set_at("model", nic.spec.model.as_deref(), nic.at("model/@type"))
         .set("name", has_name(cx).then_some(nic.alias))
+}
+
+/// Whether the card is one that an Arm board has by itself, which `-net nic` configures: QEMU has no `-device` for it.
+pub(super) fn is_on_board(nic: &Resolved<'_, Interface>, cx: &Context<'_>) -> bool {
+    let place = nic.info.address.as_ref().map(|address| &address.place);
+    cx.dialect.era == Era::Modern
+        && matches!(cx.domain.os.arch, Some(Arch::Armv6l | Arch::Armv7l | Arch::Aarch64))
+        && !matches!(place, Some(Place::Pci(_) | Place::VirtioMmio))
+}
+
+/// `-net nic,netdev=…`, for cards of the board.
+pub(super) fn on_board(nic: &Resolved<'_, Interface>) -> Props {
+    Props::new("type", "nic", nic.origin)
+        .set_at("macaddr", mac(nic.spec), nic.at("mac/@address"))
+        .set("netdev", backend_id(nic))
+        .set_at("model", model(nic.spec), nic.at("model/@type"))
+        .set("id", nic.alias)
 }
 
 /// Whether `-net` takes a name.

@@ -30,7 +30,7 @@ const KNOWN_MODELS: &[&str] = &[
     "usb-net",
     "spapr-vlan",
     "lan9118",
-    "smc91c111",
+    "scm91c111",
     "vlance",
     "vmxnet",
     "vmxnet2",
@@ -170,7 +170,8 @@ fn default_model(domain: &Domain, inputs: Inputs<'_>) -> &'static str {
         (Some(Arch::S390 | Arch::S390x), _) => "virtio",
         (_, Board::LoongarchVirt | Board::RiscvVirt | Board::ArmVirt) => "virtio",
         _ if Board::is_arm(domain) => match domain.os.machine.as_deref() {
-            Some("versatilepb") => "smc91c111",
+            // libvirt's name for QEMU's `smc91c111`, since 2014.
+            Some("versatilepb") => "scm91c111",
             _ => "lan9118",
         },
         _ if inputs.has(Capability::Rtl8139) => "rtl8139",
