@@ -74,6 +74,6 @@ fn numbers_have_their_ranges() {
     check_problem(&target("port='0x100'"), Code::Unsupported, "0 to 255");
     check_problem(&target("memReserve='0'"), Code::BadValue, "above 0");
     check_problem("<controller type='scsi' index='-1'/>", Code::BadValue, "0 to 4294967295");
-    check_problem("<controller type='scsi' model='lsi'/>", Code::Unsupported, "`lsilogic`");
+    check_problem("<controller type='scsi' model='lsi'/>", Code::UnknownWord, "`lsilogic`");
     check_problem("<controller type='mfm'/>", Code::BadValue, "`fdc`");
 }

@@ -197,7 +197,7 @@ fn what_libvirt_refuses_is_refused() {
         check(&format!("<interface type='bridge'><source bridge='b'/>{port}</interface>"), code, part);
     }
     let vepa = "<interface type='network'><source network='n'/><virtualport type='vepa'/></interface>";
-    check(vepa, Code::Unsupported, "`802.1Qbg`");
+    check(vepa, Code::UnknownWord, "`802.1Qbg`");
     let served =
         "<source type='unix' path='/s' mode='server'><reconnect enabled='yes' timeout='1'/></source>";
     check(&format!("<interface type='vhostuser'>{served}</interface>"), Code::Unsupported, "connect");

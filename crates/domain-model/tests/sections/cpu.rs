@@ -84,7 +84,7 @@ fn cpus_that_libvirt_refuses() {
     check_problems::<Cpu>("<cpu mode='custm'/>", &[Code::UnknownWord]);
     check_problems::<Cpu>("<cpu mode='maximum' migratable='on'/>", &[]);
     check_problems::<Cpu>("<cpu mode='host-model' migratable='on'/>", &[Code::Unsupported]);
-    check_problems::<Cpu>("<cpu><model fallback='no'>m</model></cpu>", &[Code::Unsupported]);
+    check_problems::<Cpu>("<cpu><model fallback='no'>m</model></cpu>", &[Code::UnknownWord]);
     check_problems::<Cpu>("<cpu><model>m</model><feature name=''/></cpu>", &[Code::BadValue]);
     check_problems::<Cpu>("<cpu><cache level='0' mode='emulate'/></cpu>", &[Code::BadValue]);
     check_problems::<Cpu>("<cpu><maxphysaddr mode='passthrough' limit='0'/></cpu>", &[Code::BadValue]);

@@ -114,11 +114,11 @@ fn roots_that_libvirt_refuses() {
     );
     check_problems::<Domain>(
         "<domain type='kvm'><on_crash>poweroff</on_crash></domain>",
-        &[Code::Unsupported],
+        &[Code::UnknownWord],
     );
     check_problems::<Domain>(
         "<domain type='kvm'><on_lockfailure>destroy</on_lockfailure></domain>",
-        &[Code::Unsupported],
+        &[Code::UnknownWord],
     );
     check_problems::<Domain>("<domain type='kvm'><uuid>1</uuid></domain>", &[Code::Malformed]);
     check_problems::<Domain>("<domain type='kvm'><on_crash>panic</on_crash></domain>", &[Code::UnknownWord]);
