@@ -177,7 +177,7 @@ fn impossible_addresses_are_refused() {
     check("pc", &nic("slot='1'"), "conflict");
     check("pc", ide, "exhausted");
     check("q35", &nic("bus='1' slot='1'").replace("e1000", "e1000e"), "conflict");
-    check("pc", "<controller type='pci' index='300' model='pci-bridge'/>", "bad-value");
+    check("pc", "<controller type='pci' index='300' model='pci-bridge'/>", "unsupported-configuration");
     check("pc", "<controller type='pci' index='1' model='pci-root'/>", "conflict");
     check("q35", "<controller type='pci' index='0' model='pci-root'/>", "conflict");
 }

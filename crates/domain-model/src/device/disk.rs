@@ -270,9 +270,6 @@ impl Disk {
         {
             refuse(Code::Malformed, "wwn", "`<wwn>` has to be 16 hexadecimal digits");
         }
-        if self.sgio == Some(Sgio::Unfiltered) {
-            refuse(Code::Unsupported, "@sgio", "the kernel no longer lets unfiltered SCSI commands through");
-        }
         if self.device() == DiskDevice::Lun && !self.source.may_be_lun() {
             let message = "a disk of the kind `lun` needs a block device, a volume or an iSCSI target";
             refuse(Code::Unsupported, "@device", message);

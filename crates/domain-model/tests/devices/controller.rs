@@ -68,11 +68,12 @@ fn numbers_have_their_ranges() {
     let target =
         |target: &str| format!("<controller type='pci' model='pci-bridge'><target {target}/></controller>");
     check_problem(&target("chassisNr='0'"), Code::Unsupported, "1 to 255");
-    check_problem(&target("chassis='256'"), Code::BadValue, "0 to 255");
+    check_problem(&target("chassis='256'"), Code::Unsupported, "0 to 255");
     check_problem(&target("busNr='255'"), Code::Unsupported, "1 to 254");
     check_problem(&target("index='32'"), Code::Unsupported, "0 to 30");
     check_problem(&target("port='0x100'"), Code::Unsupported, "0 to 255");
+    check_problem(&target("memReserve='0'"), Code::BadValue, "above 0");
     check_problem("<controller type='scsi' index='-1'/>", Code::BadValue, "0 to 4294967295");
-    check_problem("<controller type='scsi' model='lsi'/>", Code::BadValue, "`lsilogic`");
+    check_problem("<controller type='scsi' model='lsi'/>", Code::Unsupported, "`lsilogic`");
     check_problem("<controller type='mfm'/>", Code::BadValue, "`fdc`");
 }

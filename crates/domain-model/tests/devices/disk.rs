@@ -265,7 +265,7 @@ fn what_libvirt_refuses_is_refused() {
     check_problem("<disk><target bus='ide'/></disk>", Code::NotFound, "`dev`");
     check_problem(&file("<vendor>much too long</vendor>"), Code::Unsupported, "8 characters");
     check_problem(&file("<product>\u{e9}</product>"), Code::BadValue, "cannot be printed");
-    check_problem(&file("<wwn>12</wwn>"), Code::BadValue, "16 hexadecimal digits");
+    check_problem(&file("<wwn>12</wwn>"), Code::Malformed, "16 hexadecimal digits");
     check_problem(&file("<geometry cyls='1' heads='2'/>"), Code::MissingAttribute, "`secs`");
     check_problem(&file("<driver rerror_policy='enospace'/>"), Code::Unsupported, "`enospace`");
     check_problem(&file("<driver iothread='0'/>"), Code::BadValue, "from 1");
@@ -286,7 +286,12 @@ fn what_libvirt_refuses_is_refused() {
         "`<cipher>`",
     );
     check_problem(&source("volume", "<source pool='p'/>"), Code::MissingAttribute, "`volume`");
-    check_problem(&source("nvme", "<source type='pci' namespace='0'/>"), Code::BadValue, "`namespace`");
+    check_problem(&source("nvme", "<source type='pci' namespace='1'/>"), Code::MissingElement, "`<address>`");
+    check_problem(
+        &source("nvme", "<source type='pci' namespace='0'><address domain='0' bus='1' slot='0'/></source>"),
+        Code::Unsupported,
+        "`namespace`",
+    );
     check_problem(&source("vhostuser", "<source type='unix'/>"), Code::MissingAttribute, "`path`");
     check_problem(&source("vhostuser", "<source path='/a'/>"), Code::MissingAttribute, "`unix`");
     check_problem(&source("network", "<source name='a'/>"), Code::MissingAttribute, "`protocol`");

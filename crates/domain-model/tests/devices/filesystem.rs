@@ -12,9 +12,9 @@ fn a_virtiofs_directory_is_kept() {
   <binary path='/usr/bin/daemon' xattr='on'>
     <cache mode='always'/>
     <sandbox mode='chroot'/>
+    <lock posix='on' flock='off'/>
     <thread_pool size='0'/>
     <openfiles max='1000'/>
-    <lock posix='on' flock='off'/>
   </binary>
   <idmap>
     <uid start='0' target='1000' count='1'/>

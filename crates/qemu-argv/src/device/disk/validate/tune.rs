@@ -2,7 +2,7 @@
 
 use caps_parser::Capability;
 use domain_model::Code;
-use domain_model::device::disk::{Disk, DiskBus, DiskDevice};
+use domain_model::device::disk::{Disk, DiskBus, DiskDevice, Sgio};
 use domain_model::storage::{Format, SourceKind, StartupPolicy};
 use domain_model::xml::text::{OnOff, YesNo};
 
@@ -86,6 +86,9 @@ fn name(device: &Resolved<'_, Disk>, out: &mut Problems<'_>) {
 /// What only a disk that takes SCSI commands has, and what it does not.
 fn commands(device: &Resolved<'_, Disk>, out: &mut Problems<'_>) {
     let disk = device.spec;
+    if disk.sgio == Some(Sgio::Unfiltered) {
+        out.unsupported(device.at("@sgio"), "the kernel no longer lets unfiltered SCSI commands through");
+    }
     if disk.device() != DiskDevice::Lun {
         for (is_there, path) in [
             (disk.rawio.is_some(), "@rawio"),
