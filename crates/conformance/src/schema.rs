@@ -128,9 +128,15 @@ mod tests {
             eprintln!("skipped: no xmllint, or no reference data in {}", Reference::default_root().display());
             return;
         };
-        let resolved = reference.and_then(|reference| reference.part("modern")).map(Cases::load);
-        for texts in [suite.rewritten(), resolved.map(|cases| cases.unwrap().resolved()).unwrap_or_default()]
-        {
+        // What is filled in is what libvirt 11.3 fills in; older schemas lack some of it, and these words of 11.2.
+        let common = std::fs::read_to_string(folder.join("domaincommon.rng")).unwrap();
+        let is_current = common.contains("throttlefilter");
+        if !is_current {
+            eprintln!("skipped in part: the schema in {} is older than libvirt 11.2", folder.display());
+        }
+        let cases = reference.filter(|_| is_current).and_then(|reference| reference.part("modern"));
+        let resolved = cases.map(|cases| Cases::load(cases).unwrap().resolved()).unwrap_or_default();
+        for texts in [suite.rewritten(), resolved] {
             let validity = validate(&folder, &texts).unwrap();
             assert_eq!(validity.spoilt, []);
             assert!(texts.is_empty() || validity.valid > 100, "only {} files are valid", validity.valid);
