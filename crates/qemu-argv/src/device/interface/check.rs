@@ -179,11 +179,8 @@ impl Check<'_, '_> {
             }
             return;
         }
-        match &card.source {
-            InterfaceSource::User { .. } => {
-                self.need(Capability::NetdevStream, "-netdev stream", "backend/@type");
-            }
-            _ => {}
+        if matches!(card.source, InterfaceSource::User { .. }) {
+            self.need(Capability::NetdevStream, "-netdev stream", "backend/@type");
         }
         if !fits {
             let tag = card.source.tag();
