@@ -1,4 +1,4 @@
-//! Which children without a struct of their own are written for what is known of them.
+//! Which children without a struct are written, and what for.
 
 use std::collections::BTreeSet;
 

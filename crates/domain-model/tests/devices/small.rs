@@ -135,7 +135,7 @@ fn addresses_of_channel_io() {
             "<rng model='virtio'><backend model='random'>/dev/random</backend><address type='ccw' {address}/></rng>"
         )
     };
-    check_problem(&rng("cssid='0xfe' devno='1'"), Code::Malformed, "none of them");
+    check_problem(&rng("cssid='0xfe' devno='1'"), Code::Malformed, "or none");
     check_problem(&rng("cssid='0xff' ssid='0' devno='1'"), Code::Malformed, "`cssid`");
     check_problem(&rng("cssid='0xfe' ssid='4' devno='1'"), Code::Malformed, "`ssid`");
     check_problem(&rng("cssid='0xfe' ssid='3' devno='0x10000'"), Code::Malformed, "`devno`");

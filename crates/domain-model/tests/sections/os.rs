@@ -105,6 +105,6 @@ fn boot_options_that_libvirt_refuses() {
     check_problems::<Os>("<os><smbios mode='none'/></os>", &[]);
     check_problems::<Os>("<os><smbios mode='all'/></os>", &[Code::UnknownWord]);
     check_problems::<Os>("<os><type arch='ppcle'>hvm</type></os>", &[]);
-    check_problems::<Os>("<os><type>container</type></os>", &[Code::Unsupported]);
+    check_problems::<Os>("<os><type>container</type></os>", &[Code::UnknownWord]);
     check_problems::<Os>("<os><acpi><table>/t</table></acpi></os>", &[Code::MissingAttribute]);
 }
