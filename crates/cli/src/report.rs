@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::ops::Range;
 use std::time::Duration;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, Title};
 use domain_model::{Class, Code, Diagnostic, Document, Origin, Severity, SyntaxError};
 use serde_json::json;
 
@@ -156,18 +156,20 @@ impl Report {
 
     /// Problems of a document, each with its line and a caret.
     pub fn problems(&self, document: &Document, problems: &[Diagnostic]) {
+        let mut places = Places::new(document.name(), document.text());
         for problem in problems {
             if problem.severity == Severity::Warning && self.quiet {
                 continue;
             }
             let span = document.span(problem.origin);
-            let text = self.render(document.name(), document.text(), span, problem);
+            let text = self.render(&mut places, span, problem);
             let _ = writeln!(std::io::stderr().lock(), "{text}");
         }
     }
 
     /// Problems of a text that is no document, each with its line and a caret.
     pub fn problems_of_text(&self, name: &str, text: &str, problems: &[Diagnostic]) {
+        let mut places = Places::new(name, text);
         for problem in problems {
             if problem.severity == Severity::Warning && self.quiet {
                 continue;
@@ -177,20 +179,18 @@ impl Report {
                 _ => None,
             };
             let span = span.filter(|span| text.get(span.clone()).is_some());
-            let _ = writeln!(std::io::stderr().lock(), "{}", self.render(name, text, span, problem));
+            let _ = writeln!(std::io::stderr().lock(), "{}", self.render(&mut places, span, problem));
         }
     }
 
-    fn render(&self, name: &str, text: &str, span: Option<Range<usize>>, problem: &Diagnostic) -> String {
+    fn render(&self, places: &mut Places<'_>, span: Option<Range<usize>>, problem: &Diagnostic) -> String {
         let level = match problem.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
         let title = level.primary_title(problem.message.as_str()).id(problem.code.as_str());
         let mut group = match span {
-            Some(span) => {
-                title.element(Snippet::source(text).path(name).annotation(AnnotationKind::Primary.span(span)))
-            }
+            Some(span) => places.show(title, span),
             None => Group::with_title(title),
         };
         if let Some(rule) = problem.origin.rule() {
@@ -212,12 +212,68 @@ impl Report {
         while !text.is_char_boundary(start) {
             start -= 1;
         }
-        let group = Level::ERROR.primary_title(error.message.as_str()).id("not-xml").element(
-            Snippet::source(text)
-                .path(error.document.as_str())
-                .annotation(AnnotationKind::Primary.span(start..end)),
-        );
+        let title = Level::ERROR.primary_title(error.message.as_str()).id("not-xml");
+        let group = Places::new(error.document.as_str(), text).show(title, start..end);
         let _ = writeln!(std::io::stderr().lock(), "{}", self.renderer.render(&[group]));
+    }
+}
+
+/// Shows places of a text, in time that does not grow with the whole text for each of them.
+struct Places<'t> {
+    name: &'t str,
+    text: &'t str,
+    /// Where the line begins that was shown last, and its number.
+    line: (usize, usize),
+    /// A place in that line, and the number of its column.
+    column: (usize, usize),
+}
+
+impl<'t> Places<'t> {
+    /// A longer line is shown in part.
+    const LONG: usize = 2000;
+    /// What is shown of a long line on either side of its place, in bytes.
+    const AROUND: usize = 100;
+
+    fn new(name: &'t str, text: &'t str) -> Self {
+        Self { name, text, line: (0, 1), column: (0, 1) }
+    }
+
+    /// Goes to a place; problems are mostly in order, so that only what is between two is looked at.
+    fn go_to(&mut self, place: usize) {
+        if place < self.column.0 {
+            (self.line, self.column) = ((0, 1), (0, 1));
+        }
+        let between = self.text.get(self.column.0..place).unwrap_or_default();
+        if let Some(last) = between.rfind('\n') {
+            let start = self.column.0 + last + 1;
+            self.line = (start, self.line.1 + between.bytes().filter(|byte| *byte == b'\n').count());
+            self.column = (start, 1);
+        }
+        let between = self.text.get(self.column.0..place).unwrap_or_default();
+        self.column = (place, self.column.1 + between.chars().count());
+    }
+
+    /// The title, and below it the lines of the span.
+    fn show<'a>(&mut self, title: Title<'a>, span: Range<usize>) -> Group<'a>
+    where
+        't: 'a,
+    {
+        self.go_to(span.start);
+        let (text, (start, number)) = (self.text, self.line);
+        let rest = text.get(span.end..).unwrap_or_default();
+        let end = rest.find('\n').map_or(text.len(), |line_end| span.end + line_end);
+        let mark = |from: usize| AnnotationKind::Primary.span(span.start - from..span.end - from);
+        let lines = |from: usize, to: usize| {
+            Snippet::source(text.get(from..to).unwrap_or_default()).line_start(number).annotation(mark(from))
+        };
+        if end - start <= Self::LONG {
+            return title.element(lines(start, end).path(self.name));
+        }
+        let whole = |at: usize| (at..).find(|at| text.is_char_boundary(*at)).unwrap_or(end);
+        let from = whole(span.start.saturating_sub(Self::AROUND).max(start));
+        let to = whole((span.end + Self::AROUND).min(end));
+        let place = annotate_snippets::Origin::path(self.name).line(number).char_column(self.column.1);
+        title.element(place).element(lines(from, to))
     }
 }
 
