@@ -14,6 +14,7 @@ fn caps() -> Vec<Capability> {
         Capability::Dc390,
         Capability::Lsi,
         Capability::Piix3UsbUhci,
+        Capability::PrManagerHelper,
         Capability::Qcow2DiscardNoUnref,
         Capability::VirtioBlkIothreadMapping,
         Capability::VirtioScsiIothreadMapping,
