@@ -64,18 +64,11 @@ impl QemuDevice for Serial {
             out.problem(Diagnostic::error(Code::Unsupported, port.at("target/@type"), message));
         }
         if cx.dialect.era == Era::Modern && port.spec.target_type.is_some() && port.spec.model.is_none() {
-            let message = "this machine has no serial port of its own that could be meant";
+            let message = "this machine has no serial port of its own";
             out.problem(Diagnostic::error(Code::Malformed, port.at("target/@type"), message));
         }
         match cx.dialect.chardevs {
             Chardevs::Device => {
-                if port.spec.target_type.is_some()
-                    && port.spec.model.is_none()
-                    && cx.dialect.era == Era::Modern
-                {
-                    let message = "this machine has no serial port of its own";
-                    out.problem(Diagnostic::error(Code::Malformed, port.at("target/@type"), message));
-                }
                 let frontend = Frontend { is_console: first, ..Frontend::new(port.alias, port.origin) };
                 let chardev = chardev::args(&port.spec.chardev, frontend, cx, out);
                 match is_on_board(port.spec) && cx.dialect.era == Era::Modern {
