@@ -110,3 +110,14 @@ fn pci_bus(pci: &Pci, cx: &Context<'_>) -> Option<String> {
 fn usb_bus(usb: &Usb, cx: &Context<'_>) -> Option<String> {
     cx.controller("usb", usb.bus?).map(|alias| format!("{alias}.0"))
 }
+
+/// A PCI address of the host, as its kernel writes it, such as `0000:02:00.0`.
+pub(crate) fn host_pci(address: &Pci) -> String {
+    format!(
+        "{:04x}:{:02x}:{:02x}.{:x}",
+        address.domain.unwrap_or_default().0,
+        address.bus.unwrap_or_default().0,
+        address.slot.unwrap_or_default().0,
+        address.function.unwrap_or_default().0
+    )
+}

@@ -134,7 +134,9 @@ fn screen(kind: &HostdevKind) -> (Option<OnOff>, Option<OnOff>) {
 /// Whether both are one device of the host.
 fn is_same(one: &HostdevKind, other: &HostdevKind) -> bool {
     match (one, other) {
-        (HostdevKind::Pci(one), HostdevKind::Pci(other)) => host(&one.address) == host(&other.address),
+        (HostdevKind::Pci(one), HostdevKind::Pci(other)) => {
+            address::host_pci(&one.address) == address::host_pci(&other.address)
+        }
         (HostdevKind::Usb(one), HostdevKind::Usb(other)) => {
             (one.vendor, one.product, one.bus, one.device)
                 == (other.vendor, other.product, other.bus, other.device)
@@ -143,17 +145,6 @@ fn is_same(one: &HostdevKind, other: &HostdevKind) -> bool {
         (HostdevKind::Mdev(one), HostdevKind::Mdev(other)) => one.uuid.is_some() && one.uuid == other.uuid,
         _ => false,
     }
-}
-
-/// A PCI address as Linux writes it.
-fn host(address: &Pci) -> String {
-    format!(
-        "{:04x}:{:02x}:{:02x}.{:x}",
-        address.domain.unwrap_or_default().0,
-        address.bus.unwrap_or_default().0,
-        address.slot.unwrap_or_default().0,
-        address.function.unwrap_or_default().0
-    )
 }
 
 /// The driver of a device that the host hands over by VFIO; one with a frame buffer cannot come and go.
@@ -180,7 +171,7 @@ fn pci(source: &PciHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, ou
     if device.info.address.as_ref().is_some_and(|address| address.place == Place::Unassigned) {
         return;
     }
-    let address = host(&source.address);
+    let address = address::host_pci(&source.address);
     let origin = device.at("source/address");
     let file = iommufd(&address, cx);
     out.needs.host_devices.push(HostDevice {

@@ -1,12 +1,13 @@
 //! The node that has an image's content as it is.
 
 use caps_parser::Capability;
-use domain_model::storage::{NvmeSource, SourceKind};
+use domain_model::storage::SourceKind;
 use domain_model::xml::text::YesNo;
 use domain_model::{Code, Diagnostic};
 
 use super::secrets::Secrets;
 use super::{Image, nbdkit, protocol};
+use crate::address::host_pci;
 use crate::arg::Args;
 use crate::config::Layout;
 use crate::context::Context;
@@ -57,14 +58,14 @@ pub(super) fn storage(
         ),
         SourceKind::Nvme(nvme) => {
             out.needs.host_devices.push(HostDevice {
-                which: VfioDevice::Pci(pci_address(nvme)),
+                which: VfioDevice::Pci(host_pci(&nvme.address)),
                 managed: nvme.managed == Some(YesNo::Yes),
                 driver: None,
                 origin: image.meta.at("source/address"),
             });
             Some(
                 Props::new("driver", "nvme", origin)
-                    .set_at("device", pci_address(nvme), image.meta.at("source/address"))
+                    .set_at("device", host_pci(&nvme.address), image.meta.at("source/address"))
                     .set_at("namespace", nvme.namespace, image.meta.at("source/@namespace")),
             )
         }
@@ -118,16 +119,4 @@ fn note(image: &Image<'_>, cx: &Context<'_>, out: &mut Args) {
     if let Some(path) = path {
         out.file(cx.config().path(path), access, image.meta.at(at));
     }
-}
-
-/// The address as the host's kernel writes it, such as `0000:02:00.0`.
-fn pci_address(nvme: &NvmeSource) -> String {
-    let address = &nvme.address;
-    format!(
-        "{:04x}:{:02x}:{:02x}.{:x}",
-        address.domain.unwrap_or_default().0,
-        address.bus.unwrap_or_default().0,
-        address.slot.unwrap_or_default().0,
-        address.function.unwrap_or_default().0
-    )
 }
