@@ -31,6 +31,9 @@ pub(crate) fn update(cx: &mut Resolving<'_>) {
 
 fn updated(cpu: &mut Cpu, cx: &Resolving<'_>) -> Result<(), Diagnostic> {
     let is_x86 = crate::os::is_x86(&cx.domain);
+    if is_x86 && is_machines_own(cpu, cx) {
+        return Ok(());
+    }
     let map = cx.inputs.host.cpu_map();
     if let Some(map) = map {
         known_features(cpu, map, is_x86, cx)?;
@@ -60,6 +63,19 @@ fn updated(cpu: &mut Cpu, cx: &Resolving<'_>) -> Result<(), Diagnostic> {
         return Ok(());
     }
     known_model(cpu, cx)
+}
+
+/// Whether this is the model that QEMU would take without a word. It needs no comparison with libvirt's map, which
+/// takes longer to read than all else that is done for a small guest; libvirt's own layout compares it all the same.
+fn is_machines_own(cpu: &Cpu, cx: &Resolving<'_>) -> bool {
+    let is_implied = matches!(cpu.meta.origin, Origin::Implied { .. });
+    let name = cpu.model.as_ref().and_then(|model| model.name.as_deref());
+    let is_known = || cx.inputs.cpus(cx.domain.kind).iter().any(|known| Some(known.name.as_str()) == name);
+    cx.inputs.config.layout == Layout::Run
+        && is_implied
+        && cpu.features.is_empty()
+        && cpu.check != Some(CpuCheck::Partial)
+        && is_known()
 }
 
 /// Refuses a model that QEMU does not have; only x86 models can be put together from others.
