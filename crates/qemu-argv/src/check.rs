@@ -8,7 +8,8 @@ use domain_model::{Code, Diagnostic, Origin};
 use crate::context::Context;
 use crate::dialect::Era;
 use crate::{
-    clock, cpu, device, domain, features, gate, launch_security, memory, numa, os, pm, sysinfo, throttle,
+    clock, cpu, device, domain, features, gate, iothreads, launch_security, memory, numa, os, pm, sysinfo,
+    throttle,
 };
 
 /// The problems of a domain, in the order in which they are found.
@@ -84,6 +85,7 @@ const PARTS: &[fn(&mut Problems<'_>)] = &[
     clock::check,
     pm::check,
     features::check,
+    iothreads::check,
     numa::check,
     sysinfo::check,
     throttle::check,

@@ -109,7 +109,7 @@ fn check_timer(timer: &Timer, out: &mut Problems<'_>) {
     }
 }
 
-/// `-rtc`, and the `-global` of the interval timer.
+/// `-rtc`, and what other timers need, in the order in which they are written.
 pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {
     let clock = cx.domain.clock.as_ref();
     let default = Origin::always("the guest's clock runs in UTC unless `<clock>` says otherwise");
@@ -150,25 +150,31 @@ pub(crate) fn args(cx: &Context<'_>, out: &mut Args) {
         out.env("TZ", timezone.as_str(), origin);
     }
     for timer in clock.into_iter().flat_map(|clock| &clock.timers) {
-        let without = timer.name == TimerName::Hpet && timer.present == Some(YesNo::No);
-        if without && crate::os::is_x86(cx.domain) && !cx.has(Capability::MachineHpet) {
-            out.flag("-no-hpet", timer.meta.at("@present"));
+        match timer.name {
+            TimerName::Pit => pit(timer, cx, out),
+            TimerName::Hpet => hpet(timer, cx, out),
+            _ => {}
         }
     }
-    pit(cx, out);
 }
 
-fn pit(cx: &Context<'_>, out: &mut Args) {
-    for timer in cx.domain.clock.iter().flat_map(|clock| &clock.timers) {
-        let policy = match (timer.name, timer.tickpolicy) {
-            (TimerName::Pit, Some(TickPolicy::Delay) | None) => "delay",
-            (TimerName::Pit, Some(TickPolicy::Discard)) => "discard",
-            _ => continue,
-        };
-        if cx.has(Capability::KvmPitLostTickPolicy) {
-            let text = format!("kvm-pit.lost_tick_policy={policy}");
-            out.text("-global", text, timer.meta.at("@tickpolicy"));
-        }
+fn hpet(timer: &Timer, cx: &Context<'_>, out: &mut Args) {
+    let is_off = timer.present == Some(YesNo::No) && crate::os::is_x86(cx.domain);
+    // Newer QEMUs have a property of the machine for it.
+    if is_off && !cx.has(Capability::MachineHpet) {
+        out.flag("-no-hpet", timer.meta.at("@present"));
+    }
+}
+
+fn pit(timer: &Timer, cx: &Context<'_>, out: &mut Args) {
+    let policy = match timer.tickpolicy {
+        Some(TickPolicy::Delay) | None => "delay",
+        Some(TickPolicy::Discard) => "discard",
+        _ => return,
+    };
+    if cx.has(Capability::KvmPitLostTickPolicy) {
+        let text = format!("kvm-pit.lost_tick_policy={policy}");
+        out.text("-global", text, timer.meta.at("@tickpolicy"));
     }
 }
 

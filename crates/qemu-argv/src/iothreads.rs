@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use caps_parser::Capability;
 use domain_model::device::iothread_map::IothreadMap;
 use domain_model::iothreads::Iothread;
 use domain_model::xml::Meta;
@@ -53,6 +54,19 @@ pub(crate) fn ids(domain: &Domain) -> Vec<u32> {
     match domain.iothread_ids.as_slice() {
         [] => (1..=domain.iothreads.unwrap_or_default()).collect(),
         threads => threads.iter().map(|thread| thread.id).collect(),
+    }
+}
+
+/// Refuses limits of pools of threads that QEMU cannot set.
+pub(crate) fn check(out: &mut Problems<'_>) {
+    let domain = out.cx.domain;
+    let threads = domain.iothread_ids.iter().map(|thread| {
+        (thread.thread_pool_min.is_some() || thread.thread_pool_max.is_some(), thread.meta.origin)
+    });
+    // One without limits has been dropped.
+    let main = domain.default_iothread.as_ref().map(|main| (true, main.meta.origin));
+    if let Some((_, origin)) = threads.chain(main).find(|(has_limits, _)| *has_limits) {
+        out.requires(Capability::IothreadThreadPoolMax, "thread_pool_max", origin);
     }
 }
 

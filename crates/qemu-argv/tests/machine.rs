@@ -28,7 +28,9 @@ fn check_whole(xml: &str, flags: &[&str], expected: &[&str]) {
         Capability::Ioh3420,
         Capability::PciBridge,
         Capability::Kvm,
+        Capability::KvmPitLostTickPolicy,
         Capability::CpuMax,
+        Capability::VhostUserBlk,
         Capability::CpuMigratable,
         Capability::MchExtendedTsegMbytes,
         Capability::Smm,
@@ -114,6 +116,45 @@ fn what_libvirt_refuses() {
         "memory that comes from certain nodes needs the attribute `nodeset`",
     );
     check("<keywrap><cipher name='aes' state='on'/></keywrap>", "only guests of IBM Z wrap keys");
+    for limits in [
+        "<defaultiothread thread_pool_max='5'/>",
+        "<iothreads>1</iothreads><iothreadids><iothread id='1' thread_pool_min='3'/></iothreadids>",
+    ] {
+        check(
+            &format!("<vcpu>1</vcpu>{limits}"),
+            "`thread_pool_max` is not supported: the QEMU of `a list of flags` lacks the capability `iothread.thread-pool-max`",
+        );
+    }
+}
+
+#[test]
+fn timers_keep_their_order() {
+    let hpet = "<timer name='hpet' present='no'/>";
+    let pit = "<timer name='pit' tickpolicy='delay'/>";
+    let flags = ["-rtc", "-no-hpet", "-global"];
+    let (lost, watchdog) = ("kvm-pit.lost_tick_policy=delay", "ICH9-LPC.noreboot=off");
+    for (timers, expected) in [
+        (format!("{hpet}{pit}"), ["base=utc", "", lost, watchdog]),
+        (format!("{pit}{hpet}"), ["base=utc", lost, "", watchdog]),
+    ] {
+        let body = format!("<memory>1048576</memory><clock offset='utc'>{timers}</clock>");
+        check(&body, &flags, &expected);
+    }
+}
+
+#[test]
+fn vhost_user_disks_reconnect_in_the_unit_that_qemu_knows() {
+    // QEMU counts milliseconds since 9.2.
+    check(
+        "<memory>1048576</memory><memoryBacking><access mode='shared'/></memoryBacking><devices>\
+         <disk type='vhostuser'><driver type='raw'/><source type='unix' path='/s'>\
+         <reconnect enabled='yes' timeout='10'/></source><target dev='vda'/></disk></devices>",
+        &["-chardev"],
+        &[
+            "socket,id=charmonitor,fd=9,server=on,wait=off",
+            "socket,id=chr-vu-virtio-disk0,path=/s,reconnect=10",
+        ],
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::context::{Context, Resolved};
 use crate::props::{Props, Value};
 use crate::resolve::board::Board;
 use crate::storage::CacheMode;
-use crate::{boot, virtio};
+use crate::{boot, chardev, virtio};
 
 /// Adds the drive, with the node `node` as its medium.
 pub(super) fn args(device: &Resolved<'_, Disk>, node: Option<String>, cx: &Context<'_>, out: &mut Args) {
@@ -68,15 +68,14 @@ pub(super) fn vhost_user(device: &Resolved<'_, Disk>, cx: &Context<'_>, out: &mu
     let SourceKind::VhostUser(source) = &device.spec.source.kind else { return };
     let chardev = format!("chr-vu-{}", device.alias);
     let seconds = if source.reconnect == Some(YesNo::No) { Some(0) } else { source.reconnect_timeout };
-    let reconnect = seconds.map(|seconds| u64::from(seconds) * 1000);
-    let socket = Props::new("backend", "socket", device.at("source"))
-        .set("id", &chardev)
-        .set_at(
-            "path",
-            cx.config().path(source.path.as_deref().unwrap_or_default()),
-            device.at("source/@path"),
-        )
-        .set_at("reconnect-ms", reconnect, device.at("source/reconnect/@timeout"));
+    let mut socket = Props::new("backend", "socket", device.at("source")).set("id", &chardev).set_at(
+        "path",
+        cx.config().path(source.path.as_deref().unwrap_or_default()),
+        device.at("source/@path"),
+    );
+    if let Some(seconds) = seconds {
+        socket = chardev::reconnect(socket, seconds, device.at("source/reconnect/@timeout"), cx);
+    }
     out.props("-chardev", socket);
     let disk = device.spec;
     let event_idx = disk.driver.as_ref().and_then(|driver| driver.event_idx);

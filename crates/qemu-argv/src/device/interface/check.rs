@@ -179,9 +179,8 @@ impl Check<'_, '_> {
             }
             return;
         }
-        if matches!(card.source, InterfaceSource::User { .. }) {
-            self.need(Capability::NetdevStream, "-netdev stream", "backend/@type");
-        }
+        // Cards that speak vhost-user with passt could do without, but libvirt asks for the same QEMUs.
+        self.need(Capability::NetdevStream, "-netdev stream", "backend/@type");
         if !fits {
             let tag = card.source.tag();
             self.unsupported(
