@@ -7,8 +7,10 @@ use std::sync::Arc;
 use caps_parser::{Capabilities, cpu_help, machine_help};
 use domain_model::{Diagnostic, Document, Domain, Severity};
 use qemu_argv::{Config, CpuMap, HostCpu, Inputs, Layout, RecordedHost, shell};
+use serde::de::DeserializeOwned;
 
 use crate::reference::{LoadError, Reference};
+use crate::suite::{Outcome, Suite};
 
 /// The machine types of the emulators that libvirt's tests know: the first is the default, and a name it goes by.
 const MACHINES: &[(&str, Option<&str>, &[&str])] = &[
@@ -21,6 +23,51 @@ const MACHINES: &[(&str, Option<&str>, &[&str])] = &[
 /// What the host's CPU has beyond its model.
 const HOST_FEATURES: [&str; 13] =
     ["lahf_lm", "xtpr", "cx16", "tm2", "est", "vmx", "ds_cpl", "pbe", "tm", "ht", "ss", "acpi", "ds"];
+
+/// A suite that its manifest lists whole.
+pub struct Listed<R> {
+    folder: Reference,
+    rows: Vec<R>,
+}
+
+/// A row of such a manifest.
+pub trait Case: DeserializeOwned + Send + Sync {
+    /// The name of the suite.
+    const SUITE: &str;
+
+    /// The id of the case.
+    fn name(&self) -> &str;
+
+    /// Runs it; the files that it names are in the folder.
+    fn run(&self, folder: &Reference) -> Result<Outcome, String>;
+}
+
+impl<R: Case> Listed<R> {
+    /// Reads the manifest of the folder.
+    pub fn load(folder: Reference) -> Result<Self, LoadError> {
+        let rows = folder.json("manifest.json")?;
+        Ok(Self { folder, rows })
+    }
+}
+
+impl<R: Case> Suite for Listed<R> {
+    fn name(&self) -> &str {
+        R::SUITE
+    }
+
+    fn cases(&self) -> Vec<&str> {
+        self.rows.iter().map(Case::name).collect()
+    }
+
+    fn run(&self, index: usize) -> Outcome {
+        self.rows.get(index).map_or_else(Outcome::no_such_case, |row| row.run(&self.folder).into())
+    }
+}
+
+/// The text of a file that a case names.
+pub fn text(folder: &Reference, name: &str) -> Result<String, String> {
+    folder.text(name).map_err(|error| error.to_string())
+}
 
 /// What a suite says of names of machine types.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,59 +5,40 @@ use qemu_argv::dialect::Era;
 use qemu_argv::import::NoFiles;
 use serde::Deserialize;
 
-use super::legacy::{self, Helpers, Machines};
+use super::legacy::{self, Case, Helpers, Listed, Machines, text};
 use crate::args_file;
-use crate::reference::{LoadError, Reference};
-use crate::suite::{Outcome, Suite};
+use crate::reference::Reference;
+use crate::suite::Outcome;
 
 /// Command lines and the domains that libvirt of 2011 reads from them.
-pub struct Argv2Xml {
-    folder: Reference,
-    rows: Vec<Row>,
-}
+pub type Argv2Xml = Listed<Row>;
 
+/// A case of the suite.
 #[derive(Deserialize)]
-struct Row {
+pub struct Row {
     name: String,
     args: String,
     xml: String,
     expect_warning: bool,
 }
 
-impl Argv2Xml {
-    /// Reads the manifest of the folder.
-    pub fn load(folder: Reference) -> Result<Self, LoadError> {
-        let rows = folder.json("manifest.json")?;
-        Ok(Self { folder, rows })
-    }
-}
+impl Case for Row {
+    const SUITE: &str = "legacy/argv2xml";
 
-impl Suite for Argv2Xml {
     fn name(&self) -> &str {
-        "legacy/argv2xml"
+        &self.name
     }
 
-    fn cases(&self) -> Vec<&str> {
-        self.rows.iter().map(|row| row.name.as_str()).collect()
-    }
-
-    fn run(&self, index: usize) -> Outcome {
-        let Some(row) = self.rows.get(index) else { return Outcome::no_such_case() };
-        let run = || -> Result<Outcome, String> {
-            let text = |name: &str| self.folder.text(name).map_err(|error| error.to_string());
-            let (xml, warned) = import(&args_file::join_lines(&text(&row.args)?))?;
-            if warned != row.expect_warning {
-                return Err(format!(
-                    "there has to be a warning: {}; there is one: {warned}",
-                    row.expect_warning
-                ));
-            }
-            Ok(Outcome::equal(
-                &without_incomparable_lines(&text(&row.xml)?),
-                &without_incomparable_lines(&xml),
-            ))
-        };
-        run().into()
+    fn run(&self, folder: &Reference) -> Result<Outcome, String> {
+        let (xml, warned) = import(&args_file::join_lines(&text(folder, &self.args)?))?;
+        if warned != self.expect_warning {
+            return Err(format!(
+                "there has to be a warning: {}; there is one: {warned}",
+                self.expect_warning
+            ));
+        }
+        let expected = text(folder, &self.xml)?;
+        Ok(Outcome::equal(&without_incomparable_lines(&expected), &without_incomparable_lines(&xml)))
     }
 }
 
