@@ -38,19 +38,26 @@ pub(super) fn parse(name: String, text: String) -> Result<Document, SyntaxError>
     // A tag begins an element or ends one, and a text is at most in front of each; growing lists would leave up to half
     // of their memory over. The shortest element and attribute bound what a text that is no XML asks for.
     let bytes = text.as_bytes();
-    let tags = bytes.iter().filter(|byte| **byte == b'<').count();
-    let ends = bytes.windows(2).filter(|pair| *pair == b"</").count();
-    let equals = bytes.iter().filter(|byte| **byte == b'=').count();
+    let (mut tags, mut ends) = (0, 0);
+    for tag in memchr::memchr_iter(b'<', bytes) {
+        tags += 1;
+        ends += usize::from(bytes.get(tag + 1) == Some(&b'/'));
+    }
+    let equals = memchr::memchr_iter(b'=', bytes).count();
     let nodes = Vec::with_capacity((2 * tags - ends).min(text.len() / 4 + 1));
     let attributes = Vec::with_capacity(equals.min(text.len() / 5 + 1));
-    let mut builder = Builder { text: &text, nodes, attributes, outside: Vec::new(), open: Vec::new() };
+    let mut builder = Builder {
+        text: &text,
+        nodes,
+        attributes,
+        outside: Vec::new(),
+        open: Vec::new(),
+        has_comments: false,
+        has_default_namespace: false,
+    };
     match builder.run() {
         Ok(()) => {
-            let Builder { nodes, attributes, outside, .. } = builder;
-            let has_comments = nodes.iter().any(|node| node.kind == NodeKind::Comment);
-            let xmlns =
-                |name: &super::Span| text.get(name.start as usize..name.end as usize) == Some("xmlns");
-            let has_default_namespace = attributes.iter().any(|attribute| xmlns(&attribute.name));
+            let Builder { nodes, attributes, outside, has_comments, has_default_namespace, .. } = builder;
             Ok(Document { name, text, nodes, attributes, outside, has_comments, has_default_namespace })
         }
         Err((offset, message)) => {
@@ -96,6 +103,8 @@ struct Builder<'t> {
     attributes: Vec<RawAttribute>,
     outside: Vec<super::Span>,
     open: Vec<u32>,
+    has_comments: bool,
+    has_default_namespace: bool,
 }
 
 impl Builder<'_> {
@@ -202,6 +211,7 @@ impl Builder<'_> {
                 let message = format!("attribute `{}` is given twice", self.slice(name.clone()));
                 return Err((name.start as usize, message));
             }
+            self.has_default_namespace |= self.slice(name.clone()) == "xmlns";
             self.attributes.push(RawAttribute { name, value });
         }
         let id = to_u32(self.nodes.len());
@@ -244,10 +254,10 @@ impl Builder<'_> {
 
     fn text(&mut self, start: usize, end: usize) -> Result<(), Failure> {
         let text = self.text.get(start..end).unwrap_or("");
-        if let Some(offset) = text.find("]]>") {
+        let blank = text.trim_matches([' ', '\t', '\r', '\n', '\u{feff}']).is_empty();
+        if !blank && let Some(offset) = text.find("]]>") {
             return Err((start + offset, "`]]>` is not allowed in text".to_owned()));
         }
-        let blank = text.trim_matches([' ', '\t', '\r', '\n', '\u{feff}']).is_empty();
         if self.open.is_empty() {
             return if blank { Ok(()) } else { Err((start, "text outside the root element".to_owned())) };
         }
@@ -277,6 +287,7 @@ impl Builder<'_> {
             self.outside.push(to_u32(start)..to_u32(end));
             return Ok(());
         };
+        self.has_comments |= kind == NodeKind::Comment;
         let id = to_u32(self.nodes.len());
         self.nodes.push(RawNode {
             kind,
@@ -321,7 +332,17 @@ fn attribute_failure(tag: usize, error: &AttrError) -> Failure {
 
 /// The first character that XML cannot hold, not even as a reference, and where it is.
 fn forbidden_character(text: &str) -> Option<(usize, String)> {
-    let control = text.bytes().position(|byte| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r'));
+    let is_control = |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
+    // In pieces without a way out, which several bytes at a time are looked at.
+    let has_control = |piece: &[u8]| piece.iter().fold(false, |found, byte| found | is_control(*byte));
+    let bytes = text.as_bytes();
+    let control = match bytes.chunks(256).any(has_control) {
+        true => bytes.iter().position(|byte| is_control(*byte)),
+        false => None,
+    };
+    if control.is_none() && text.is_ascii() {
+        return None;
+    }
     let offset = [control, text.find('\u{fffe}'), text.find('\u{ffff}')].into_iter().flatten().min()?;
     let character = text.get(offset..)?.chars().next()?;
     Some((offset, format!("U+{:04X}", u32::from(character))))
