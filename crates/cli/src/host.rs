@@ -135,12 +135,8 @@ impl Host for ThisHost {
         pool::volume(pool, name)
     }
 
-    fn vfio_device(&self, address: &str) -> Option<String> {
-        // Whoever may not use the one file would not get far with the other.
-        let folder = std::fs::read_dir(format!("/sys/bus/pci/devices/{address}/vfio-dev")).ok()?;
-        let name = folder.flatten().next()?.file_name().into_string().ok()?;
-        let path = format!("/dev/vfio/devices/{name}");
-        (self.can_open("/dev/iommu") && self.file_exists(&path)).then_some(path)
+    fn vfio_device(&self, address: &str) -> Option<Result<String, String>> {
+        crate::resources::vfio_file(address)
     }
 
     fn has_usb_device(&self, device: &UsbDevice) -> Option<bool> {

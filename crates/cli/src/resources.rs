@@ -130,6 +130,11 @@ pub fn has_usb_device(device: &UsbDevice) -> bool {
     usb::is_there(Path::new("/"), device)
 }
 
+/// The file of a PCI device that QEMU can get open, or why it cannot.
+pub fn vfio_file(address: &str) -> Option<Result<String, String>> {
+    Devices::of_this_host().file(address)
+}
+
 /// Takes devices of the host from their drivers, whose own they are again after the guest; gives whether any was.
 ///
 /// # Errors

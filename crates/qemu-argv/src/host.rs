@@ -55,9 +55,9 @@ pub trait Host {
         None
     }
 
-    /// The file of a PCI device that VFIO has in hand, such as `/dev/vfio/devices/vfio0`; `None` where this kernel has
-    /// no such files (Linux before 6.6), nobody may use them, or another driver has the device.
-    fn vfio_device(&self, _address: &str) -> Option<String> {
+    /// The file of a PCI device that VFIO has in hand, such as `/dev/vfio/devices/vfio0`, or why it is of no use, though
+    /// it is there; `None` where this kernel has no such files (Linux before 6.6) or another driver has the device.
+    fn vfio_device(&self, _address: &str) -> Option<Result<String, String>> {
         None
     }
 
@@ -243,6 +243,8 @@ pub struct RecordedHost {
     pub pci_devices: std::collections::BTreeMap<String, HostPciDevice>,
     /// The files of PCI devices that VFIO has in hand, by address.
     pub vfio_devices: std::collections::BTreeMap<String, String>,
+    /// Why those files are of no use.
+    pub no_iommu: Option<String>,
     /// The name of the device that takes commands for any SCSI device.
     pub scsi_generic: Option<String>,
     /// What the firmware says of the machine, by the names that Linux has for it.
@@ -310,8 +312,9 @@ impl Host for RecordedHost {
         self.pci_devices.get(address).copied()
     }
 
-    fn vfio_device(&self, address: &str) -> Option<String> {
-        self.vfio_devices.get(address).cloned()
+    fn vfio_device(&self, address: &str) -> Option<Result<String, String>> {
+        let file = self.vfio_devices.get(address)?;
+        Some(self.no_iommu.clone().map_or_else(|| Ok(file.clone()), Err))
     }
 
     fn scsi_generic(&self, _: &str, _: u32, _: u32, _: u64) -> Option<String> {

@@ -92,6 +92,8 @@ pub struct HostDevice {
     pub managed: bool,
     /// The driver that hands it over, if not the usual one.
     pub driver: Option<String>,
+    /// Its own file, if QEMU gets that open. Without it QEMU opens the file of the IOMMU group by itself.
+    pub file: Option<String>,
     /// Why.
     pub origin: Origin,
 }

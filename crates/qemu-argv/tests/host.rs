@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // A test fails by panicking.
 
 use caps_parser::{Capabilities, Capability};
-use domain_model::{Document, Domain};
-use qemu_argv::{Config, FdRequest, Inputs, Layout, RecordedHost};
+use domain_model::{Diagnostic, Document, Domain};
+use qemu_argv::{CommandLine, Config, FdRequest, Inputs, Layout, RecordedHost};
 
-/// The arguments with this flag, or what is wrong.
-#[track_caller]
-fn check((body, devices): (&str, &str), host: &str, config: &Config, flag: &str, expected: &[&str]) {
+type Built = Result<(CommandLine, Vec<Diagnostic>), Vec<Diagnostic>>;
+
+/// The command line of a domain with these elements.
+fn build((body, devices): (&str, &str), host: &str, config: &Config) -> Built {
     let xml = format!(
         "<domain type='qemu'><name>g</name><memory>65536</memory>{body}<devices><controller type='usb' model='none'/><memballoon model='none'/>{devices}</devices></domain>"
     );
@@ -26,8 +27,13 @@ fn check((body, devices): (&str, &str), host: &str, config: &Config, flag: &str,
         Capability::VfioPciFd,
     ]);
     let host: RecordedHost = serde_json::from_str(host).unwrap();
-    let inputs = Inputs { caps: &caps, host: &host, config };
-    let found = match qemu_argv::build(&domain, inputs) {
+    qemu_argv::build(&domain, Inputs { caps: &caps, host: &host, config })
+}
+
+/// The arguments with this flag, or what is wrong.
+#[track_caller]
+fn check(domain: (&str, &str), host: &str, config: &Config, flag: &str, expected: &[&str]) {
+    let found = match build(domain, host, config) {
         Ok((line, _)) => {
             let of_flag = line.args.iter().filter(|arg| arg.flag == flag);
             let mut fds = |_: &FdRequest| "9".to_owned();
@@ -39,7 +45,13 @@ fn check((body, devices): (&str, &str), host: &str, config: &Config, flag: &str,
             .map(|problem| format!("{}: {}", problem.code, problem.message))
             .collect(),
     };
-    assert_eq!(found, expected, "{body} {devices}");
+    assert_eq!(found, expected, "{domain:?}");
+}
+
+/// What a domain is warned of that can be started.
+fn warnings(domain: (&str, &str), host: &str, config: &Config) -> Vec<String> {
+    let (_, warnings) = build(domain, host, config).unwrap();
+    warnings.into_iter().map(|warning| warning.message).collect()
 }
 
 const OS: &str = "<os><type arch='x86_64' machine='pc'>hvm</type></os>";
@@ -143,6 +155,14 @@ fn devices_are_handed_over_open_where_qemu_and_the_host_can() {
             "vfio-pci,host=0000:06:04.0,id=hostdev2,bus=pci.0,addr=0x4",
         ],
     );
+    // What is of no use is not used, and told.
+    let no_iommu =
+        r#"{"vfio-devices": {"0000:06:03.0": "/dev/vfio/devices/vfio1"}, "no-iommu": "no rights"}"#;
+    let by_group = ["vfio-pci,host=0000:06:03.0,id=hostdev0,bus=pci.0,addr=0x3"];
+    check((OS, &pci(3)), no_iommu, &supervised, "-device", &by_group);
+    let told = "QEMU has to open the IOMMU group of `0000:06:03.0` by itself: no rights";
+    assert_eq!(warnings((OS, &pci(3)), no_iommu, &supervised), [told]);
+    assert_eq!(warnings((OS, &pci(3)), no_iommu, &Config::default()), [] as [&str; 0]);
     // Whoever pastes a command line has nobody who opens anything; libvirt 11.3 does not either.
     for config in [Config::default(), Config { layout: Layout::Libvirt, ..Config::default() }] {
         check(

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use domain_model::Diagnostic;
 use qemu_argv::{CommandLine, Config, FdRequest, Host, Inputs, Layout, RecordedHost, review, shell};
 use runner::runtime::{RuntimeDir, file_name};
 use serde_json::json;
@@ -76,23 +77,35 @@ pub fn build(
     host: &dyn Host,
     report: &Report,
 ) -> Result<CommandLine, Stop> {
+    let (line, warnings) = build_quietly(input, chosen, config, host, report)?;
+    report.problems(&input.document, &warnings);
+    Ok(line)
+}
+
+/// The same for a command line that may be built again: gives the warnings.
+pub fn build_quietly(
+    input: &Input,
+    chosen: &Chosen,
+    config: &Config,
+    host: &dyn Host,
+    report: &Report,
+) -> Result<(CommandLine, Vec<Diagnostic>), Stop> {
     let inputs = Inputs { caps: &chosen.capabilities, host, config };
-    match qemu_argv::build(&input.domain, inputs) {
-        Ok((line, warnings)) => {
-            report.problems(&input.document, &warnings);
-            // libvirt leaves it to QEMU to find these.
-            let unknown = match config.layout {
-                Layout::Run => review::unknown(&line, inputs.caps),
-                Layout::Libvirt => Vec::new(),
-            };
-            report.problems(&input.document, &unknown);
-            if unknown.is_empty() { Ok(line) } else { Err(Stop::silent(Status::of(&unknown))) }
-        }
-        Err(problems) => {
-            report.problems(&input.document, &problems);
-            Err(Stop::silent(Status::of(&problems)))
-        }
+    let refused = |problems: &[Diagnostic]| {
+        report.problems(&input.document, problems);
+        Stop::silent(Status::of(problems))
+    };
+    let (line, warnings) = qemu_argv::build(&input.domain, inputs).map_err(|problems| refused(&problems))?;
+    // libvirt leaves it to QEMU to find these.
+    let unknown = match config.layout {
+        Layout::Run => review::unknown(&line, inputs.caps),
+        Layout::Libvirt => Vec::new(),
+    };
+    if unknown.is_empty() {
+        return Ok((line, warnings));
     }
+    report.problems(&input.document, &warnings);
+    Err(refused(&unknown))
 }
 
 /// Says what has to be there before somebody starts a command line.

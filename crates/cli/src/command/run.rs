@@ -68,15 +68,17 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
             resources::directory_of(user, entry.path(), &mut command).map_err(|error| no_user(&error))?;
         config = config.in_guest_dir(&place);
     }
-    let mut line = argv::build(&input, &chosen, &config, &ThisHost, report)?;
+    let build = || argv::build_quietly(&input, &chosen, &config, &ThisHost, report);
+    let (mut line, mut warnings) = build()?;
     let refused = |problems: Vec<Diagnostic>| {
         report.problems(&input.document, &problems);
         Stop::silent(Status::Failed)
     };
     if resources::take_devices(&line, entry.as_mut()).map_err(refused)? {
         // How a device can be handed over shows once it has the driver for that.
-        line = argv::build(&input, &chosen, &config, &ThisHost, report)?;
+        (line, warnings) = build()?;
     }
+    report.problems(&input.document, &warnings);
     match &user {
         // Files that only their owner reads are the user's.
         Some(user) => user.act(|| secrets::write(&line.needs.secrets)).map_err(|error| no_user(&error))??,

@@ -35,6 +35,22 @@ impl Devices {
         Self { root: PathBuf::from("/") }
     }
 
+    /// The file by which a device is handed over alone (Linux 6.6), or why it is of no use: it is used together with
+    /// that of the IOMMU.
+    pub fn file(&self, address: &str) -> Option<Result<String, String>> {
+        let folder = self.root.join("sys/bus/pci/devices").join(address).join("vfio-dev");
+        let name = std::fs::read_dir(folder).ok()?.flatten().next()?.file_name().into_string().ok()?;
+        let path = format!("/dev/vfio/devices/{name}");
+        let here = |path: &str| self.root.join(path.trim_start_matches('/'));
+        // Opened by whoever starts the guest. The device's own file can be opened once only, so it is looked at.
+        let iommu = std::fs::OpenOptions::new().read(true).write(true).open(here("/dev/iommu"));
+        Some(match (iommu, here(&path).exists()) {
+            (Err(error), _) => Err(format!("`/dev/iommu` cannot be opened: {error}")),
+            (Ok(_), false) => Err(format!("`{path}` is not there")),
+            (Ok(_), true) => Ok(path),
+        })
+    }
+
     /// Takes the managed devices from their drivers; `note` is told what undoes that before anything is done, and
     /// whether anything was done is given back.
     ///
@@ -139,7 +155,11 @@ impl Devices {
             let help = "switch the IOMMU on in the firmware and with `intel_iommu=on` or the like";
             return Err(failed(device.origin, message).help(help));
         };
+        // The devices of a group cannot be kept apart whichever file they are handed over by.
         self.check_group(&group, device)?;
+        if device.file.is_some() {
+            return Ok(());
+        }
         let path = self.root.join("dev/vfio").join(&group);
         may_use(&path, user).map_err(|error| {
             let message = format!("`{}` cannot be used by QEMU: {error}", path.display());
@@ -283,7 +303,7 @@ mod tests {
 
     fn pci(address: &str, managed: bool) -> HostDevice {
         let which = VfioDevice::Pci(address.to_owned());
-        HostDevice { which, managed, driver: None, origin: Origin::Built }
+        HostDevice { which, managed, driver: None, file: None, origin: Origin::Built }
     }
 
     #[test]
@@ -326,6 +346,28 @@ mod tests {
     }
 
     #[test]
+    fn a_device_has_a_file_where_the_kernel_and_rights_allow_it() {
+        let host = Fake::new();
+        host.device("0000:01:00.0", Some("vfio-pci"), Some(7), "0x020000");
+        let check = |expected: Option<Result<&str, &str>>| {
+            let found = host.devices().file("0000:01:00.0");
+            assert_eq!(found, expected.map(|result| result.map(str::to_owned).map_err(str::to_owned)));
+        };
+        let make = |path: &str| {
+            let path = host.root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        };
+        check(None);
+        make("sys/bus/pci/devices/0000:01:00.0/vfio-dev/vfio3");
+        check(Some(Err("`/dev/iommu` cannot be opened: No such file or directory (os error 2)")));
+        make("dev/iommu");
+        check(Some(Err("`/dev/vfio/devices/vfio3` is not there")));
+        make("dev/vfio/devices/vfio3");
+        check(Some(Ok("/dev/vfio/devices/vfio3")));
+    }
+
+    #[test]
     fn what_cannot_be_handed_over_is_told() {
         let host = Fake::new();
         host.device("0000:01:00.0", Some("nic"), Some(7), "0x020000");
@@ -355,6 +397,9 @@ mod tests {
             "0000:04:00.0",
             &["`/dev/vfio/10` cannot be used by QEMU: No such file or directory (os error 2)"],
         );
+        let by_file =
+            HostDevice { file: Some("/dev/vfio/devices/vfio0".to_owned()), ..pci("0000:04:00.0", false) };
+        assert_eq!(host.check(&[by_file]), [] as [&str; 0], "needs no file of its group");
         let mediated = HostDevice { which: VfioDevice::Mediated("1-2".into()), ..pci("", false) };
         assert_eq!(host.check(&[mediated]), ["this host has no mediated device `1-2`"]);
         // The driver that is asked for is not there.

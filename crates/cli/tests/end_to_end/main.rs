@@ -9,6 +9,7 @@ mod dump;
 mod endings;
 mod files;
 mod helpers;
+mod host_devices;
 mod import;
 mod isolation;
 mod lifecycle;

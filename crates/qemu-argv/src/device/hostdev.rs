@@ -14,7 +14,7 @@ use domain_model::device::hostdev::{
 use domain_model::device::interface::HostdevDriver;
 use domain_model::storage::StartupPolicy;
 use domain_model::xml::text::{Hex, OnOff, YesNo};
-use domain_model::{Code, Device, Diagnostic, Domain};
+use domain_model::{Code, Device, Diagnostic, Domain, Origin};
 
 use super::QemuDevice;
 use crate::arg::{Args, Payload};
@@ -156,10 +156,20 @@ fn vfio_pci(ramfb: Option<OnOff>) -> &'static str {
 const IOMMUFD: &str = "iommufd0";
 
 /// The file of a device that can be handed to QEMU open, as QEMU 9.0 takes it: then QEMU needs no rights of its own.
-/// What was there before (groups of VFIO) has to be opened by QEMU itself.
-fn iommufd(address: &str, cx: &Context<'_>) -> Option<String> {
-    let can = cx.config().supervised && cx.has(Capability::Iommufd) && cx.has(Capability::VfioPciFd);
-    if can { cx.inputs.host.vfio_device(address) } else { None }
+/// What was there before (groups of VFIO) has to be opened by QEMU itself, and so is what the domain's author may have
+/// to give rights to.
+fn iommufd(address: &str, origin: Origin, cx: &Context<'_>, out: &mut Args) -> Option<String> {
+    if !(cx.config().supervised && cx.has(Capability::Iommufd) && cx.has(Capability::VfioPciFd)) {
+        return None;
+    }
+    let why = match cx.inputs.host.vfio_device(address)? {
+        Ok(file) => return Some(file),
+        Err(why) => why,
+    };
+    let message = format!("QEMU has to open the IOMMU group of `{address}` by itself: {why}");
+    let help = "with rights to `/dev/iommu` it gets the device open, and needs none of its own";
+    out.problem(Diagnostic::warning(Code::HostFact, origin, message).help(help));
+    None
 }
 
 fn pci(source: &PciHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, out: &mut Args) {
@@ -173,11 +183,12 @@ fn pci(source: &PciHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, ou
     }
     let address = address::host_pci(&source.address);
     let origin = device.at("source/address");
-    let file = iommufd(&address, cx);
+    let file = iommufd(&address, origin, cx, out);
     out.needs.host_devices.push(HostDevice {
         which: VfioDevice::Pci(address.clone()),
         managed: device.spec.managed == Some(YesNo::Yes),
         driver: source.driver_model.clone(),
+        file: file.clone(),
         origin,
     });
     let partner = device.spec.teaming.as_ref().and_then(|teaming| teaming.persistent.clone());
@@ -275,7 +286,9 @@ fn mdev(source: &MdevHostdev, device: &Resolved<'_, Hostdev>, cx: &Context<'_>, 
     if let Some(uuid) = &source.uuid {
         let which = VfioDevice::Mediated(uuid.to_string());
         let origin = device.at("source/address/@uuid");
-        out.needs.host_devices.push(HostDevice { which, managed: false, driver: None, origin });
+        // QEMU tells a mediated device by its folder, and takes one that it gets as a file for a device of its own: so
+        // it opens the group by itself.
+        out.needs.host_devices.push(HostDevice { which, managed: false, driver: None, file: None, origin });
     }
     let props = Props::new("driver", driver, device.origin)
         .set("id", device.alias)

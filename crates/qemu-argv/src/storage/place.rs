@@ -61,6 +61,7 @@ pub(super) fn storage(
                 which: VfioDevice::Pci(host_pci(&nvme.address)),
                 managed: nvme.managed == Some(YesNo::Yes),
                 driver: None,
+                file: None,
                 origin: image.meta.at("source/address"),
             });
             Some(

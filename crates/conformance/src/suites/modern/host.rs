@@ -162,6 +162,7 @@ impl Mocks {
         RecordedHost {
             dmi: BTreeMap::new(),
             vfio_devices: BTreeMap::new(),
+            no_iommu: None,
             free_port: None,
             arch: Some(case.host_arch.clone()),
             cpu_map: Some(Arc::clone(&self.cpu_map)),
