@@ -18,6 +18,8 @@ pub struct Lifecycle {
     patience: Option<Instant>,
     /// When the time of the guest is over.
     timeout: Option<Instant>,
+    /// When the power button is pressed again, and how long after the time before.
+    press: Option<(Instant, Duration)>,
     dump: Dump,
 }
 
@@ -34,13 +36,19 @@ struct Dump {
 
 /// How often QEMU is asked how far it is.
 const ASKING: Duration = Duration::from_secs(1);
+/// The power button is pressed again after this time, then after twice that, and so on. QEMU forgets what a guest that
+/// is still booting has not asked to be told of, and nobody says whether it was heard.
+const FIRST_PRESS: Duration = Duration::from_millis(250);
+/// The longest time between two presses.
+const LAST_PRESS: Duration = Duration::from_secs(4);
 
 impl Lifecycle {
     /// A guest whose QEMU has just been started.
     pub fn new(plan: Plan, now: Instant) -> Self {
         let timeout = plan.timeout.and_then(|time| now.checked_add(time));
         let patience = now.checked_add(plan.greeting_limit);
-        Self { plan, state: State::Starting, end: None, patience, timeout, dump: Dump::default() }
+        let (end, press, dump) = (None, None, Dump::default());
+        Self { plan, state: State::Starting, end, patience, timeout, press, dump }
     }
 
     /// What is to happen with it.
@@ -55,7 +63,7 @@ impl Lifecycle {
 
     /// When to tell it [`Event::Deadline`].
     pub fn deadline(&self) -> Option<Instant> {
-        [self.patience, self.timeout].into_iter().flatten().min()
+        [self.patience, self.timeout, self.press.map(|(next, _)| next)].into_iter().flatten().min()
     }
 
     /// How it ended; [`End::Failed`] as long as nothing says otherwise.
@@ -105,7 +113,8 @@ impl Lifecycle {
                 Vec::new()
             }
             Event::Exited(_) => {
-                (self.state, self.patience, self.timeout) = (State::Ended, None, None);
+                self.state = State::Ended;
+                (self.patience, self.timeout, self.press) = (None, None, None);
                 Vec::new()
             }
             Event::Deadline => self.late(now),
@@ -259,7 +268,7 @@ impl Lifecycle {
             }
         }
         if self.patience.is_none_or(|patience| now < patience) {
-            return Vec::new();
+            return self.press_again(now);
         }
         match self.state {
             State::Stopping(means) => self.stop(next(means), None, now),
@@ -286,6 +295,14 @@ impl Lifecycle {
                 Vec::new()
             }
         }
+    }
+
+    /// Presses the power button once more when the time has come.
+    fn press_again(&mut self, now: Instant) -> Vec<Step> {
+        let Some((_, pause)) = self.press.filter(|(next, _)| now >= *next) else { return Vec::new() };
+        let pause = pause.saturating_mul(2).min(LAST_PRESS);
+        self.press = now.checked_add(pause).map(|next| (next, pause));
+        vec![Step::Execute("system_powerdown")]
     }
 
     /// Someone asks again, or for the first time.
@@ -332,6 +349,8 @@ impl Lifecycle {
         });
         self.state = State::Stopping(means);
         self.patience = now.checked_add(limit);
+        let presses = means == Means::PowerDown;
+        self.press = now.checked_add(FIRST_PRESS).filter(|_| presses).map(|next| (next, FIRST_PRESS));
     }
 }
 

@@ -32,7 +32,8 @@ pub struct Plan {
     pub timeout: Option<Duration>,
     /// How long QEMU may take to answer on its QMP channel after its start.
     pub greeting_limit: Duration,
-    /// How long the guest may take to power down when asked (ACPI) before QEMU is told to quit.
+    /// How long the guest may take to power down when asked (ACPI) before QEMU is told to quit. It is asked again and
+    /// again meanwhile, as one that is still booting hears nothing.
     pub powerdown_limit: Duration,
     /// How long QEMU may take to end when told to quit before it is killed.
     pub quit_limit: Duration,

@@ -84,7 +84,7 @@ fn stops_politely_then_firmly() {
     check(
         plan(),
         &after_running(&[(2, Event::Signal)]),
-        "cont (Running) (Stopping(PowerDown)) system_powerdown -> Stopping(PowerDown) Stopped(PowerDown) Some(32)",
+        "cont (Running) (Stopping(PowerDown)) system_powerdown -> Stopping(PowerDown) Stopped(PowerDown) Some(2)",
     );
     check(
         plan(),
@@ -107,6 +107,22 @@ fn stops_politely_then_firmly() {
 }
 
 #[test]
+fn presses_the_power_button_until_the_guest_reacts() {
+    let start = Instant::now();
+    let mut guest = Lifecycle::new(Plan::default(), start);
+    running().iter().for_each(|(_, event)| drop(guest.handle(event, start)));
+    guest.handle(&Event::Signal, start);
+    let mut presses = Vec::new();
+    while let Some(at) = guest.deadline().filter(|_| guest.state() == State::Stopping(Means::PowerDown)) {
+        if guest.handle(&Event::Deadline, at) == [Step::Execute("system_powerdown")] {
+            presses.push((at - start).as_millis());
+        }
+    }
+    assert_eq!(presses, [250, 750, 1750, 3750, 7750, 11750, 15750, 19750, 23750, 27750]);
+    assert_eq!(guest.state(), State::Stopping(Means::Quit), "at its limit");
+}
+
+#[test]
 fn bounds_the_life_of_a_guest() {
     let plan = Plan { timeout: Some(Duration::from_secs(20)), ..Plan::default() };
     check(plan.clone(), &running(), "cont (Running) -> Running Failed Some(20)");
@@ -124,7 +140,7 @@ fn bounds_the_life_of_a_guest() {
     check(
         plan,
         &after_running(&[(19, Event::Signal), (20, Event::Deadline)]),
-        "cont (Running) (Stopping(PowerDown)) system_powerdown -> Stopping(PowerDown) Stopped(PowerDown) Some(49)",
+        "cont (Running) (Stopping(PowerDown)) system_powerdown system_powerdown -> Stopping(PowerDown) Stopped(PowerDown) Some(20)",
     );
 }
 
