@@ -20,7 +20,7 @@ use domain_model::{Code, Diagnostic, Origin};
 use qemu_argv::needs::{LockedMemory, Thread, UsbDevice};
 use qemu_argv::{CommandLine, FdRequest};
 use runner::net::{Macvtap, Tap};
-use runner::runtime::Entry;
+use runner::runtime::{self, Entry};
 use runner::threads::Cpus;
 use runner::{Command, Confinement, HostRunner, Limits, Process, Runner, User};
 
@@ -91,6 +91,7 @@ pub fn prepare(
     line: &CommandLine,
     mut command: Command,
     user: Option<&User>,
+    entry: &Entry,
 ) -> Result<Resources, Vec<Diagnostic>> {
     files::check(&line.needs.files, user)?;
     Devices::of_this_host().check(&line.needs.host_devices, user)?;
@@ -103,8 +104,13 @@ pub fn prepare(
         command.confinement.locked_memory = Some(bytes);
     }
     place(line, &mut command)?;
-    let mut preparation =
-        Preparation { user, taps: HashMap::new(), links: HashMap::new(), leftovers: Leftovers::default() };
+    let mut preparation = Preparation {
+        user,
+        entry,
+        taps: HashMap::new(),
+        links: HashMap::new(),
+        leftovers: Leftovers::default(),
+    };
     let prepared = preparation.run(line, command);
     prepared.map_err(|problem| vec![problem])
 }
@@ -139,17 +145,15 @@ pub fn vfio_file(address: &str) -> Option<Result<String, String>> {
 ///
 /// # Errors
 /// When a device cannot be taken.
-pub fn take_devices(line: &CommandLine, entry: Option<&mut Entry>) -> Result<bool, Vec<Diagnostic>> {
-    let note = |undo| match entry {
-        Some(entry) => entry.set_undo(undo).map_err(io::Error::other),
-        None => Err(io::Error::other("the guest has no name")),
-    };
+pub fn take_devices(line: &CommandLine, entry: &mut Entry) -> Result<bool, Vec<Diagnostic>> {
+    let note = |undo| entry.set_undo(undo).map_err(io::Error::other);
     Devices::of_this_host().take(&line.needs.host_devices, note, &mut |one| one.write())
 }
 
 /// What has been opened and is not handed over yet.
 struct Preparation<'a> {
     user: Option<&'a User>,
+    entry: &'a Entry,
     taps: HashMap<String, Tap>,
     links: HashMap<String, OwnedFd>,
     leftovers: Leftovers,
@@ -167,7 +171,7 @@ impl Preparation<'_> {
         let mut companions = Vec::new();
         let mut waiting = Vec::new();
         for helper in &line.needs.helpers {
-            match helpers::start(helper, self.user)? {
+            match helpers::start(helper, self.user, self.entry)? {
                 Started::Waiting(helper) => waiting.push(*helper),
                 Started::Running(process, link) => {
                     companions.push((helper.program.clone(), process));
@@ -205,6 +209,11 @@ pub fn confined(program: impl Into<PathBuf>) -> Command {
     command
 }
 
+/// The same for one that is found by the guest's entry, should it ever outlive its supervisor.
+pub fn serving(program: impl Into<PathBuf>, entry: &Entry) -> Command {
+    confined(program).env(runtime::MARK, entry.mark())
+}
+
 /// Lets a process be somebody else, in that user's home.
 fn become_user(command: &mut Command, user: Option<&User>) {
     let Some(user) = user else { return };
@@ -223,7 +232,15 @@ fn become_user(command: &mut Command, user: Option<&User>) {
 pub fn directory_of(user: &User, entry: &Path, command: &mut Command) -> io::Result<String> {
     let path = entry.join("user");
     files::state_directory(&path, Some(user))?;
-    let number = command.fds.pass(File::open(&path)?)?;
+    by_descriptor(&path, command)
+}
+
+/// Hands a directory over, and gives the path by which the process reaches it: a short one.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn by_descriptor(directory: &Path, command: &mut Command) -> io::Result<String> {
+    let number = command.fds.pass(File::open(directory)?)?;
     Ok(format!("/proc/self/fd/{number}"))
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use crate::confine::User;
+use crate::local;
 use crate::process::Process;
 use crate::ready::{self, Interest, TICK};
 
@@ -30,10 +31,9 @@ impl Doorway {
     /// When something is there, or the socket cannot be made.
     pub fn at(path: impl Into<PathBuf>, user: Option<&User>) -> io::Result<Self> {
         let path = path.into();
-        let listener = UnixListener::bind(&path)?;
+        let listener = local::listen(&path)?;
         let doorway = Self { listener, path };
         doorway.listener.set_nonblocking(true)?;
-        fs::set_permissions(&doorway.path, fs::Permissions::from_mode(0o600))?;
         if let Some(user) = user {
             chown(&doorway.path, Some(user.uid()), Some(user.gid()))?;
         }

@@ -12,6 +12,7 @@ pub mod error;
 pub mod fake;
 pub mod footprint;
 pub mod host;
+pub mod local;
 pub mod net;
 pub mod probe;
 pub mod process;

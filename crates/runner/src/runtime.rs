@@ -15,11 +15,13 @@ use crate::control::{ControlClient, Report, Request};
 use crate::{net, ready};
 
 mod entry;
+mod mark;
 mod name;
 mod record;
 
 pub use entry::Entry;
 use entry::{Lock, clear, connect, is_entry, lock, read_record};
+pub use mark::{MARK, Mark};
 pub use name::file_name;
 pub use record::{ProcessId, Record, Undo};
 
@@ -166,6 +168,7 @@ impl RuntimeDir {
             name: name.into(),
             supervisor: std::process::id(),
             qemu: None,
+            mark: Mark::of(&path),
             since,
             undo: Vec::new(),
             detail,

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 use domain_model::{Diagnostic, Domain};
 use qemu_argv::{Arg, CommandLine, Config, shell};
 use runner::console::Terminal;
+use runner::local::LONGEST_PATH;
 use runner::runtime::Entry;
 use runner::signals::Signals;
 use runner::supervise::{Guest, Plan, Surroundings, supervise};
@@ -29,6 +30,9 @@ mod setup;
 mod watch;
 
 use blame::Given;
+
+/// Room for what a guest has in its directory, in the path of a socket: a `/` and the longest name.
+const LONGEST_NAME: usize = 40;
 
 /// Starts the guest and stays with it; `supervising` in the background, where someone waits for the start only.
 pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Stop> {
@@ -54,18 +58,29 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
     // Caught before anything is made, so that no moment is left in which a signal ends us alone.
     let signals = Signals::catch()
         .map_err(|error| Stop::new(Status::Failed, format!("cannot catch signals: {error}")))?;
-    let name = input.domain.name.clone().unwrap_or_default();
-    let mut entry = if name.is_empty() { None } else { Some(claim(&name, &input)?) };
-    let mut command = resources::confined(program);
+    let Some(name) = input.domain.name.clone().filter(|name| !name.is_empty()) else {
+        // Told with whatever else is wrong.
+        let config = argv::config(&input, LayoutName::Run);
+        argv::build(&input, &chosen, &config, &ThisHost, report)?;
+        return Err(Stop::new(Status::Xml, "a guest needs a `<name>`, or nobody would find it"));
+    };
+    let mut entry = claim(&name, &input)?;
+    let mut command = resources::serving(program, &entry);
     let user = args.user.as_deref().map(User::find).transpose().map_err(|error| no_user(&error))?;
     let mut config = Config {
         supervised: true,
-        lib_dir: entry.as_ref().map(|entry| entry.path().display().to_string()).unwrap_or_default(),
+        lib_dir: entry.path().display().to_string(),
         ..argv::config(&input, LayoutName::Run)
     };
-    if let (Some(user), Some(entry)) = (&user, &entry) {
+    if let Some(user) = &user {
         let place =
             resources::directory_of(user, entry.path(), &mut command).map_err(|error| no_user(&error))?;
+        config = config.in_guest_dir(&place);
+    } else if entry.path().as_os_str().len() + LONGEST_NAME > LONGEST_PATH {
+        let place = resources::by_descriptor(entry.path(), &mut command).map_err(|error| {
+            let message = format!("cannot open `{}`: {error}", entry.path().display());
+            Stop::new(Status::Failed, message)
+        })?;
         config = config.in_guest_dir(&place);
     }
     let build = || argv::build_quietly(&input, &chosen, &config, &ThisHost, report);
@@ -74,7 +89,7 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
         report.problems(&input.document, &problems);
         Stop::silent(Status::Failed)
     };
-    if resources::take_devices(&line, entry.as_mut()).map_err(refused)? {
+    if resources::take_devices(&line, &mut entry).map_err(refused)? {
         // How a device can be handed over shows once it has the driver for that.
         (line, warnings) = build()?;
     }
@@ -85,18 +100,14 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
         None => secrets::write(&line.needs.secrets)?,
     }
     command = with_environment(command, &line);
-    let resources = resources::prepare(&line, command, user.as_ref()).map_err(refused)?;
+    let resources = resources::prepare(&line, command, user.as_ref(), &entry).map_err(refused)?;
     let given = given(&line, &resources);
     report.note(&format!("starting `{name}` with {accelerator} on {}", program.display()));
     if supervising {
-        if entry.is_none() {
-            let message = "a guest without a `<name>` cannot run in the background: nobody would find it";
-            return Err(Stop::new(Status::Xml, message));
-        }
         // For whoever waits for us.
         crate::print(&name)?;
     }
-    let logs = if entry.is_some() { Logs::create(&name, report) } else { Logs::default() };
+    let logs = Logs::create(&name, report);
     let (guest, leftovers) = launch(resources).map_err(|problem| match problem {
         Problem::OfDomain(problem) => {
             report.problems(&input.document, &[problem]);
@@ -104,10 +115,10 @@ pub fn run(args: &Run, supervising: bool, report: &Report) -> Result<Status, Sto
         }
         Problem::OfQemu(stop) => stop,
     })?;
-    let control = entry.as_mut().map(|entry| enter(entry, &guest)).transpose()?;
+    let control = Some(enter(&mut entry, &guest)?);
     let surroundings = Surroundings {
         control,
-        entry,
+        entry: Some(entry),
         leftovers: Some(Box::new(leftovers)),
         terminal: if supervising { None } else { Some(terminal(args, report)?) },
         signals: Some(signals),

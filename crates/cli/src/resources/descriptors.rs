@@ -3,15 +3,19 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::time::Duration;
 
 use domain_model::{Diagnostic, Origin};
 use qemu_argv::{CommandLine, FdRequest};
-use runner::qmp;
+use runner::{local, qmp};
 
 use super::{Preparation, failed};
+
+/// How long whoever listens on a path already may take to make room for a connection.
+const REACH: Duration = Duration::from_millis(500);
 
 /// Our ends of a guest's channels.
 #[derive(Debug, Default)]
@@ -96,14 +100,14 @@ fn refused(doing: &str, path: &str, origin: Origin, error: &io::Error) -> Diagno
 fn listen(path: &Path) -> io::Result<UnixListener> {
     let is_socket = path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket());
     if is_socket {
-        match UnixStream::connect(path) {
+        let in_use = || Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody listens there"));
+        match local::connect(path, REACH) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
-            Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody listens there")),
+            // There is no room for one more connection to him.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return in_use(),
+            Ok(_) => return in_use(),
             Err(error) => return Err(error),
         }
     }
-    let listener = UnixListener::bind(path)?;
-    // Nobody can connect in between: the listener takes no connection before QEMU runs.
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
+    local::listen(path)
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::chown;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,11 @@ use domain_model::{Code, Diagnostic};
 use qemu_argv::needs::Ability;
 use qemu_argv::{Helper, Link, Word};
 use runner::doorway::Doorway;
-use runner::{Command, HostRunner, Process, Runner, User};
+use runner::runtime::Entry;
+use runner::{Command, HostRunner, Process, Runner, User, local};
 use serde::Deserialize;
 
-use super::{Companion, PREPARATION, become_user, confined, failed, files};
+use super::{Companion, PREPARATION, become_user, by_descriptor, confined, failed, files, serving};
 use crate::host;
 
 /// Where programs are that nobody types.
@@ -51,7 +52,7 @@ const TICK: Duration = Duration::from_millis(2);
 ///
 /// # Errors
 /// When it is not installed, cannot do what it has to, or cannot be started.
-pub fn start(helper: &Helper, user: Option<&User>) -> Result<Started, Diagnostic> {
+pub fn start(helper: &Helper, user: Option<&User>, entry: &Entry) -> Result<Started, Diagnostic> {
     let program = find(helper)?;
     require(helper, &program)?;
     if let Some(folder) = &helper.folder {
@@ -60,24 +61,30 @@ pub fn start(helper: &Helper, user: Option<&User>) -> Result<Started, Diagnostic
     }
     if let Some((name, args)) = &helper.setup {
         let program = installed(name).ok_or_else(|| missing(helper, name))?;
-        let mut command = confined(&program).args(args);
+        let mut command = serving(&program, entry).args(args);
         become_user(&mut command, user);
         let run = HostRunner.run(&command).and_then(|output| output.success(&program));
         run.map_err(|error| failed(helper.origin, error.to_string()))?;
     }
-    let mut command = confined(&program);
+    let mut command = serving(&program, entry);
     become_user(&mut command, user.filter(|_| !helper.keeps_rights));
     let no_link = |error| no_link(helper, &error);
     let (theirs, qemus) = match &helper.link {
-        Link::Pair => UnixStream::pair().map(|(a, b)| (Some(OwnedFd::from(a)), Some(OwnedFd::from(b)))),
-        Link::Listener => listener().map(|(a, b)| (Some(a.into()), Some(b.into()))),
-        Link::Makes(_) => Ok((None, None)),
+        Link::Pair => {
+            let (theirs, qemus) = UnixStream::pair().map_err(no_link)?;
+            (Some(OwnedFd::from(theirs)), Some(OwnedFd::from(qemus)))
+        }
+        Link::Listener => {
+            let made = entry.link(&helper.device).map_err(|error| no_link(io::Error::other(error)))?;
+            (Some(made.0.into()), Some(made.1.into()))
+        }
+        Link::Makes(_) => (None, None),
         Link::Accepts(path) => {
-            let doorway = Doorway::at(path, user).map_err(no_link)?;
+            // By a path of its own: QEMU's leads by a descriptor that is not open here until the end.
+            let doorway = whole(Path::new(path)).and_then(|path| Doorway::at(path, user)).map_err(no_link)?;
             return Ok(Started::Waiting(Box::new(Waiting { doorway, command, helper: helper.clone() })));
         }
-    }
-    .map_err(no_link)?;
+    };
     launch(helper, command, theirs, user).map(|process| Started::Running(process, qemus))
 }
 
@@ -113,11 +120,13 @@ fn launch(
         Link::Makes(path) => Some(whole(Path::new(path)).map_err(|error| no_link(helper, &error))?),
         Link::Pair | Link::Listener | Link::Accepts(_) => None,
     };
+    let listens_on = socket.as_deref().map(|socket| address(socket, &mut command));
+    let listens_on = listens_on.transpose().map_err(|error| no_link(helper, &error))?.unwrap_or_default();
     let number = link.map(|fd| command.fds.pass(fd)).transpose().map_err(|error| no_link(helper, &error))?;
     command = command.args(helper.args.iter().map(|word| match word {
         Word::Text(text) => text.clone(),
         Word::Socket { before } => format!("{before}{}", number.unwrap_or(-1)),
-        Word::Link => socket.as_deref().unwrap_or(Path::new("")).display().to_string(),
+        Word::Link => listens_on.clone(),
     }));
     let mut process = HostRunner.start(&command).map_err(|error| failed(helper.origin, error.to_string()))?;
     if let Some(socket) = socket {
@@ -146,10 +155,21 @@ fn whole(path: &Path) -> io::Result<PathBuf> {
     Ok(directory.join(path.file_name().unwrap_or_default()))
 }
 
+/// The path of a socket as the process uses it that listens there: the address of a socket is short.
+fn address(socket: &Path, command: &mut Command) -> io::Result<String> {
+    match (socket.parent(), socket.file_name()) {
+        (Some(directory), Some(name)) if socket.as_os_str().len() > local::LONGEST_PATH => {
+            let directory = by_descriptor(directory, command)?;
+            Ok(Path::new(&directory).join(name).display().to_string())
+        }
+        _ => Ok(socket.display().to_string()),
+    }
+}
+
 /// Waits until a process listens on its socket, and gives the socket to QEMU's user.
 fn await_listener(socket: &Path, process: &mut dyn Process, user: Option<&User>) -> Result<(), String> {
     let deadline = Instant::now() + PREPARATION;
-    while UnixStream::connect(socket).is_err() {
+    while local::connect(socket, Duration::ZERO).is_err() {
         // Its end is noticed at once; nobody tells when a socket is listened on.
         let ended = process.wait_deadline(Instant::now() + TICK).map_err(|error| error.to_string())?;
         if let Some(status) = ended {
@@ -164,15 +184,6 @@ fn await_listener(socket: &Path, process: &mut dyn Process, user: Option<&User>)
     }
     let given = user.map_or(Ok(()), |user| chown(socket, Some(user.uid()), Some(user.gid())));
     given.map_err(|error| format!("has a socket that QEMU cannot use: {error}"))
-}
-
-/// A listening socket and a connection to it. Its name vanishes at once: nobody else can connect.
-fn listener() -> io::Result<(UnixListener, UnixStream)> {
-    let directory = tempfile::Builder::new().prefix("domx-").tempdir()?;
-    let path = directory.path().join("link");
-    let listener = UnixListener::bind(&path)?;
-    let connection = UnixStream::connect(&path)?;
-    Ok((listener, connection))
 }
 
 fn missing(helper: &Helper, name: &str) -> Diagnostic {

@@ -151,6 +151,33 @@ fn persistent_reservations_are_made_by_a_helper_that_ends_with_the_guest() {
     gone(&place);
 }
 
+/// The address of a socket is shorter than paths may be.
+#[test]
+fn a_runtime_directory_may_have_a_long_path() {
+    let is_here = is_installed("/usr/bin/qemu-pr-helper") && is_installed("/usr/bin/qemu-img");
+    if real_qemu().is_none() || !is_here || !is_installed("/usr/bin/swtpm") {
+        return;
+    }
+    let place = Place::new();
+    let runtime = place.path().join("r".repeat(120));
+    std::fs::create_dir(&runtime).unwrap();
+    let console = runtime.join("console.sock");
+    let channel = format!("<serial type='unix'><source mode='bind' path='{}'/></serial>", console.display());
+    let xml = reservations(&place, "<reservations managed='yes'/>");
+    let xml = xml.replace("<memballoon model='none'/>", &format!("<memballoon model='none'/>{TPM}{channel}"));
+    let mut command = place.command();
+    command.env("XDG_RUNTIME_DIR", &runtime).arg("run").arg(place.file("guest.xml", &xml));
+    let guest = Running::of(&place, command);
+    assert!(pid(&place, "swtpm") != pid(&place, "qemu-pr-helper"));
+    assert!(std::fs::metadata(&console).is_ok());
+    let mut command = place.command();
+    let listed = command.env("XDG_RUNTIME_DIR", &runtime).arg("list").output().unwrap();
+    assert!(String::from_utf8(listed.stdout).unwrap().contains("running"));
+    assert_eq!(guest.power_off(), 0);
+    assert_eq!(std::fs::read_dir(&runtime).unwrap().count(), 0);
+    gone(&place);
+}
+
 #[test]
 fn the_helper_for_reservations_keeps_the_rights_that_another_user_has_not() {
     let is_here = is_installed("/usr/bin/qemu-pr-helper") && is_installed("/usr/bin/qemu-img");

@@ -49,7 +49,7 @@ fn qemu_inherits_neither_environment_nor_descriptors() {
     let qemu = qemus(&place)[0];
     let environment = String::from_utf8(std::fs::read(format!("/proc/{qemu}/environ")).unwrap()).unwrap();
     let names: BTreeSet<&str> = environment.split('\0').filter_map(|entry| entry.split('=').next()).collect();
-    let known = ["", "HOME", "LC_ALL", "PATH", "TMPDIR", "XDG_RUNTIME_DIR"];
+    let known = ["", "DOMX_GUEST", "HOME", "LC_ALL", "PATH", "TMPDIR", "XDG_RUNTIME_DIR"];
     assert!(names.iter().all(|name| known.contains(name)), "{names:?}");
     let open = std::fs::read_dir(format!("/proc/{qemu}/fd")).unwrap().flatten();
     let open: Vec<_> = open.filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect();

@@ -214,6 +214,33 @@ fn domx_and_supervisor_die_with_helpers_that_hear_no_signal() {
     gone(&place);
 }
 
+/// The kernel kills what domx has started, and knows nothing of what that has started.
+#[test]
+fn what_a_helper_starts_goes_with_the_guest() {
+    if real_qemu().is_none() {
+        return;
+    }
+    let place = Place::new();
+    let script = "sleep 1000 &\nsetsid sleep 1000 &\ntrap '' TERM\nwhile :; do sleep 1; done";
+    let path = stand_ins(&place, &["passt"], script);
+    let start = || {
+        let mut command = place.command();
+        command.env("PATH", &path).arg("run").arg(place.file("guest.xml", &echo(PASST)));
+        let guest = Running::of(&place, command);
+        let sleepers = || processes(&place).iter().filter(|(_, name)| name == "sleep").count();
+        wait_for("the helper starts nothing", || sleepers() >= 2);
+        guest
+    };
+    start().kill();
+    wait_for("QEMU outlives domx", || qemus(&place).is_empty());
+    assert!(!processes(&place).is_empty(), "nobody has cleaned yet");
+    assert_eq!(place.domx(&["list"]).stdout.lines().count(), 1);
+    gone(&place);
+    start().kill();
+    assert_eq!(start().power_off(), 0);
+    gone(&place);
+}
+
 #[test]
 fn nohup_is_obeyed() {
     if real_qemu().is_none() {

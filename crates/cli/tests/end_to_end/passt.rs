@@ -103,6 +103,17 @@ fn a_card_is_served_until_the_guest_ends_and_nothing_is_left() {
     assert!(!names.iter().any(|name| name.to_string_lossy().contains("passt")), "{names:?}");
     assert_eq!(guest.power_off(), 0);
     gone(&place);
+    // The path of the socket is longer than its address may be.
+    let runtime = place.path().join("r".repeat(120));
+    std::fs::create_dir(&runtime).unwrap();
+    let mut command = place.command();
+    command.arg("run").arg(place.file("guest.xml", &domain("")));
+    command.env("PATH", &path).env("XDG_RUNTIME_DIR", &runtime);
+    let guest = Running::of(&place, command);
+    let names: Vec<_> = std::fs::read_dir(runtime.join("domx/echo")).unwrap().flatten().collect();
+    assert!(!names.iter().any(|file| file.file_name().to_string_lossy().contains("passt")), "{names:?}");
+    assert_eq!(guest.power_off(), 0);
+    gone(&place);
     // QEMU crashes.
     let mut guest = start(&place, &domain(""), &path);
     signal("-SEGV", qemus(&place)[0]);

@@ -2,19 +2,17 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat, open};
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 
-use super::{ProcessId, Record, RuntimeError, Undo, file_name, remove_if_empty};
-use crate::ready;
+use super::{Mark, ProcessId, Record, RuntimeError, Undo, file_name, remove_if_empty};
+use crate::local;
 
 /// The supervisor's socket in an entry.
 const CONTROL: &str = "control";
@@ -64,12 +62,27 @@ impl Entry {
     /// When it cannot be made.
     pub fn socket(&self, name: &str) -> Result<(UnixListener, PathBuf), RuntimeError> {
         let socket = self.path.join(file_name(name));
-        let path = by_descriptor(&self.dir, &file_name(name));
-        let listener = UnixListener::bind(&path).and_then(|listener| {
-            // The directory keeps others out already.
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map(|()| listener)
-        });
+        let listener = local::listen(&local::in_directory(self.dir.as_fd(), file_name(name).as_ref()));
         Ok((listener.map_err(RuntimeError::io("listen on", &socket))?, socket))
+    }
+
+    /// A listening socket for a process that serves the guest, and the one connection to it: its name vanishes at once,
+    /// so that nobody else can connect.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn link(&self, name: &str) -> Result<(UnixListener, UnixStream), RuntimeError> {
+        let (listener, socket) = self.socket(name)?;
+        let place = local::in_directory(self.dir.as_fd(), file_name(name).as_ref());
+        let connection = local::connect(&place, REACH);
+        fs::remove_file(&socket).map_err(RuntimeError::io("remove", &socket))?;
+        Ok((listener, connection.map_err(RuntimeError::io("connect to", &socket))?))
+    }
+
+    /// The value of the variable [`MARK`](super::MARK) in the environment of whatever serves the guest: what is left of
+    /// that is killed with the entry, what it has started included.
+    pub fn mark(&self) -> String {
+        self.record.mark.as_ref().map(|mark| mark.value.clone()).unwrap_or_default()
     }
 
     /// Notes which process QEMU is, so that it can be ended should it ever outlive its supervisor.
@@ -105,6 +118,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        self.record.mark.iter().for_each(Mark::end);
         undo(&self.record.undo);
         // What cannot be removed now is removed by the next start.
         let _ = fs::remove_dir_all(&self.path);
@@ -154,6 +168,7 @@ pub(super) fn clear(path: &Path) -> io::Result<()> {
         if let Some(qemu) = record.qemu {
             qemu.end();
         }
+        record.mark.iter().for_each(Mark::end);
         undo(&record.undo);
     }
     for file in fs::read_dir(path)? {
@@ -183,24 +198,7 @@ pub(super) fn read_record(path: &Path) -> Option<Record> {
 pub(super) fn connect(path: &Path) -> io::Result<UnixStream> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let dir = open(path, flags, Mode::empty())?;
-    let address = SocketAddrUnix::new(by_descriptor(&dir, CONTROL))?;
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    let deadline = ready::after(REACH);
-    while let Err(error) = net::connect(&socket, &address) {
-        if error != Errno::AGAIN || Instant::now() >= deadline {
-            return Err(error.into());
-        }
-        sleep(Duration::from_millis(5));
-    }
-    let stream = UnixStream::from(socket);
-    stream.set_nonblocking(false)?;
-    Ok(stream)
-}
-
-/// The path of a socket by way of its open directory: a socket's address has room for 107 bytes only.
-fn by_descriptor(dir: &OwnedFd, name: &str) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}/{name}", dir.as_raw_fd()))
+    local::connect(&local::in_directory(dir.as_fd(), CONTROL.as_ref()), REACH)
 }
 
 #[cfg(test)]

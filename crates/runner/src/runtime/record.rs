@@ -10,6 +10,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, te
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Mark;
 use crate::ready;
 
 /// What an entry says of its guest.
@@ -21,6 +22,9 @@ pub struct Record {
     pub supervisor: u32,
     /// QEMU, once started.
     pub qemu: Option<ProcessId>,
+    /// What else belongs to it, by a variable of the environment.
+    #[serde(default)]
+    pub mark: Option<Mark>,
     /// When it was started, in seconds since 1970.
     pub since: u64,
     /// What is written where once QEMU has ended, in order: it undoes what was done to the host for the guest.
