@@ -39,6 +39,7 @@ mod storage;
 mod sysinfo;
 mod throttle;
 mod tuning;
+mod unheard;
 mod virtio;
 mod zpci;
 

@@ -6,7 +6,7 @@ use crate::device::{controller, disk, emit, interface};
 use crate::dialect::Era;
 use crate::{
     clock, cpu, domain, features, historic, incoming, iothreads, launch_security, memory, numa, os, pm, qemu,
-    storage, sysinfo, throttle, tuning,
+    storage, sysinfo, throttle, tuning, unheard,
 };
 use domain_model::device::{
     audio::Audio, channel::Channel, console::Console, controller::Controller, crypto::Crypto, disk::Disk,
@@ -100,6 +100,7 @@ const MODERN: &[Section] = &[
     domain::run_with,
     domain::messages,
     tuning::args,
+    unheard::args,
 ];
 
 /// The order of libvirt of February 2011.

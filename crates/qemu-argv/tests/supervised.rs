@@ -139,3 +139,62 @@ fn limits_that_nobody_keeps_are_warned_of() {
         &["warning: QEMU is not told of these nodes, and"],
     );
 }
+
+#[test]
+fn what_nobody_follows_is_told() {
+    let supervised = Config { supervised: true, ..Config::default() };
+    let card = |more: &str| {
+        format!(
+            "<devices><interface type='user'><mac address='52:54:00:00:00:01'/>{more}</interface></devices>"
+        )
+    };
+    let disk = |source: &str| {
+        format!(
+            "<devices><disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/a'>{source}\
+             </source><target dev='vda' bus='virtio'/></disk></devices>"
+        )
+    };
+    for (body, expected) in [
+        (
+            "<resource><partition>/machine/a</partition></resource>",
+            "nobody makes control groups here, as `<partition>` needs:",
+        ),
+        ("<resource><fibrechannel appid='a'/></resource>", "nobody marks what the guest sends over Fibre"),
+        ("<perf><event name='cmt' enabled='yes'/></perf>", "nobody counts performance events of the guest"),
+        ("<on_lockfailure>pause</on_lockfailure>", "nobody takes leases for the guest, so none"),
+        (
+            "<idmap><uid start='0' target='1' count='1'/><gid start='0' target='1' count='1'/></idmap>",
+            "users and groups are not mapped: `<idmap>` is",
+        ),
+        (
+            "<seclabel type='dynamic' model='selinux' relabel='yes'/>",
+            "nobody gives QEMU a security label: what the",
+        ),
+        (
+            "<clock offset='utc'><timer name='rtc' tickpolicy='catchup'><catchup slew='9'/></timer></clock>",
+            "QEMU itself chooses how fast a timer catches",
+        ),
+        (
+            &disk("<seclabel model='dac' relabel='yes'><label>a</label></seclabel>"),
+            "nobody gives this image a security label: what",
+        ),
+        (
+            &card("<bandwidth><inbound average='9'/></bandwidth>"),
+            "nobody limits the bandwidth of an interface of",
+        ),
+        (&card("<guest dev='eth9'/>"), "what the card is called in the guest"),
+        (&card("<backenddomain name='a'/>"), "`<backenddomain>` is for Xen, and means nothing to"),
+    ] {
+        check_threads(body, &supervised, &[&format!("warning: {expected}")]);
+        check_threads(body, &Config::default(), &[&format!("warning: {expected}")]);
+        check_threads(body, &Config { layout: Layout::Libvirt, ..Config::default() }, &[]);
+    }
+    for body in [
+        "<perf><event name='cmt' enabled='no'/></perf>",
+        "<seclabel type='none'/>",
+        &disk("<seclabel model='dac' relabel='no'/>"),
+        &card(""),
+    ] {
+        check_threads(body, &supervised, &[]);
+    }
+}
