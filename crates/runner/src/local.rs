@@ -107,7 +107,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("socket");
         let listener = listen(&path).unwrap();
-        rustix::net::listen(&listener, 0).unwrap();
+        net::listen(&listener, 0).unwrap();
         let (limit, start) = (Duration::from_millis(50), Instant::now());
         let mut held = Vec::new();
         let refusal = loop {

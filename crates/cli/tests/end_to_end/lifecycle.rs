@@ -55,9 +55,10 @@ fn check(then: &[u8], end: &[(&str, &str)], expected: &Then) -> Option<Said> {
     Some(said)
 }
 
-/// Where a reboot is the end, no guest can start again: firmware that finds a machine reset from outside resets it
-/// once more, and that is a reboot.
 const REBOOTS: (&str, &str) = ("on_reboot", "restart");
+/// A reboot of the guest is the end, and no reboot is what its firmware does, which finds the machine reset from outside
+/// and resets it once more.
+const ENDS: (&str, &str) = ("on_reboot", "destroy");
 
 #[test]
 fn powering_off() {
@@ -68,7 +69,7 @@ fn powering_off() {
 
 #[test]
 fn rebooting() {
-    check(RESET, &[("on_reboot", "destroy")], &Then::Ends(0, ""));
+    check(RESET, &[ENDS], &Then::Ends(0, ""));
     check(RESET, &[REBOOTS], &Then::Again);
 }
 
@@ -76,6 +77,7 @@ fn rebooting() {
 fn panicking() {
     check(PANIC, &[("on_crash", "destroy")], &Then::Ends(1, "error: the guest panicked"));
     check(PANIC, &[("on_crash", "restart"), REBOOTS], &Then::Again);
+    check(PANIC, &[("on_crash", "restart"), ENDS], &Then::Again);
     let kept = check(PANIC, &[("on_crash", "preserve")], &Then::Stays);
     assert!(kept.is_none_or(|said| said.status == 1 && said.stderr.contains("warning: the guest panicked")));
     let dumped = "the guest's memory is in `";

@@ -20,6 +20,8 @@ pub struct Lifecycle {
     timeout: Option<Instant>,
     /// When the power button is pressed again, and how long after the time before.
     press: Option<(Instant, Duration)>,
+    /// Until when a reset is that of the firmware of a machine which we have reset.
+    firmware: Option<Instant>,
     dump: Dump,
 }
 
@@ -39,6 +41,11 @@ const ASKING: Duration = Duration::from_secs(1);
 /// The power button is pressed again after this time, then after twice that, and so on. QEMU forgets what a guest that
 /// is still booting has not asked to be told of, and nobody says whether it was heard.
 const FIRST_PRESS: Duration = Duration::from_millis(250);
+/// How long after a reset from outside the firmware may reset the machine once more: SeaBIOS does so with its first
+/// instructions where it finds that it has booted before, and nobody has rebooted then.
+const FIRMWARE: Duration = Duration::from_secs(2);
+/// It may do so in more than one way, one right after the other. Who reboots later has been booted again.
+const AT_ONCE: Duration = Duration::from_millis(100);
 /// The longest time between two presses.
 const LAST_PRESS: Duration = Duration::from_secs(4);
 
@@ -47,8 +54,8 @@ impl Lifecycle {
     pub fn new(plan: Plan, now: Instant) -> Self {
         let timeout = plan.timeout.and_then(|time| now.checked_add(time));
         let patience = now.checked_add(plan.greeting_limit);
-        let (end, press, dump) = (None, None, Dump::default());
-        Self { plan, state: State::Starting, end, patience, timeout, press, dump }
+        let (end, press, firmware, dump) = (None, None, None, Dump::default());
+        Self { plan, state: State::Starting, end, patience, timeout, press, firmware, dump }
     }
 
     /// What is to happen with it.
@@ -145,6 +152,7 @@ impl Lifecycle {
                 self.state = State::Paused;
                 vec![Step::Tell(Notice::Paused)]
             }
+            "RESET" if guest() == Some(true) && self.is_firmwares(now) => Vec::new(),
             "RESET" if guest() == Some(true) && !is_stopping => match self.plan.on_reboot {
                 // QEMU has rebooted it already.
                 Action::Restart => Vec::new(),
@@ -178,6 +186,13 @@ impl Lifecycle {
             "SHUTDOWN" => self.shut_down(event, now),
             _ => Vec::new(),
         }
+    }
+
+    /// Whether a reset that has just been reported is the firmware's, of a machine that we have reset.
+    fn is_firmwares(&mut self, now: Instant) -> bool {
+        let Some(until) = self.firmware.filter(|until| now < *until) else { return false };
+        self.firmware = now.checked_add(AT_ONCE).map(|soon| soon.min(until));
+        true
     }
 
     /// The machine is off. QEMU ends now by itself, unless it runs with `-no-shutdown`.
@@ -240,6 +255,7 @@ impl Lifecycle {
             Action::Restart => {
                 self.end = None;
                 self.state = State::Paused;
+                self.firmware = now.checked_add(FIRMWARE);
                 vec![Step::Execute("system_reset"), Step::Execute("cont"), Step::Tell(Notice::Restarted)]
             }
             Action::Preserve => {

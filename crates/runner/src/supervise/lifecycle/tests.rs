@@ -159,6 +159,22 @@ fn follows_the_actions_of_the_plan() {
         "cont (Running) system_reset cont (Restarted) (Running) -> Running Failed None",
     );
     check(restarts.clone(), &after_running(&[(2, reset())]), "cont (Running) -> Running Failed None");
+    // The firmware resets a machine once more that it finds reset, at once; whoever does it later reboots.
+    let resumed = || qmp("RESUME", Value::Null);
+    let events = |more: &[(u64, Event)]| {
+        let twice = [(2, off()), (3, resumed()), (3, reset()), (3, reset())];
+        after_running(&[&twice, more].concat())
+    };
+    let once = plan(Restart, Destroy, Destroy);
+    let again = "cont (Running) system_reset cont (Restarted) (Running)";
+    check(once.clone(), &events(&[]), &format!("{again} -> Running Failed None"));
+    check(
+        once.clone(),
+        &events(&[(4, reset())]),
+        &format!("{again} quit -> Stopping(Quit) Rebooted Some(9)"),
+    );
+    let late = after_running(&[(2, off()), (3, resumed()), (5, reset())]);
+    check(once, &late, &format!("{again} quit -> Stopping(Quit) Rebooted Some(10)"));
     check(
         restarts,
         &after_running(&[(2, panic())]),
