@@ -25,9 +25,9 @@ fn dumps(place: &Place) -> Vec<PathBuf> {
 }
 
 /// Whether this is a core file with the boot sector of the guest where the BIOS has put it.
-fn has_the_guest(core: &Path) -> bool {
+fn has_the_guest(core: &Path, name: &str) -> bool {
     let content = std::fs::read(core).unwrap();
-    let sector = std::fs::read(repository("fixtures/guests/panic.img")).unwrap();
+    let sector = std::fs::read(repository(&format!("fixtures/guests/{name}.img"))).unwrap();
     content.starts_with(b"\x7fELF") && content.windows(512).any(|window| window == &sector[..512])
 }
 
@@ -54,7 +54,33 @@ fn the_memory_of_a_guest_that_panics_is_kept_in_private() {
     assert_eq!(core.metadata().unwrap().mode() & 0o777, 0o600);
     assert_eq!(core.parent().unwrap().metadata().unwrap().mode() & 0o777, 0o700);
     assert!(core.metadata().unwrap().len() > 16 << 20);
-    assert!(has_the_guest(&core), "the core has not what the guest had");
+    assert!(has_the_guest(&core, "panic"), "the core has not what the guest had");
+    gone(&place);
+}
+
+#[test]
+fn a_guest_whose_watchdog_is_not_looked_after_is_dumped_and_goes_on() {
+    if real_qemu().is_none() {
+        return;
+    }
+    let place = Place::new();
+    let watchdog = "<watchdog model='itco' action='dump'/>";
+    let image = repository("fixtures/guests/hang.img").canonicalize().unwrap();
+    let xml = echo(watchdog).replace(
+        repository("fixtures/guests/echo.img").canonicalize().unwrap().to_str().unwrap(),
+        image.to_str().unwrap(),
+    );
+    let file = place.file("guest.xml", &xml);
+    let started = place.domx(&["run", "--detach", file.to_str().unwrap()]);
+    assert_eq!(started.status, 0, "{started:?}");
+    let state = || place.domx(&["list"]).stdout;
+    wait_for("nothing is dumped", || !dumps(&place).is_empty() && state().contains("running"));
+    let core = &dumps(&place)[0];
+    assert!(core.ends_with("echo-1.core"), "{core:?}");
+    assert!(has_the_guest(core, "hang"), "the core has not what the guest had");
+    let said = place.domx(&["logs", "echo", "--messages"]);
+    assert!(said.stdout.contains("watchdog"), "{said:?}");
+    assert_eq!(place.domx(&["stop", "echo", "--force"]).status, 0);
     gone(&place);
 }
 
