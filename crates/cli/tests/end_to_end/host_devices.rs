@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::namespace::{Namespace, has_namespaces};
 use crate::running::{Running, echo};
-use crate::support::{Place, processes, real_qemu, wait_for};
+use crate::support::{Place, gone, processes, real_qemu, wait_for};
 
 const DEVICE: &str = "0000:01:00.0";
 
@@ -23,6 +23,16 @@ while :; do
     ln -s /sys/bus/pci/drivers/$chosen $device/driver
     read -r _ < drivers_probe
 done";
+
+/// Makes what every program needs of `/dev` in a folder.
+const DEV: &str = "
+set -e
+mount -t tmpfs dev \"$1\"
+for node in null zero random urandom full tty; do
+    touch \"$1/$node\"
+    mount --bind /dev/$node \"$1/$node\"
+done
+mkdir \"$1/shm\"";
 
 /// A program that leaves out what it cannot have.
 const WITHOUT_VFIO: &str = "#!/bin/sh
@@ -68,20 +78,16 @@ impl Host {
             assert!(Command::new("mkfifo").arg(pci.join(pipe)).status().unwrap().success());
         }
         let namespace = Namespace::with_mounts();
-        let mounts = "
-            set -e
-            mount -t tmpfs dev \"$3\"
-            for node in null zero random urandom full tty; do
-                touch \"$3/$node\"
-                mount --bind /dev/$node \"$3/$node\"
-            done
-            mkdir \"$3/vfio\" \"$3/shm\"
-            touch \"$3/vfio/7\"
-            mount --rbind \"$3\" /dev
-            mount --bind \"$1\" /sys/bus/pci
-            mount --bind \"$2\" /sys/kernel/iommu_groups";
+        let mounts = format!(
+            "{DEV}
+            mkdir \"$1/vfio\"
+            touch \"$1/vfio/7\"
+            mount --rbind \"$1\" /dev
+            mount --bind \"$2\" /sys/bus/pci
+            mount --bind \"$3\" /sys/kernel/iommu_groups"
+        );
         let path = |path: &Path| path.to_str().unwrap().to_owned();
-        namespace.say("sh", &["-c", mounts, "sh", &path(&pci), &path(&groups), &path(&dev)]);
+        namespace.say("sh", &["-c", &mounts, "sh", &path(&dev), &path(&pci), &path(&groups)]);
         let kernel = Command::new("sh").args(["-c", KERNEL]).current_dir(&pci).spawn().unwrap();
         Host { pci, kernel, namespace }
     }
@@ -148,4 +154,38 @@ fn a_device_goes_back_to_its_driver_after_every_end() {
     assert_eq!(guest.power_off(), 0);
     assert_eq!(host.driver(), "nic");
     assert!(place.leftovers().is_empty());
+}
+
+/// QEMU itself is started, and finds out that these devices do not do what such devices do.
+#[test]
+fn scsi_devices_of_the_host_reach_qemu() {
+    if real_qemu().is_none() || !has_namespaces() {
+        return;
+    }
+    let place = Place::new();
+    let dev = place.path().join("dev");
+    std::fs::create_dir(&dev).unwrap();
+    let namespace = Namespace::with_mounts();
+    let unit = "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/>\
+                <address bus='0' target='0' unit='0'/></source></hostdev>";
+    let target = "<hostdev mode='subsystem' type='scsi_host'><source protocol='vhost' \
+                  wwpn='naa.5123456789abcde0'/></hostdev>";
+    let check = |device: &str, expected: &str| {
+        let (status, said) = namespace.refusal(&place, &echo(device));
+        assert!(status == 1 && said.contains(expected) && said.contains("guest.xml:29:"), "{said}");
+        gone(&place);
+    };
+    check(unit, "the host has no SCSI device on `scsi_host0` at bus 0, target 0, unit 0");
+    let mounts = format!(
+        "{DEV}
+        mount --rbind \"$1\" /dev
+        mount -t tmpfs bus /sys/bus
+        mkdir -p /sys/bus/scsi/devices/0:0:0:0/scsi_generic/sg0"
+    );
+    namespace.say("sh", &["-c", &mounts, "sh", dev.to_str().unwrap()]);
+    check(unit, "`/dev/sg0` does not exist");
+    check(target, "cannot open `/dev/vhost-scsi`: No such file or directory");
+    namespace.say("sh", &["-c", "touch /dev/vhost-scsi /dev/sg0; mount --bind /dev/null /dev/sg0"]);
+    check(unit, "QEMU refuses: cannot get SG_IO version number");
+    check(target, "QEMU refuses: vhost");
 }
