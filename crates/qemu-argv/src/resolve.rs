@@ -99,7 +99,8 @@ const HISTORIC: &[Step] = &[
 ];
 
 /// What starting a guest fills in that its definition leaves open.
-const START: &[Step] = &[cpu::update, storage::translate, device::disk::shared_cache, usb::assign];
+const START: &[Step] =
+    &[cpu::update, storage::translate, device::disk::missing, device::disk::shared_cache, usb::assign];
 
 /// Fills in what is chosen anew at each start of a defined domain.
 pub fn start(domain: Domain, inputs: Inputs<'_>) -> (Domain, Vec<Diagnostic>) {

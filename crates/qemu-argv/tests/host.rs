@@ -108,6 +108,35 @@ fn volumes_below_other_images_are_found_too() {
 }
 
 #[test]
+fn a_guest_goes_without_images_that_are_missing_and_optional() {
+    let disk = |device: &str, target: &str, policy: &str| {
+        format!(
+            "<disk type='file' device='{device}'><driver name='qemu' type='raw'/><source file='/a' \
+             startupPolicy='{policy}'/><target dev='{target}'/></disk>"
+        )
+    };
+    let devices = [disk("disk", "vda", "optional"), disk("cdrom", "hdc", "optional")].concat();
+    let (here, gone) = (r#"{"files": {"/a": "file"}}"#, "{}");
+    let config = Config::default();
+    let nodes = |devices: &str, host: &str, config: &Config| {
+        let (line, _) = build((OS, devices), host, config).unwrap();
+        let drives = line.args.iter().filter_map(|arg| line.payload(arg, &mut |_| String::new()));
+        drives.filter(|payload| payload.contains("/a") || payload.starts_with("ide-cd")).collect::<Vec<_>>()
+    };
+    assert_eq!(nodes(&devices, here, &config).len(), 3);
+    assert_eq!(warnings((OS, &devices), here, &config), [] as [&str; 0]);
+    // An empty drive is left.
+    assert_eq!(nodes(&devices, gone, &config), ["ide-cd,bus=ide.1,unit=0,id=ide0-1-0"]);
+    let told = ["the guest goes without this disk", "the drive is empty"];
+    let told = told.map(|then| format!("`/a` does not exist, so {then}"));
+    assert_eq!(warnings((OS, &devices), gone, &config), told);
+    // What is needed when the guest boots is not dropped; nor is anything where it is only compared with libvirt's.
+    assert_eq!(nodes(&disk("cdrom", "hdc", "requisite"), gone, &config).len(), 2);
+    let libvirt = Config { layout: Layout::Libvirt, ..Config::default() };
+    assert_eq!(nodes(&devices, gone, &libvirt).len(), 3);
+}
+
+#[test]
 fn a_password_ends_where_somebody_can_say_so() {
     let vnc = "<graphics type='vnc' passwd='open' passwdValidTo='2026-01-31T23:59:59'/>";
     let host = r#"{"free-port": 5900}"#;

@@ -5,6 +5,7 @@ mod forget;
 mod frontend;
 mod historic;
 mod images;
+mod missing;
 mod name;
 mod sd;
 mod validate;
@@ -12,6 +13,7 @@ mod validate;
 pub(crate) use defaults::{buses, group_limits, shared_cache, sort};
 pub(crate) use frontend::floppy_drives;
 pub(crate) use images::{fdset, node_numbers};
+pub(crate) use missing::missing;
 
 use domain_model::device::controller::{ControllerKind, ScsiModel};
 use domain_model::device::disk::{Disk, DiskBus};
