@@ -132,9 +132,11 @@ fn interface(nic: &crate::Resolved<'_, Interface>, cx: &Context<'_>, out: &mut A
         other => refuse(&format!("<interface type='{}'>", other.tag()), nic.at("@type"), cx, out),
     }
     let driver = nic.spec.driver.as_ref();
+    // An address of the guest is for the scripts of Xen; QEMU hears nothing of it.
+    let is_for_scripts = matches!(source, InterfaceSource::Ethernet(_) | InterfaceSource::Bridge(_));
     for (is_asked_for, what, path) in [
         (nic.spec.mtu.is_some(), "<mtu>", "mtu"),
-        (!nic.spec.ips.is_empty(), "<ip>", "ip"),
+        (!nic.spec.ips.is_empty() && !is_for_scripts, "<ip>", "ip"),
         (nic.spec.teaming.is_some(), "<teaming>", "teaming"),
         (driver.is_some_and(|driver| driver.queues.is_some()), "<driver queues=…>", "driver/@queues"),
         (

@@ -2,6 +2,7 @@
 
 use caps_parser::Capability;
 use domain_model::address::{Address, Pci, Place, VirtioSerial};
+use domain_model::cpu::{CpuMatch, FeaturePolicy};
 use domain_model::device::channel::ChannelTarget;
 use domain_model::device::controller::ControllerKind;
 use domain_model::device::disk::DiskBus;
@@ -20,6 +21,20 @@ const RULE: &str = "the next free PCI slot";
 /// The last slot of a bus.
 const LAST: u8 = 31;
 
+/// Gives the guest a clock, and says how a processor of a known model is meant.
+pub(crate) fn defaults(cx: &mut Resolving<'_>) {
+    cx.domain.clock.get_or_insert_default();
+    let Some(cpu) = &mut cx.domain.cpu else { return };
+    match cpu.model {
+        Some(_) => cpu.matching = cpu.matching.or(Some(CpuMatch::Exact)),
+        // There is nothing that the host's processor could match.
+        None => cpu.matching = None,
+    }
+    for feature in &mut cpu.features {
+        feature.policy.get_or_insert(FeaturePolicy::Require);
+    }
+}
+
 /// Adds the balloon that every guest has, and a screen for guests whose screen can be looked at.
 pub(crate) fn devices(cx: &mut Resolving<'_>) {
     let devices = &mut cx.domain.devices;
@@ -30,12 +45,6 @@ pub(crate) fn devices(cx: &mut Resolving<'_>) {
         let spec = Memballoon { model, ..Memballoon::default() };
         devices.memballoons.push(Device::implied(spec, origin));
     }
-    let Some(graphics) = devices.graphics.first() else { return };
-    let origin = graphics.meta.origin;
-    if devices.videos.is_empty() {
-        let rule = origin.implies("what is shown needs a video card");
-        devices.videos.push(Device::implied(Video::default(), rule));
-    }
     let bus = if crate::historic::is_xen_system(&cx.domain) { InputBus::Xen } else { InputBus::Ps2 };
     let is_there = |input: &Device<Input>| {
         matches!(input.spec.kind, InputKind::Mouse) && input.spec.bus.is_none_or(|written| written == bus)
@@ -43,6 +52,12 @@ pub(crate) fn devices(cx: &mut Resolving<'_>) {
     let devices = &mut cx.domain.devices;
     // Where the screen is seen, the machine's own mouse is worth mentioning, behind whatever was plugged in.
     devices.inputs.retain(|input| !is_there(input));
+    let Some(graphics) = devices.graphics.first() else { return };
+    let origin = graphics.meta.origin;
+    if devices.videos.is_empty() {
+        let rule = origin.implies("what is shown needs a video card");
+        devices.videos.push(Device::implied(Video::default(), rule));
+    }
     let spec = Input { kind: InputKind::Mouse, bus: Some(bus), ..Input::default() };
     devices.inputs.push(Device::implied(spec, origin.implies("the machine has a mouse")));
 }

@@ -55,7 +55,7 @@ pub(super) fn args(device: &Resolved<'_, Video>, cx: &Context<'_>, out: &mut Arg
     }
     match (device.index, cx.dialect.video) {
         (0, VideoOption::StdVga) => std_vga(kind, device, out),
-        (0, _) => vga(kind, device, cx, out),
+        (0, _) => vga(kind, device, out),
         _ => further(kind, device, cx, out),
     }
 }
@@ -75,7 +75,7 @@ fn std_vga(kind: VideoType, device: &Resolved<'_, Video>, out: &mut Args) {
     }
 }
 
-fn vga(kind: VideoType, device: &Resolved<'_, Video>, cx: &Context<'_>, out: &mut Args) {
+fn vga(kind: VideoType, device: &Resolved<'_, Video>, out: &mut Args) {
     let word = match kind {
         VideoType::Vga => "std",
         VideoType::Cirrus => "cirrus",
@@ -90,13 +90,6 @@ fn vga(kind: VideoType, device: &Resolved<'_, Video>, cx: &Context<'_>, out: &mu
     out.text("-vga", word, device.at("model/@type"));
     if kind == VideoType::Qxl {
         out.needing(Capability::VgaQxl);
-        let vram = device.spec.model.as_ref().and_then(|model| model.vram).unwrap_or(QXL_VRAM);
-        // The default is what QEMU takes by itself.
-        if vram != QXL_VRAM && cx.dialect.devices == Devices::Device {
-            let driver = if cx.has(Capability::DeviceQxlVga) { "qxl-vga" } else { "qxl" };
-            let size = u64::from(vram) * 1024;
-            out.text("-global", format!("{driver}.vram_size={size}"), device.at("model/@vram"));
-        }
     }
 }
 
