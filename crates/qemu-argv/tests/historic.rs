@@ -205,6 +205,32 @@ fn controllers_stay_where_they_stand() {
     );
 }
 
+#[test]
+fn what_cannot_be_is_refused() {
+    let check = |devices, flags: &str, expected: &str| {
+        let problems = build(Parts { devices, ..PC }, flags, &config()).map(|built| built.problems);
+        let problems = problems.unwrap_or_default().join("; ");
+        assert!(problems.contains(expected), "{devices}: {problems}");
+    };
+    check(
+        "<disk type='file'><source file='/a'/><target dev='vda'/>\
+         <address type='pci' domain='0' bus='0' slot='7' function='1'/></disk>",
+        DEVICE,
+        "function 0",
+    );
+    check("<input type='mouse' bus='xen'/>", DEVICE, "bus `xen`");
+    check("<sound model='ich6'/>", DEVICE, "`hda-duplex`");
+    check("<watchdog model='ib700'/><watchdog model='i6300esb'/>", DEVICE, "one watchdog");
+    check("<controller type='sata'/>", DEVICE, "type `sata`");
+    // A controller of a QEMU without `-device` is not spoken of.
+    words("<controller type='sata'/><controller type='virtio-serial'/>", "", "-boot c -net none");
+    words(
+        "<sound model='ich6'/>",
+        "device hda-duplex",
+        "-device hda-duplex,id=sound0-codec0,bus=sound0.0,cad=0",
+    );
+}
+
 /// The lines of the domain's XML that hold the word.
 #[track_caller]
 fn lines(parts: Parts, word: &str, expected: &[&str]) {

@@ -3,7 +3,7 @@
 use domain_model::device::interface::{Interface, InterfaceSource};
 use domain_model::device::{
     crypto::Crypto, hub::Hub, iommu::Iommu, memory::MemoryDevice, nvram::Nvram, panic::Panic, pstore::Pstore,
-    redirdev::Redirdev, rng::Rng, shmem::Shmem, tpm::Tpm, vsock::Vsock,
+    redirdev::Redirdev, rng::Rng, shmem::Shmem, tpm::Tpm, vsock::Vsock, watchdog::Watchdog,
 };
 use domain_model::xml::Tagged;
 use domain_model::{Code, Diagnostic, Origin};
@@ -34,6 +34,10 @@ fn family<T: QemuDevice>(cx: &Context<'_>, out: &mut Args) {
 
 /// Kinds of devices that came later.
 fn families(cx: &Context<'_>, out: &mut Args) {
+    for watchdog in cx.each::<Watchdog>().skip(1) {
+        let message = "a guest of these QEMUs has one watchdog";
+        out.problem(Diagnostic::error(Code::Unsupported, watchdog.origin, message));
+    }
     family::<Tpm>(cx, out);
     family::<Redirdev>(cx, out);
     family::<Hub>(cx, out);
