@@ -143,6 +143,12 @@ fn spice_and_its_cards() {
         "-spice port=5903,tls-port=0,x509-dir=/etc/spice,tls-channel=main,plaintext-channel=inputs \
          -vga qxl -device qxl,id=video1,bus=pci.0,addr=0x4",
     );
+    has(
+        parts,
+        &format!("{flags} device-qxl-vga"),
+        &tls,
+        "-vga qxl -global qxl-vga.vram_size=18874368 -device",
+    );
     let plain = Config { spice_listen: "1.2.3.4".to_owned(), spice_tls: false, ..config() };
     let parts = Parts { devices: "<graphics type='spice' autoport='yes'/>", ..PC };
     has(parts, "spice vga", &plain, "-spice port=0,addr=1.2.3.4,disable-ticketing -vga cirrus");

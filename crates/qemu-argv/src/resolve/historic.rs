@@ -91,11 +91,12 @@ pub(crate) fn pci(cx: &mut Resolving<'_>) {
     }
     let mut bus = Bus::default();
     let mut problems = Vec::new();
+    let has_functions = cx.inputs.has(Capability::PciMultifunction);
     walk::each(&mut cx.domain.devices, |visit| {
         let Some(pci) = visit.info.address.as_ref().and_then(|address| address.place.pci()) else { return };
         // What is plugged in is the one function of its slot; controllers are parts of the machine as well.
-        let is_part = visit.element == "controller";
-        if !is_part && pci.function.is_some_and(|function| function.0 != 0) {
+        let is_plugged_in = visit.element != "controller" && !has_functions;
+        if is_plugged_in && pci.function.is_some_and(|function| function.0 != 0) {
             let message = "a device of these QEMUs is function 0 of its PCI slot";
             problems.push(Diagnostic::error(Code::Unsupported, visit.address_origin(), message));
         } else if let Err(message) = slot_of(pci).and_then(|slot| bus.take(slot)) {

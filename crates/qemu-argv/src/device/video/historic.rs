@@ -55,7 +55,7 @@ pub(super) fn args(device: &Resolved<'_, Video>, cx: &Context<'_>, out: &mut Arg
     }
     match (device.index, cx.dialect.video) {
         (0, VideoOption::StdVga) => std_vga(kind, device, out),
-        (0, _) => vga(kind, device, out),
+        (0, _) => vga(kind, device, cx, out),
         _ => further(kind, device, cx, out),
     }
 }
@@ -75,7 +75,7 @@ fn std_vga(kind: VideoType, device: &Resolved<'_, Video>, out: &mut Args) {
     }
 }
 
-fn vga(kind: VideoType, device: &Resolved<'_, Video>, out: &mut Args) {
+fn vga(kind: VideoType, device: &Resolved<'_, Video>, cx: &Context<'_>, out: &mut Args) {
     let word = match kind {
         VideoType::Vga => "std",
         VideoType::Cirrus => "cirrus",
@@ -90,6 +90,12 @@ fn vga(kind: VideoType, device: &Resolved<'_, Video>, out: &mut Args) {
     out.text("-vga", word, device.at("model/@type"));
     if kind == VideoType::Qxl {
         out.needing(Capability::VgaQxl);
+        let vram = device.spec.model.as_ref().and_then(|model| model.vram).unwrap_or(QXL_VRAM);
+        // libvirt of 2011 left it to QEMU; it says the size to those that have the card as a device.
+        if vram != QXL_VRAM && cx.has(Capability::DeviceQxlVga) {
+            let size = u64::from(vram) * 1024;
+            out.text("-global", format!("qxl-vga.vram_size={size}"), device.at("model/@vram"));
+        }
     }
 }
 
