@@ -1,7 +1,7 @@
 //! Command lines and XML of small domains as libvirt of February 2011 had them.
 
 use caps_parser::{Capabilities, Capability};
-use domain_model::{Document, Domain};
+use domain_model::{Document, Domain, Severity};
 use qemu_argv::dialect::Era;
 use qemu_argv::import::{NoFiles, import};
 use qemu_argv::{Config, FdRequest, Inputs, Layout, RecordedHost};
@@ -335,7 +335,16 @@ fn the_way_back() {
     check("qemu-system-sparc -M SS-5", &["<type arch='sparc' machine='SS-5'>hvm</type>", "<acpi/>"]);
     check("xenner -M xenner -bootloader /foo", &["<domain type='kvm'>", ">xen</type>", "<bootloader>/foo<"]);
     check(
+        "qemu -net nic,vlan=1,macaddr=00:11:22:33:44:55 -net user",
+        &["<interface type='user'>", "<mac address='00:11:22:33:44:55'/>"],
+    );
+    check(
         "qemu -drive file=/a,if=virtio,format=raw,werror=enospace,rerror=enospace",
         &["error_policy='enospace'"],
     );
+    // What libvirt passed over is not refused, and not passed over without a word.
+    let (domain, problems) = import("qemu -cpu core2duo,check,+vmx", Era::Historic, &NoFiles);
+    assert!(domain.write_historic().contains("<feature policy='require' name='vmx'/>"));
+    let severities: Vec<Severity> = problems.iter().map(|problem| problem.severity).collect();
+    assert_eq!(severities, [Severity::Warning]);
 }

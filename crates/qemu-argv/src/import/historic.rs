@@ -374,6 +374,10 @@ fn cpu(option: &Opt, cx: &mut Importing<'_>) {
         let (policy, name) = match (part.strip_prefix('+'), part.strip_prefix('-')) {
             (Some(name), _) if !name.is_empty() => (FeaturePolicy::Require, name),
             (_, Some(name)) if !name.is_empty() => (FeaturePolicy::Disable, name),
+            (None, None) if !part.is_empty() => {
+                cx.left_out(option.origin, format!("`{part}` of `-cpu` has no place in the domain"));
+                continue;
+            }
             _ => {
                 cx.refuse(option.origin, format!("`{part}` is no feature of a CPU: `+` or `-` and its name"));
                 continue;
