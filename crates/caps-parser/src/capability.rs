@@ -72,7 +72,7 @@ capabilities! {
     Am53c974 "am53c974" Device("am53c974");
     ArmMaxCpu "arm-max-cpu" Type("max-arm-cpu");
     Audiodev "audiodev" Any(&[Option("audiodev"), Since(4, 0, 0)]);
-    Balloon "balloon" Option("balloon");
+    Balloon "balloon" Mention("-balloon");
     BalloonEvent "balloon-event" Event("BALLOON_CHANGE");
     BitmapMerge "bitmap-merge" Schema("transaction/arg-type/actions/+block-dirty-bitmap-merge");
     BlkSgIo "blk-sg-io" Since(0, 11, 0);
@@ -99,7 +99,7 @@ capabilities! {
             Schema("block-stream/arg-type/backing-mask-protocol")]);
     BochsDisplay "bochs-display" Device("bochs-display");
     BootIndex "boot-index" AnyDeviceProp(&["virtio-blk-pci", "virtio-blk-ccw", "virtio-blk-s390"], "bootindex");
-    BootMenu "boot-menu" Any(&[OptionArg("boot", "menu=on"), Since(1, 2, 0)]);
+    BootMenu "boot-menu" Any(&[Mention(",menu=on"), Since(1, 2, 0)]);
     BootStrict "boot-strict" GroupParam("boot-opts", "strict");
     Bridge "bridge" Any(&[All(&[OptionArg("netdev", "bridge"), Since(0, 13, 0)]), Since(1, 2, 0)]);
     CacheDirectsync "cache-directsync" Any(&[OptionArg("drive", "directsync"), Since(1, 2, 0)]);
@@ -111,14 +111,14 @@ capabilities! {
     CcidEmulated "ccid-emulated" Device("ccid-card-emulated");
     CcidPassthru "ccid-passthru" Device("ccid-card-passthru");
     ChangeBackingFile "change-backing-file" Command("change-backing-file");
-    Chardev "chardev" Any(&[Option("chardev"), Since(1, 2, 0)]);
+    Chardev "chardev" Any(&[Mention("-chardev"), Since(1, 2, 0)]);
     ChardevFdPass "chardev-fd-pass" Since(2, 12, 0);
     ChardevFileAppend "chardev-file-append" Schema("chardev-add/arg-type/backend/+file/data/append");
     ChardevLogfile "chardev-logfile" Schema("chardev-add/arg-type/backend/+file/data/logfile");
     ChardevReconnect "chardev-reconnect" Schema("chardev-add/arg-type/backend/+socket/data/reconnect");
     ChardevReconnectMs "chardev-reconnect-miliseconds"
         Schema("chardev-add/arg-type/backend/+socket/data/reconnect-ms");
-    ChardevSpicevmc "chardev-spicevmc" OptionArg("chardev", "spicevmc");
+    ChardevSpicevmc "chardev-spicevmc" Mention("-chardev spicevmc");
     ChardevJson "chardev.json" ByHand;
     ChardevQemuVdagent "chardev.qemu-vdagent"
         First(&[Schema("chardev-add/arg-type/backend/+qemu-vdagent"), Chardev("qemu-vdagent")]);
@@ -140,10 +140,10 @@ capabilities! {
     Dc390 "dc390" Device("dc390");
     DeaKeyWrap "dea-key-wrap" GroupParam("machine", "dea-key-wrap");
     DebugThreads "debug-threads" GroupParam("name", "debug-threads");
-    DeviceOption "device" Any(&[Option("device"), Since(1, 2, 0)]);
+    DeviceOption "device" Any(&[Mention("-device"), Since(1, 2, 0)]);
     DeviceDelEvent "device-del-event" Event("DEVICE_DELETED");
     DeviceQxlVga "device-qxl-vga" Device("qxl-vga");
-    DeviceSpicevmc "device-spicevmc" All(&[Device("spicevmc"), Not(&OptionArg("chardev", "spicevmc"))]);
+    DeviceSpicevmc "device-spicevmc" All(&[Device("spicevmc"), Not(&Mention("-chardev spicevmc"))]);
     DeviceTrayMovedEvent "device-tray-moved-event" Event("DEVICE_TRAY_MOVED");
     DeviceVideoPrimary "device-video-primary" Since(1, 6, 0);
     DeviceJson "device.json" Schema("device_add/$json-cli");
@@ -157,24 +157,25 @@ capabilities! {
     DisplayDbus "display-dbus" Schema("query-display-options/ret-type/+dbus");
     DisplayReload "display-reload" Command("display-reload");
     DmiToPciBridge "dmi-to-pci-bridge" Device("i82801b11-bridge");
-    Domid "domid" All(&[Option("domid"), Not(&Option("xen-domid"))]);
-    Drive "drive" Any(&[Option("drive"), Since(1, 2, 0)]);
-    DriveAio "drive-aio" Any(&[OptionArg("drive", "aio=threads|native"), Since(1, 2, 0)]);
-    DriveBoot "drive-boot" OptionArg("drive", "boot=on");
+    Domid "domid" All(&[Mention("-domid"), Not(&Mention("-xen-domid"))]);
+    Drive "drive" Any(&[Mention("-drive"), Since(1, 2, 0)]);
+    DriveAio "drive-aio" Any(&[All(&[Mention("-drive"), Mention("aio=threads|native")]), Since(1, 2, 0)]);
+    DriveBoot "drive-boot" Mention("boot=on");
     DriveCacheV2 "drive-cache-v2"
-        Any(&[All(&[OptionArg("drive", "cache="), Not(&OptionArg("drive", "cache=on|off"))]), Since(1, 2, 0)]);
+        Any(&[All(&[Mention("-drive"), Mention("cache="), Not(&Mention("cache=on|off"))]), Since(1, 2, 0)]);
     DriveCopyOnRead "drive-copy-on-read" Any(&[OptionArg("drive", "copy-on-read"), Since(1, 2, 0)]);
     DriveDetectZeroes "drive-detect-zeroes" GroupParam("drive", "detect-zeroes");
     DriveDiscard "drive-discard" GroupParam("drive", "discard");
-    DriveFormat "drive-format" Any(&[OptionArg("drive", "format="), Since(1, 2, 0)]);
+    DriveFormat "drive-format" Any(&[All(&[Mention("-drive"), Mention("format=")]), Since(1, 2, 0)]);
     DriveIotune "drive-iotune" Any(&[OptionArg("drive", "bps="), Since(1, 2, 0)]);
     DriveIotuneGroup "drive-iotune-group" GroupParam("drive", "throttling.group");
     DriveIotuneMax "drive-iotune-max" GroupParam("drive", "throttling.bps-total-max");
     DriveIotuneMaxLength "drive-iotune-max-length" GroupParam("drive", "throttling.bps-total-max-length");
     DriveMirror "drive-mirror" Command("drive-mirror");
     DriveNvme "drive-nvme" Schema("blockdev-add/arg-type/+nvme");
-    DriveReadonly "drive-readonly" Any(&[Option("device"), OptionArg("drive", "readonly="), Since(1, 2, 0)]);
-    DriveSerial "drive-serial" Any(&[OptionArg("drive", "serial=s"), Since(1, 2, 0)]);
+    DriveReadonly "drive-readonly"
+        Any(&[Mention("-device"), All(&[Mention("-drive"), Mention("readonly=")]), Since(1, 2, 0)]);
+    DriveSerial "drive-serial" Any(&[Mention("serial=s"), Since(1, 2, 0)]);
     Dtb "dtb" Any(&[Option("dtb"), Since(1, 2, 0)]);
     DumpCompleted "dump-completed" Event("DUMP_COMPLETED");
     DumpGuestCore "dump-guest-core"
@@ -184,9 +185,9 @@ capabilities! {
     EglHeadless "egl-headless" Schema("query-display-options/ret-type/+egl-headless");
     EglHeadlessRendernode "egl-headless.rendernode" Schema("query-display-options/ret-type/+egl-headless/rendernode");
     EnableFips "enable-fips" ByHand;
-    EnableKqemu "enable-kqemu" Option("enable-kqemu");
-    EnableKvm "enable-kvm" Any(&[Option("enable-kvm"), Since(1, 2, 0)]);
-    Fsdev "fsdev" Any(&[Option("fsdev"), Since(1, 2, 0)]);
+    EnableKqemu "enable-kqemu" Mention("-enable-kqemu");
+    EnableKvm "enable-kvm" Any(&[Mention("-enable-kvm"), Since(1, 2, 0)]);
+    Fsdev "fsdev" Any(&[Mention("-fsdev"), Since(1, 2, 0)]);
     FsdevReadonly "fsdev-readonly" Any(&[OptionArg("fsdev", "readonly"), Since(1, 2, 0)]);
     FsdevWriteout "fsdev-writeout" Any(&[OptionArg("fsdev", "writeout"), Since(1, 2, 0)]);
     FsdevCreatemode "fsdev.createmode" GroupParam("fsdev", "fmode");
@@ -232,8 +233,8 @@ capabilities! {
     IvshmemPlain "ivshmem-plain" Device("ivshmem-plain");
     KernelIrqchip "kernel-irqchip" GroupParam("machine", "kernel-irqchip");
     KernelIrqchipSplit "kernel-irqchip.split" Since(2, 6, 0);
-    Kqemu "kqemu" Option("no-kqemu");
-    Kvm "kvm" Any(&[Kvm, All(&[Option("no-kvm"), Before(1, 2, 0)])]);
+    Kqemu "kqemu" Mention("-no-kqemu");
+    Kvm "kvm" Any(&[Kvm, All(&[Mention("-no-kvm"), Before(1, 2, 0)])]);
     KvmPitLostTickPolicy "kvm-pit-lost-tick-policy" TypeProp("kvm-pit", "lost_tick_policy");
     Loadparm "loadparm" GroupParam("machine", "loadparm");
     Lsi "lsi" Device("lsi53c895a");
@@ -260,7 +261,7 @@ capabilities! {
     MchExtendedTsegMbytes "mch.extended-tseg-mbytes" TypeProp("mch", "extended-tseg-mbytes");
     Megasas "megasas" Device("megasas");
     MemMerge "mem-merge" GroupParam("machine", "mem-merge");
-    MemPath "mem-path" Any(&[Option("mem-path"), Since(1, 2, 0)]);
+    MemPath "mem-path" Any(&[Mention("-mem-path"), Since(1, 2, 0)]);
     MemoryBackendFile "memory-backend-file" Object("memory-backend-file");
     MemoryBackendFileAlign "memory-backend-file.align" ObjectProp("memory-backend-file", "align");
     MemoryBackendFileDiscardData "memory-backend-file.discard-data" ObjectProp("memory-backend-file", "discard-data");
@@ -293,9 +294,9 @@ capabilities! {
     MonitorJson "monitor-json" Since(0, 13, 0);
     Mptsas1068 "mptsas1068" Device("mptsas1068");
     MsgTimestamp "msg-timestamp" GroupParam("msg", "timestamp");
-    Name "name" Any(&[Option("name"), Since(1, 2, 0)]);
+    Name "name" Any(&[Mention("-name"), Since(1, 2, 0)]);
     NameGuest "name-guest" GroupParam("name", "guest");
-    NameProcess "name-process" Any(&[OptionArg("name", "process="), Since(1, 2, 0)]);
+    NameProcess "name-process" Any(&[All(&[Mention("-name"), Mention(",process=")]), Since(1, 2, 0)]);
     NbdBitmap "nbd-bitmap"
         Any(&[Schema("nbd-server-add/arg-type/bitmap"), Schema("block-export-add/arg-type/+nbd/bitmaps")]);
     NbdServer "nbd-server" Command("nbd-server-start");
@@ -303,8 +304,8 @@ capabilities! {
     Ncr53c90 "ncr53c90" Arch(&["sparc", "m68k", "mips"]);
     NecUsbXhci "nec-usb-xhci" Device("nec-usb-xhci");
     NecUsbXhciPorts "nec-usb-xhci-ports" DeviceProp("nec-usb-xhci", "p3");
-    Nesting "nesting" Option("enable-nesting");
-    Netdev "netdev" Any(&[All(&[Option("netdev"), Since(0, 13, 0)]), Since(1, 2, 0)]);
+    Nesting "nesting" Mention("-enable-nesting");
+    Netdev "netdev" Any(&[All(&[Mention("-netdev"), Since(0, 13, 0)]), Since(1, 2, 0)]);
     NetdevStreamReconnectMs "netdev-stream-reconnect-miliseconds" Schema("netdev_add/arg-type/+stream/reconnect-ms");
     NetdevJson "netdev.json" Schema("netdev_add/arg-type/type/^dgram");
     NetdevStream "netdev.stream" First(&[Schema("netdev_add/arg-type/+stream"), Netdev("stream")]);
@@ -312,13 +313,13 @@ capabilities! {
     NetdevUser "netdev.user" First(&[Schema("netdev_add/arg-type/+user"), Netdev("user")]);
     NetdevVhostVdpa "netdev.vhost-vdpa" First(&[Schema("netdev_add/arg-type/+vhost-vdpa"), Netdev("vhost-vdpa")]);
     NoAcpi "no-acpi" All(&[Option("no-acpi"), Not(&Arch(&["aarch64", "arm", "ppc64", "s390x", "riscv64"]))]);
-    NoHpet "no-hpet" Option("no-hpet");
-    NoKvmPit "no-kvm-pit" Option("no-kvm-pit-reinjection");
-    NoReboot "no-reboot" Any(&[Option("no-reboot"), Since(1, 2, 0)]);
+    NoHpet "no-hpet" Mention("-no-hpet");
+    NoKvmPit "no-kvm-pit" Mention("-no-kvm-pit-reinjection");
+    NoReboot "no-reboot" Any(&[Mention("-no-reboot"), Since(1, 2, 0)]);
     NoShutdown "no-shutdown"
         Any(&[All(&[Option("no-shutdown"), Any(&[Before(0, 14, 0), Since(0, 15, 1)])]), Since(1, 2, 0)]);
     NoUserConfig "no-user-config" Any(&[Option("no-user-config"), Since(1, 2, 0)]);
-    Nodefconfig "nodefconfig" Option("nodefconfig");
+    Nodefconfig "nodefconfig" Mention("-nodefconfig");
     Numa "numa" Group("numa");
     NumaDist "numa.dist" Schema("set-numa-node/arg-type/+dist");
     NumaHmat "numa.hmat" Schema("set-numa-node/arg-type/+hmat-lb");
@@ -333,7 +334,7 @@ capabilities! {
             DeviceProp("kvm-pci-assign", "bootindex")]);
     PciBridge "pci-bridge" Device("pci-bridge");
     PciConfigfd "pci-configfd" AnyDeviceProp(&["pci-assign", "kvm-pci-assign"], "configfd");
-    PciDevice "pci-device" Option("pcidevice");
+    PciDevice "pci-device" Mention("-pcidevice");
     PciMultibus "pci-multibus" Arch(&["x86_64", "i386"]);
     PciMultifunction "pci-multifunction" Since(0, 13, 0);
     PciOhci "pci-ohci" Device("pci-ohci");
@@ -391,9 +392,9 @@ capabilities! {
     RngRandom "rng-random" Object("rng-random");
     Rombar "rombar" Since(0, 12, 0);
     RotationRate "rotation-rate" DeviceProp("scsi-hd", "rotation_rate");
-    Rtc "rtc" Any(&[Option("rtc"), Since(1, 2, 0)]);
+    Rtc "rtc" Any(&[Mention("-rtc "), Since(1, 2, 0)]);
     RtcResetReinjection "rtc-reset-reinjection" Command("rtc-reset-reinjection");
-    RtcTdHack "rtc-td-hack" Option("rtc-td-hack");
+    RtcTdHack "rtc-td-hack" Mention("-rtc-td-hack");
     Rtl8139 "rtl8139" Device("rtl8139");
     RunWithAsyncTeardown "run-with.async-teardown" GroupParam("run-with", "async-teardown");
     RunWithExitWithParent "run-with.exit-with-parent" GroupParam("run-with", "exit-with-parent");
@@ -410,7 +411,7 @@ capabilities! {
     ScsiDiskWwn "scsi-disk.wwn" AnyDeviceProp(&["scsi-disk", "scsi-hd"], "wwn");
     ScsiGeneric "scsi-generic" Device("scsi-generic");
     ScsiGenericBootindex "scsi-generic.bootindex" DeviceProp("scsi-generic", "bootindex");
-    Sdl "sdl" Any(&[Schema("query-display-options/ret-type/+sdl"), All(&[Option("sdl"), Before(1, 2, 0)])]);
+    Sdl "sdl" Any(&[Schema("query-display-options/ret-type/+sdl"), All(&[Mention("-sdl"), Before(1, 2, 0)])]);
     SdlGl "sdl-gl" All(&[Schema("query-display-options/ret-type/+sdl"), Schema("query-display-options/ret-type/gl")]);
     SeamlessMigration "seamless-migration"
         Any(&[OptionArg("spice", "seamless-migration="), Event("SPICE_MIGRATE_COMPLETED")]);
@@ -425,19 +426,19 @@ capabilities! {
     Sga "sga" Device("sga");
     SgxEpc "sgx-epc" All(&[Device("sgx-epc"), Sgx]);
     Shim "shim" MachineProp("none", "shim");
-    SmbiosType "smbios-type" Any(&[OptionArg("smbios", "type"), Since(1, 2, 0)]);
+    SmbiosType "smbios-type" Any(&[Mention("-smbios type"), Since(1, 2, 0)]);
     Smm "smm" All(&[Arch(&["x86_64", "i386"]), Since(2, 4, 0)]);
     SmpClusters "smp-clusters" Schema("query-hotpluggable-cpus/ret-type/props/cluster-id");
     SmpDies "smp-dies" Schema("query-hotpluggable-cpus/ret-type/props/die-id");
     SmpTopology "smp-topology"
-        Any(&[All(&[OptionArg("smp", "cores="), OptionArg("smp", "threads="), OptionArg("smp", "sockets=")]),
+        Any(&[All(&[Mention("cores="), Mention("threads="), Mention("sockets=")]),
             Since(1, 2, 0)]);
     SnapshotInternalQmp "snapshot-internal-qmp" Command("snapshot-save");
     SpaprPciHostBridge "spapr-pci-host-bridge" Device("spapr-pci-host-bridge");
     SpaprPciHostBridgeNumaNode "spapr-pci-host-bridge.numa_node" DeviceProp("spapr-pci-host-bridge", "numa_node");
     SpaprTpmProxy "spapr-tpm-proxy" Device("spapr-tpm-proxy");
     SpaprVty "spapr-vty" Device("spapr-vty");
-    Spice "spice" Any(&[Group("spice"), All(&[Option("spice"), Before(1, 2, 0)])]);
+    Spice "spice" Any(&[Group("spice"), All(&[Mention("-spice"), Before(1, 2, 0)])]);
     SpiceFileXferDisable "spice-file-xfer-disable" GroupParam("spice", "disable-agent-file-xfer");
     SpiceGl "spice-gl" GroupParam("spice", "gl");
     SpicePasswordSecret "spice-password-secret" GroupParam("spice", "password-secret");
@@ -448,7 +449,7 @@ capabilities! {
     StorageWerror "storage.werror" DeviceProp("scsi-hd", "werror");
     SystemWakeup "system_wakeup" Command("system_wakeup");
     Tcg "tcg" First(&[Type("tcg-accel"), Accelerator("tcg")]);
-    Tdf "tdf" Option("tdf");
+    Tdf "tdf" Mention("-tdf");
     ThreadContext "thread-context" Object("thread-context");
     TlsCredsX509 "tls-creds-x509" Object("tls-creds-x509");
     TpmCrb "tpm-crb" TpmModel("tpm-crb");
@@ -473,19 +474,19 @@ capabilities! {
     UsbStorage "usb-storage" Device("usb-storage");
     UsbStorageRemovable "usb-storage.removable" DeviceProp("usb-storage", "removable");
     UsbStorageWerror "usb-storage.werror" DeviceProp("usb-storage", "werror");
-    Uuid "uuid" Any(&[Option("uuid"), Since(1, 2, 0)]);
+    Uuid "uuid" Any(&[Mention("-uuid"), Since(1, 2, 0)]);
     VfioAp "vfio-ap" Device("vfio-ap");
     VfioCcw "vfio-ccw" Device("vfio-ccw");
     VfioPci "vfio-pci" Device("vfio-pci");
     VfioPciBootindex "vfio-pci.bootindex" DeviceProp("vfio-pci", "bootindex");
     VfioPciDisplay "vfio-pci.display" DeviceProp("vfio-pci", "display");
     VfioPciFd "vfio-pci.fd" DeviceProp("vfio-pci", "fd");
-    VgaOption "vga" Any(&[All(&[Option("vga"), Not(&Option("std-vga"))]), Since(1, 2, 0)]);
-    VgaNone "vga-none" Any(&[All(&[OptionArg("vga", "|none"), Not(&Option("std-vga"))]), Since(1, 2, 0)]);
+    VgaOption "vga" Any(&[All(&[Mention("-vga"), Not(&Mention("-std-vga"))]), Since(1, 2, 0)]);
+    VgaNone "vga-none" Any(&[All(&[MentionInLine("-vga", "|none"), Not(&Mention("-std-vga"))]), Since(1, 2, 0)]);
     VgaQxl "vga-qxl"
-        Any(&[All(&[OptionArg("vga", "|qxl"), Not(&Option("std-vga"))]), All(&[Device("qxl"), Since(1, 2, 0)])]);
+        Any(&[All(&[MentionBehind("-vga", "|qxl"), Not(&Mention("-std-vga"))]), All(&[Device("qxl"), Since(1, 2, 0)])]);
     VhostNet "vhost-net"
-        Any(&[All(&[KvmFork, Any(&[OptionArg("net", "vhost="), OptionArg("netdev", "vhost=")])]), Since(1, 2, 0)]);
+        Any(&[All(&[KvmFork, Mention(",vhost=")]), Since(1, 2, 0)]);
     VhostScsi "vhost-scsi" Device("vhost-scsi");
     VhostUserBlk "vhost-user-blk" Device("vhost-user-blk");
     VhostUserFs "vhost-user-fs" Device("vhost-user-fs-device");
@@ -591,7 +592,7 @@ capabilities! {
     Vxhs "vxhs" Schema("blockdev-add/arg-type/+vxhs");
     X3130Upstream "x3130-upstream" Device("x3130-upstream");
     X86MaxCpu "x86-max-cpu" Type("max-x86_64-cpu");
-    XenDomid "xen-domid" Option("xen-domid");
+    XenDomid "xen-domid" Mention("-xen-domid");
     Xio3130Downstream "xio3130-downstream" Device("xio3130-downstream");
     Zpci "zpci" Device("zpci");
 }

@@ -46,6 +46,9 @@ pub struct Facts {
     /// The command line options: `-help`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<Options>,
+    /// The texts that rules look for in `-help` and that stand there, be it in a description: [`crate::Rule::Mention`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mentions: Option<NameSet>,
     /// What `-device` takes: `-device help`; over QMP the types below `device`, internal ones too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub devices: Option<NameSet>,

@@ -2,7 +2,11 @@
 
 mod words;
 
+use std::borrow::Cow;
+
+use crate::capability::Capability;
 use crate::facts::{Accel, Facts};
+use crate::names::NameSet;
 use crate::version::Version;
 
 /// What must be true of a QEMU for it to have a capability.
@@ -12,6 +16,13 @@ pub enum Rule {
     Option(&'static str),
     /// The argument grammar of this option in `-help` contains this piece.
     OptionArg(&'static str, &'static str),
+    /// `-help` has this text, wherever it may stand: libvirt of 2011 looked for no more, so that `-no-kvm-irqchip` speaks for
+    /// `-no-kvm` and a description for the option it names.
+    Mention(&'static str),
+    /// `-help` has the second text somewhere behind the first place where it has the first.
+    MentionBehind(&'static str, &'static str),
+    /// The same, and both stand in one line, which another follows.
+    MentionInLine(&'static str, &'static str),
     /// `query-command-line-options` lists this group; option names differ from it in places (`smp-opts`, `boot-opts`).
     Group(&'static str),
     /// `query-command-line-options` lists this parameter in this group.
@@ -101,6 +112,9 @@ impl Rule {
             },
             Self::OptionArg(name, piece) => {
                 facts.options.as_ref().map(|options| options.argument_contains(name, piece))
+            }
+            Self::Mention(_) | Self::MentionBehind(..) | Self::MentionInLine(..) => {
+                Some(facts.mentions.as_ref()?.contains(&self.mention()?))
             }
             Self::Group(group) => match &facts.option_groups {
                 Some(groups) => Some(groups.contains_key(group)),
@@ -195,6 +209,36 @@ impl Rule {
         }
     }
 
+    /// What a rule that looks for text in `-help` looks for, in one text: the names in [`Facts::mentions`].
+    fn mention(&self) -> Option<Cow<'static, str>> {
+        match *self {
+            Self::Mention(text) => Some(text.into()),
+            Self::MentionBehind(start, text) => Some(format!("{start}…{text}").into()),
+            Self::MentionInLine(start, text) => Some(format!("{start} … {text}").into()),
+            _ => None,
+        }
+    }
+
+    /// Which of the texts that the table of capabilities looks for `help` has.
+    pub(crate) fn mentions(help: &str) -> NameSet {
+        let mut found = Vec::new();
+        for capability in Capability::ALL {
+            capability.rule().visit(&mut |rule| {
+                let behind = |start: &str| help.find(start).and_then(|at| help.get(at..));
+                let has = match *rule {
+                    Self::Mention(text) => help.contains(text),
+                    Self::MentionBehind(start, text) => behind(start).is_some_and(|rest| rest.contains(text)),
+                    Self::MentionInLine(start, text) => behind(start)
+                        .and_then(|rest| rest.split_once('\n'))
+                        .is_some_and(|(line, _)| line.contains(text)),
+                    _ => false,
+                };
+                found.extend(rule.mention().filter(|_| has));
+            });
+        }
+        found.into_iter().collect()
+    }
+
     /// The simple rules this one is made of.
     pub fn visit(&self, see: &mut impl FnMut(&Rule)) {
         match *self {
@@ -236,7 +280,6 @@ fn any(answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 mod tests {
     use super::Rule::*;
     use super::*;
-    use crate::names::NameSet;
     use crate::texts::Topic;
 
     /// A QEMU of which only `-help` and `-device help` are known.
@@ -263,6 +306,8 @@ mod tests {
         check(Option("rtc"), no, no, open);
         check(OptionArg("drive", "cache="), yes, yes, open);
         check(OptionArg("drive", "boot="), no, no, open);
+        check(Mention("-drive"), yes, yes, open);
+        check(Mention("-no-hpet"), no, no, open);
         check(Device("usb-hub"), yes, yes, yes);
         check(Device("sga"), no, no, no);
         check(AnyDevice(&["sga", "usb-hub"]), yes, yes, yes);

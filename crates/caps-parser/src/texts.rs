@@ -84,6 +84,7 @@ impl Topic {
                 facts.is_kvm = found.is_kvm;
                 facts.kvm_version = found.kvm_version;
                 facts.options = found.options;
+                facts.mentions = found.mentions;
                 facts.skipped = facts.skipped.saturating_add(found.skipped);
             }
             Self::Device => device_help::parse(text, facts),

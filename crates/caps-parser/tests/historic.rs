@@ -108,3 +108,45 @@ fn unlisted_options(text: &str, facts: &Facts) -> Vec<String> {
         .map(str::to_owned)
         .collect()
 }
+
+/// What libvirt of 2011 read from a help text is whether it mentions something, wherever.
+#[test]
+fn a_mention_is_enough() {
+    let check = |body: &str, expected: &[&str]| {
+        let of = |body: &str| {
+            let facts = help::parse(&format!("QEMU emulator version 0.8.2, Copyright\n{body}")).unwrap();
+            names(Capabilities::detect(facts, "historic").flags())
+        };
+        let without = of("");
+        let flags: Vec<_> = of(body).into_iter().filter(|flag| !without.contains(flag)).collect();
+        assert_eq!(flags, expected, "{body}");
+    };
+    check("-no-kvm-irqchip disable it\n", &["kvm"]);
+    check("-no-kvm-pit-reinjection\n", &["kvm", "no-kvm-pit"]);
+    check("a remark: see -drive and format=raw, or boot=on\n", &["drive", "drive-boot", "drive-format"]);
+    check("-hda file  read only: readonly=on\n", &[]);
+    check("-device x\n", &["device", "drive-readonly"]);
+    check("-drive x\n  [,cache=on|off]\n", &["drive"]);
+    check("-drive x\n  [,cache=none|off]\n", &["drive", "drive-cache-v2"]);
+    check("-drive x\n-net tap,cache=on|off,aio=threads|native\n", &["drive", "drive-aio"]);
+    check("-x serial=s\n-y ,menu=on\n", &["boot-menu", "drive-serial"]);
+    check("-smp n,cores=c\n-x threads=t\n-y sockets=s\n", &["smp-topology"]);
+    check("-smp n,cores=c\n-x threads=t\n", &[]);
+    check("-rtc-td-hack\n", &["rtc-td-hack"]);
+    check("-rtc base\n", &["rtc"]);
+    check("-smbios file\n", &[]);
+    check("-smbios type=0\n", &["smbios-type"]);
+    check("-chardev vc\n", &["chardev"]);
+    check("-chardev spicevmc\n", &["chardev", "chardev-spicevmc"]);
+    check("-domid n\n", &["domid"]);
+    check("-domid n\n-xen-domid n\n", &["xen-domid"]);
+    check("-name s\n-x ,process=n\n", &["name", "name-process"]);
+    check("-x ,process=n\n", &[]);
+    check("-netdev x\n", &[]);
+    check("-net tap,vhost=on\n", &[]);
+    check("-vga [std|none]\n-x |qxl\n", &["vga", "vga-none", "vga-qxl"]);
+    check("-vga [std|none]", &["vga"]);
+    check("-vga std\n  |none|qxl\n", &["vga", "vga-qxl"]);
+    check("|none|qxl\n-vga std\n", &["vga"]);
+    check("-vga [std|none|qxl]\n-std-vga\n", &[]);
+}

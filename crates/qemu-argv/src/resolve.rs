@@ -89,6 +89,7 @@ const HISTORIC: &[Step] = &[
     cpu::processors,
     device::disk::buses,
     controllers::number,
+    historic::defaults,
     historic::devices,
     ports::defaults,
     device::defaults,

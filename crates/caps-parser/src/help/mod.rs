@@ -5,6 +5,7 @@ mod version;
 
 use crate::error::ParseError;
 use crate::facts::{Facts, OptionForm, Options};
+use crate::rule::Rule;
 
 use line::Line;
 
@@ -18,6 +19,7 @@ pub fn parse(text: &str) -> Result<Facts, ParseError> {
     let (options, usage) = read_options(body, &mut facts.skipped);
     facts.arch = usage.and_then(|program| arch_of(&program));
     facts.options = Some(options);
+    facts.mentions = Some(Rule::mentions(text));
     Ok(facts)
 }
 

@@ -17,11 +17,8 @@ pub(super) fn find<'a>(text: &'a str, facts: &mut Facts) -> Result<&'a str, Pars
         let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
         if let Ok((_, banner)) = banner(line) {
             facts.version = banner.version;
-            if let Some(package) = banner.package {
-                let package = package.trim();
-                (facts.is_kvm, facts.kvm_version) = kvm_fork(package);
-                facts.package = package.to_owned();
-            }
+            (facts.is_kvm, facts.kvm_version) = kvm_fork(banner.tail);
+            facts.package = banner.package.unwrap_or_default().trim().to_owned();
             return Ok(after);
         }
         if after.is_empty() {
@@ -34,6 +31,8 @@ pub(super) fn find<'a>(text: &'a str, facts: &mut Facts) -> Result<&'a str, Pars
 struct Banner<'a> {
     version: Version,
     package: Option<&'a str>,
+    /// What comes behind the numbers.
+    tail: &'a str,
 }
 
 /// `QEMU PC emulator version 0.9.1 (kvm-83), Copyright …`. Two parts make a version (`1.0`); some packagers put no blank
@@ -42,18 +41,21 @@ fn banner(line: &str) -> IResult<&str, Banner<'_>> {
     let (rest, _) = (tag("QEMU "), opt(tag("PC ")), tag("emulator version"), space1).parse(line)?;
     let (rest, (major, minor, micro)) =
         (u32, preceded(char('.'), u32), opt(preceded(char('.'), u32))).parse(rest)?;
+    let tail = rest;
     let (rest, _) = take_till(|letter| matches!(letter, ' ' | '\t' | '(' | ',')).parse(rest)?;
     let (rest, package) =
         opt(preceded(space0, delimited(char('('), take_till(|letter| letter == ')'), char(')'))))
             .parse(rest)?;
-    Ok((rest, Banner { version: Version::new(major, minor, micro.unwrap_or_default()), package }))
+    Ok((rest, Banner { version: Version::new(major, minor, micro.unwrap_or_default()), package, tail }))
 }
 
-/// `kvm-NN…` is release NN of the fork; `qemu-kvm-…` is the fork without such a number, and so is `kvm-devel`.
-fn kvm_fork(package: &str) -> (bool, u32) {
-    match package.strip_prefix("kvm-") {
+/// `(kvm-NN…` is release NN of the fork; `(qemu-kvm-…` is the fork without such a number, and so is `(kvm-devel`. libvirt
+/// looks for either right behind the version, so that a release candidate (`0.14.0-rc1 (qemu-kvm-…)`) is none of the fork.
+fn kvm_fork(tail: &str) -> (bool, u32) {
+    let tail = tail.trim_start_matches([' ', '\t']);
+    match tail.strip_prefix("(kvm-") {
         Some(release) => (true, u32::<_, nom::error::Error<&str>>(release).map_or(0, |(_, number)| number)),
-        None => (package.starts_with("qemu-kvm-"), 0),
+        None => (tail.starts_with("(qemu-kvm-"), 0),
     }
 }
 
@@ -77,6 +79,11 @@ mod tests {
             "QEMU emulator version 0.10.50 (qemu-kvm-devel-86)",
             Some((10050, "qemu-kvm-devel-86", true, 0)),
         );
+        check("QEMU emulator version 0.12.50(qemu-kvm-devel)", Some((12050, "qemu-kvm-devel", true, 0)));
+        check("QEMU emulator version 0.13.0\t (qemu-kvm-0.13", Some((13000, "", true, 0)));
+        check("QEMU emulator version 0.14.0-rc1 (qemu-kvm-0.14)", Some((14000, "qemu-kvm-0.14", false, 0)));
+        check("QEMU emulator version 0.13.0 ( qemu-kvm-0.13)", Some((13000, "qemu-kvm-0.13", false, 0)));
+        check("QEMU emulator version 0.13.0 (Debian), (kvm-83)", Some((13000, "Debian", false, 0)));
         check("QEMU emulator version 1.0 (qemu-kvm-1.0), C", Some((1_000_000, "qemu-kvm-1.0", true, 0)));
         check("QEMU emulator version 1.0,1, C", Some((1_000_000, "", false, 0)));
         check("QEMU emulator version 2.5.0(Debian 1:2.5)", Some((2_005_000, "Debian 1:2.5", false, 0)));

@@ -10,6 +10,11 @@ impl Display for Rule {
         match *self {
             Self::Option(name) => write!(f, "it has the option `-{name}`"),
             Self::OptionArg(name, piece) => write!(f, "its option `-{name}` takes `{piece}`"),
+            Self::Mention(text) => write!(f, "`-help` says `{text}` somewhere"),
+            Self::MentionBehind(start, text) => write!(f, "`-help` says `{text}` somewhere behind `{start}`"),
+            Self::MentionInLine(start, text) => {
+                write!(f, "`-help` says `{text}` behind `{start}` in one line")
+            }
             Self::Group(group) => write!(f, "it has the options of the group `{group}`"),
             Self::GroupParam(group, name) => write!(f, "the options of its group `{group}` take `{name}=`"),
             Self::Device(name) => write!(f, "it has the device `{name}`"),
@@ -99,7 +104,10 @@ mod tests {
             "netdev.user",
             "its QMP schema has `netdev_add/arg-type/+user`, or where that is not known, `-netdev` takes `user`",
         );
-        check("netdev", "(it has the option `-netdev` and it is 0.13.0 or later) or it is 1.2.0 or later");
+        check(
+            "netdev",
+            "(`-help` says `-netdev` somewhere and it is 0.13.0 or later) or it is 1.2.0 or later",
+        );
     }
 
     #[test]

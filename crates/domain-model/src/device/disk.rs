@@ -13,7 +13,7 @@ use crate::storage::{Auth, Encryption, Source, SourceKind};
 use crate::virtio::VirtioModel;
 use crate::words;
 use crate::xml::text::{OnOff, YesNo};
-use crate::xml::{Element, Meta, Xml};
+use crate::xml::{Element, Layout, Meta, Xml};
 use crate::{Code, Diagnostic};
 
 words! {
@@ -291,6 +291,9 @@ impl Family for Disk {
         xml.attribute("rawio", &mut self.rawio);
         xml.attribute("sgio", &mut self.sgio);
         xml.attribute("snapshot", &mut self.snapshot);
+        if xml.layout() == Layout::Libvirt2011 {
+            self.driver.take_if(|driver| driver.name.is_none());
+        }
         xml.child("driver", &mut self.driver);
         xml.child("auth", &mut self.old_auth);
         self.source.describe(xml);

@@ -92,7 +92,7 @@ pub enum Layout {
     #[default]
     Current,
     /// That of libvirt in February 2011, between 0.8.7 and 0.8.8: sizes have no unit, and the boot order of a
-    /// disk or network card comes earlier.
+    /// disk or network card comes earlier; passwords, and drivers of disks without a name, are not written.
     Libvirt2011,
 }
 

@@ -92,6 +92,9 @@ fn is_libvirts_choice(unix: &Unix, name: &str, channel_dir: &str) -> bool {
 fn guestfwd(channel: &Resolved<'_, Channel>, target: &Guestfwd, cx: &Context<'_>, out: &mut Args) {
     let frontend = Frontend::new(channel.alias, channel.origin);
     let chardev = chardev::args(&channel.spec.chardev, frontend, cx, out);
+    if cx.dialect.era == Era::Historic {
+        out.needing(Capability::Chardev);
+    }
     let origin = channel.at("target/@address");
     let address = format!("tcp:{}:{}", target.address, target.port);
     let user = Props::new("type", "user", channel.at("target/@type"));
@@ -110,6 +113,9 @@ fn guestfwd(channel: &Resolved<'_, Channel>, target: &Guestfwd, cx: &Context<'_>
         }
     };
     out.props("-netdev", netdev);
+    if cx.dialect.era == Era::Historic {
+        out.needing(Capability::DeviceOption);
+    }
 }
 
 /// A named port of a virtio-serial controller.

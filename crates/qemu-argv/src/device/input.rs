@@ -138,7 +138,8 @@ fn check(device: &Resolved<'_, Input>, out: &mut Problems<'_>) {
     }
     match (&input.kind, input.bus) {
         // Old QEMUs stand in for Xen.
-        (_, Some(InputBus::Xen)) if out.cx.dialect.era == Era::Historic => {}
+        (_, Some(InputBus::Xen))
+            if out.cx.dialect.era == Era::Historic && crate::historic::is_xen_system(domain) => {}
         (_, Some(bus @ InputBus::Xen)) => {
             out.refuse(Code::Malformed, at("@bus"), format!("QEMU has no input devices on the bus `{bus}`"));
         }

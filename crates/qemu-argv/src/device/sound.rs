@@ -80,6 +80,9 @@ impl QemuDevice for Sound {
         out.props("-device", address::address(props, device.info, cx));
         if matches!(device.spec.model, SoundModel::Ich6 | SoundModel::Ich9) {
             codecs(device, audio.as_deref(), out);
+            if cx.dialect.era == Era::Historic {
+                out.needing(Capability::HdaDuplex);
+            }
         }
     }
 }

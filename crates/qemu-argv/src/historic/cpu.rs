@@ -29,9 +29,11 @@ pub(crate) fn model(cx: &Context<'_>, out: &mut Args) {
         }
         return;
     }
-    // KVM's QEMU for 64-bit hosts starts 32-bit guests with a 64-bit processor unless told otherwise.
+    // A QEMU for 64-bit guests starts 32-bit ones with a 64-bit processor unless told otherwise; that of KVM is for the
+    // guests of its host.
     let emulator = cx.domain.devices.emulator.as_deref().unwrap_or_default();
-    let is_64_bit = cx.inputs.host.arch() == Some("x86_64") && emulator.contains("kvm");
+    let is_64_bit =
+        emulator.contains("x86_64") || cx.inputs.host.arch() == Some("x86_64") && emulator.contains("kvm");
     if cx.domain.os.arch == Some(Arch::I686) && is_64_bit {
         out.text("-cpu", "qemu32", cx.domain.meta.at("os/type/@arch"));
     }

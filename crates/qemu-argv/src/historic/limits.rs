@@ -3,7 +3,7 @@
 use domain_model::device::interface::{Interface, InterfaceSource};
 use domain_model::device::{
     crypto::Crypto, hub::Hub, iommu::Iommu, memory::MemoryDevice, nvram::Nvram, panic::Panic, pstore::Pstore,
-    redirdev::Redirdev, rng::Rng, shmem::Shmem, tpm::Tpm, vsock::Vsock,
+    redirdev::Redirdev, rng::Rng, shmem::Shmem, tpm::Tpm, vsock::Vsock, watchdog::Watchdog,
 };
 use domain_model::xml::Tagged;
 use domain_model::{Code, Diagnostic, Origin};
@@ -34,6 +34,10 @@ fn family<T: QemuDevice>(cx: &Context<'_>, out: &mut Args) {
 
 /// Kinds of devices that came later.
 fn families(cx: &Context<'_>, out: &mut Args) {
+    for watchdog in cx.each::<Watchdog>().skip(1) {
+        let message = "a guest of these QEMUs has one watchdog";
+        out.problem(Diagnostic::error(Code::Unsupported, watchdog.origin, message));
+    }
     family::<Tpm>(cx, out);
     family::<Redirdev>(cx, out);
     family::<Hub>(cx, out);
@@ -132,9 +136,11 @@ fn interface(nic: &crate::Resolved<'_, Interface>, cx: &Context<'_>, out: &mut A
         other => refuse(&format!("<interface type='{}'>", other.tag()), nic.at("@type"), cx, out),
     }
     let driver = nic.spec.driver.as_ref();
+    // An address of the guest is for the scripts of Xen; QEMU hears nothing of it.
+    let is_for_scripts = matches!(source, InterfaceSource::Ethernet(_) | InterfaceSource::Bridge(_));
     for (is_asked_for, what, path) in [
         (nic.spec.mtu.is_some(), "<mtu>", "mtu"),
-        (!nic.spec.ips.is_empty(), "<ip>", "ip"),
+        (!nic.spec.ips.is_empty() && !is_for_scripts, "<ip>", "ip"),
         (nic.spec.teaming.is_some(), "<teaming>", "teaming"),
         (driver.is_some_and(|driver| driver.queues.is_some()), "<driver queues=…>", "driver/@queues"),
         (

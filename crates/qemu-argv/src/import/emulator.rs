@@ -11,7 +11,12 @@ pub(super) fn read(cx: &mut Importing<'_>, unnamed: Arch) {
     let path = cx.program.clone();
     let base = path.rsplit('/').next().unwrap_or_default().to_owned();
     cx.domain.os.kind = Some(OsType::Hvm);
-    let is_kvm = base.contains("kvm");
+    // Xenner runs guests for Xen on KVM.
+    let is_xenner = base.contains("xenner");
+    let is_kvm = base.contains("kvm") || is_xenner;
+    if is_xenner {
+        cx.domain.os.kind = Some(OsType::Xen);
+    }
     cx.domain.kind = if is_kvm { DomainType::Kvm } else { DomainType::Qemu };
     cx.domain.os.arch = match base.strip_prefix("qemu-system-") {
         Some(word) => {

@@ -79,9 +79,8 @@ pub(super) fn read(cx: &mut Importing<'_>) {
 fn defaults(cx: &mut Importing<'_>) {
     emulator::read(cx, Arch::I686);
     let domain = &mut cx.domain;
-    let is_x86 = matches!(domain.os.arch, Some(Arch::I686 | Arch::X86_64));
     let pae = domain.kind == DomainType::Kvm;
-    domain.features = is_x86.then(|| Features { acpi: true, pae, ..Features::default() });
+    domain.features = Some(Features { acpi: true, pae, ..Features::default() });
     set_memory(Kib(64 << 10), cx);
     let domain = &mut cx.domain;
     domain.vcpu = Some(Vcpu { count: Some(1), ..Vcpu::default() });
@@ -274,7 +273,7 @@ fn smp(option: &Opt, cx: &mut Importing<'_>) {
         }
     };
     let shaped = topology.as_ref().and_then(|topology| u32::try_from(topology.cpus()).ok());
-    let Some(count) = most.or(shaped).or(cpus) else {
+    let Some(count) = most.or(cpus).or(shaped) else {
         return cx.refuse(option.origin, format!("`{}` is no number of CPUs", option.value));
     };
     if topology.is_some() {
@@ -375,6 +374,10 @@ fn cpu(option: &Opt, cx: &mut Importing<'_>) {
         let (policy, name) = match (part.strip_prefix('+'), part.strip_prefix('-')) {
             (Some(name), _) if !name.is_empty() => (FeaturePolicy::Require, name),
             (_, Some(name)) if !name.is_empty() => (FeaturePolicy::Disable, name),
+            (None, None) if !part.is_empty() => {
+                cx.left_out(option.origin, format!("`{part}` of `-cpu` has no place in the domain"));
+                continue;
+            }
             _ => {
                 cx.refuse(option.origin, format!("`{part}` is no feature of a CPU: `+` or `-` and its name"));
                 continue;

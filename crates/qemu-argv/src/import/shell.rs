@@ -496,7 +496,9 @@ impl Reader<'_, '_> {
 /// Whether a program is a QEMU, by its name.
 fn is_qemu(word: &Word) -> bool {
     let base = word.text.rsplit('/').next().unwrap_or_default();
-    base == "qemu" || base == "kvm" || base.starts_with("qemu-system") || base.starts_with("qemu-kvm")
+    matches!(base, "qemu" | "kvm" | "xenner")
+        || base.starts_with("qemu-system")
+        || base.starts_with("qemu-kvm")
 }
 
 /// A word while it is read; variables can make several of it.

@@ -96,13 +96,32 @@ pub(crate) fn ensure(
     index: u32,
     origin: Origin,
 ) {
+    if let Some(new) = missing(controllers, kind, index, origin) {
+        insert(controllers, new);
+    }
+}
+
+/// The controller, unless there is one of its kind and number.
+fn missing(
+    controllers: &[Device<Controller>],
+    kind: ControllerKind,
+    index: u32,
+    origin: Origin,
+) -> Option<Device<Controller>> {
     let tag = domain_model::xml::Tagged::tag(&kind);
     let is_there = controllers.iter().any(|device| {
         domain_model::xml::Tagged::tag(&device.spec.kind) == tag && device.spec.index == Some(index)
     });
-    if !is_there {
-        let spec = Controller { kind, index: Some(index), ..Controller::default() };
-        insert(controllers, Device::implied(spec, origin));
+    let spec = Controller { kind, index: Some(index), ..Controller::default() };
+    (!is_there).then(|| Device::implied(spec, origin))
+}
+
+/// Adds a controller that another device needs; libvirt of 2011 put it behind all others.
+fn need(cx: &mut Resolving<'_>, kind: ControllerKind, index: u32, origin: Origin) {
+    let controllers = &mut cx.domain.devices.controllers;
+    match cx.dialect.era {
+        Era::Modern => ensure(controllers, kind, index, origin),
+        Era::Historic => controllers.extend(missing(controllers, kind, index, origin)),
     }
 }
 
@@ -117,7 +136,10 @@ pub(crate) fn number(cx: &mut Resolving<'_>) {
             *master_startport = master_startport.or(default_startport(*model));
         }
     }
-    reorder(controllers);
+    // libvirt of 2011 left them as they stood.
+    if cx.dialect.era == Era::Modern {
+        reorder(controllers);
+    }
     let mut companions = false;
     let mut used: HashMap<&'static str, Numbers> = HashMap::new();
     for device in controllers.iter() {
@@ -390,7 +412,7 @@ fn ensure_up_to(
         return;
     }
     for index in 0..=highest {
-        ensure(&mut cx.domain.devices.controllers, kind.clone(), index, origin.implies(rule));
+        need(cx, kind.clone(), index, origin.implies(rule));
     }
 }
 
@@ -418,14 +440,14 @@ fn virtio_serials(cx: &mut Resolving<'_>) {
     for (index, origin) in wanted {
         let kind = ControllerKind::VirtioSerial { model: None, ports: None, vectors: None };
         let rule = "virtio channels and consoles need a controller";
-        ensure(&mut cx.domain.devices.controllers, kind, index, origin.implies(rule));
+        need(cx, kind, index, origin.implies(rule));
     }
 }
 
 /// Readers for smartcards. A card without an address goes into the next slot of the first reader.
 fn smartcards(cx: &mut Resolving<'_>) {
-    let devices = &mut cx.domain.devices;
-    for at in 0..devices.smartcards.len() {
+    for at in 0..cx.domain.devices.smartcards.len() {
+        let devices = &mut cx.domain.devices;
         let taken = devices.smartcards.iter().enumerate().filter(|(other, _)| *other != at);
         let next_slot = taken
             .filter_map(|(_, card)| match card.info.address.as_ref()?.place {
@@ -448,7 +470,7 @@ fn smartcards(cx: &mut Resolving<'_>) {
             }
         };
         let rule = "smartcards need a reader";
-        ensure(&mut devices.controllers, ControllerKind::Ccid, index, origin.implies(rule));
+        need(cx, ControllerKind::Ccid, index, origin.implies(rule));
     }
 }
 

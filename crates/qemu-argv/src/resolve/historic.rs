@@ -2,6 +2,7 @@
 
 use caps_parser::Capability;
 use domain_model::address::{Address, Pci, Place, VirtioSerial};
+use domain_model::cpu::{CpuMatch, FeaturePolicy};
 use domain_model::device::channel::ChannelTarget;
 use domain_model::device::controller::ControllerKind;
 use domain_model::device::disk::DiskBus;
@@ -20,6 +21,20 @@ const RULE: &str = "the next free PCI slot";
 /// The last slot of a bus.
 const LAST: u8 = 31;
 
+/// Gives the guest a clock, and says how a processor of a known model is meant.
+pub(crate) fn defaults(cx: &mut Resolving<'_>) {
+    cx.domain.clock.get_or_insert_default();
+    let Some(cpu) = &mut cx.domain.cpu else { return };
+    match cpu.model {
+        Some(_) => cpu.matching = cpu.matching.or(Some(CpuMatch::Exact)),
+        // There is nothing that the host's processor could match.
+        None => cpu.matching = None,
+    }
+    for feature in &mut cpu.features {
+        feature.policy.get_or_insert(FeaturePolicy::Require);
+    }
+}
+
 /// Adds the balloon that every guest has, and a screen for guests whose screen can be looked at.
 pub(crate) fn devices(cx: &mut Resolving<'_>) {
     let devices = &mut cx.domain.devices;
@@ -30,12 +45,6 @@ pub(crate) fn devices(cx: &mut Resolving<'_>) {
         let spec = Memballoon { model, ..Memballoon::default() };
         devices.memballoons.push(Device::implied(spec, origin));
     }
-    let Some(graphics) = devices.graphics.first() else { return };
-    let origin = graphics.meta.origin;
-    if devices.videos.is_empty() {
-        let rule = origin.implies("what is shown needs a video card");
-        devices.videos.push(Device::implied(Video::default(), rule));
-    }
     let bus = if crate::historic::is_xen_system(&cx.domain) { InputBus::Xen } else { InputBus::Ps2 };
     let is_there = |input: &Device<Input>| {
         matches!(input.spec.kind, InputKind::Mouse) && input.spec.bus.is_none_or(|written| written == bus)
@@ -43,6 +52,12 @@ pub(crate) fn devices(cx: &mut Resolving<'_>) {
     let devices = &mut cx.domain.devices;
     // Where the screen is seen, the machine's own mouse is worth mentioning, behind whatever was plugged in.
     devices.inputs.retain(|input| !is_there(input));
+    let Some(graphics) = devices.graphics.first() else { return };
+    let origin = graphics.meta.origin;
+    if devices.videos.is_empty() {
+        let rule = origin.implies("what is shown needs a video card");
+        devices.videos.push(Device::implied(Video::default(), rule));
+    }
     let spec = Input { kind: InputKind::Mouse, bus: Some(bus), ..Input::default() };
     devices.inputs.push(Device::implied(spec, origin.implies("the machine has a mouse")));
 }
@@ -76,9 +91,15 @@ pub(crate) fn pci(cx: &mut Resolving<'_>) {
     }
     let mut bus = Bus::default();
     let mut problems = Vec::new();
+    let has_functions = cx.inputs.has(Capability::PciMultifunction);
     walk::each(&mut cx.domain.devices, |visit| {
         let Some(pci) = visit.info.address.as_ref().and_then(|address| address.place.pci()) else { return };
-        if let Err(message) = slot_of(pci).and_then(|slot| bus.take(slot)) {
+        // What is plugged in is the one function of its slot; controllers are parts of the machine as well.
+        let is_plugged_in = visit.element != "controller" && !has_functions;
+        if is_plugged_in && pci.function.is_some_and(|function| function.0 != 0) {
+            let message = "a device of these QEMUs is function 0 of its PCI slot";
+            problems.push(Diagnostic::error(Code::Unsupported, visit.address_origin(), message));
+        } else if let Err(message) = slot_of(pci).and_then(|slot| bus.take(slot)) {
             problems.push(Diagnostic::error(Code::Exhausted, visit.address_origin(), message));
         }
     });

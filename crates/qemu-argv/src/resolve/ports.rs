@@ -7,6 +7,7 @@ use domain_model::os::OsType;
 use domain_model::{Code, Device, Diagnostic, Domain};
 
 use super::Resolving;
+use crate::dialect::Era;
 
 /// Makes the first console and the first serial port two views of one thing, as they always were, and numbers
 /// the ports that have no number.
@@ -18,11 +19,18 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
         }
     }
     number_consoles(&mut cx.domain);
-    if is_hvm(&cx.domain) {
+    // libvirt of 2011 had one console, and a serial port was that only where there was no other.
+    let has_other = cx.domain.devices.consoles.first().is_some_and(|console| !mirrors(console));
+    if is_hvm(&cx.domain) && !(cx.dialect.era == Era::Historic && has_other) {
         join_first(&mut cx.domain);
         number_consoles(&mut cx.domain);
     }
     let devices = &mut cx.domain.devices;
+    if cx.dialect.era == Era::Historic {
+        // Nor did anybody choose the number of a port.
+        devices.serials.iter_mut().for_each(|serial| serial.spec.port = None);
+        devices.parallels.iter_mut().for_each(|parallel| parallel.spec.port = None);
+    }
     for console in &mut devices.consoles {
         if let CharSource::Unix(unix) = &mut console.spec.chardev.source
             && unix.path.is_none()

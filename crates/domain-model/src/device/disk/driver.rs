@@ -6,7 +6,7 @@ use crate::values::Bytes;
 use crate::virtio::VirtioOptions;
 use crate::words;
 use crate::xml::text::OnOff;
-use crate::xml::{Element, Meta, Xml};
+use crate::xml::{Element, Layout, Meta, Xml};
 use crate::{Code, Diagnostic};
 
 words! {
@@ -118,6 +118,9 @@ impl Element for DiskDriver {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("name", &mut self.name);
         xml.blamed_as(Code::UnknownWord, |xml| xml.attribute("type", &mut self.format));
+        if xml.layout() == Layout::Libvirt2011 {
+            self.cache.take_if(|cache| *cache == Cache::Default);
+        }
         xml.attribute("cache", &mut self.cache);
         xml.attribute("error_policy", &mut self.error_policy);
         xml.attribute("rerror_policy", &mut self.rerror_policy);

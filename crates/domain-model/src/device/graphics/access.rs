@@ -1,7 +1,7 @@
 //! Who may see the screen: `<listen>` and passwords.
 
 use crate::words;
-use crate::xml::{Element, Meta, Tagged, Text, TextError, Xml};
+use crate::xml::{Element, Layout, Meta, Tagged, Text, TextError, Xml};
 use crate::{Code, Diagnostic};
 
 words! {
@@ -33,6 +33,8 @@ impl Password {
     /// Names the attributes; `allowed` are the words of `connected` that this kind of server knows.
     pub(super) fn describe<X: Xml>(&mut self, xml: &mut X, allowed: &[Connected]) {
         xml.attribute("username", &mut self.username);
+        // What libvirt of 2011 shows it shows to everybody.
+        self.passwd.take_if(|_| xml.layout() == Layout::Libvirt2011);
         xml.attribute("passwd", &mut self.passwd);
         xml.blamed_as(Code::Malformed, |xml| xml.attribute("passwdValidTo", &mut self.passwd_valid_to));
         xml.attribute("connected", &mut self.connected);

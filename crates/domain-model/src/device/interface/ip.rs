@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::words;
 use crate::xml::text::YesNo;
-use crate::xml::{Element, Meta, Xml};
+use crate::xml::{Element, Layout, Meta, Xml};
 use crate::{Code, Diagnostic};
 
 words! {
@@ -66,6 +66,8 @@ impl Element for Ip {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("address", &mut self.address);
+        // libvirt of 2011 left it to the address.
+        self.family.take_if(|_| xml.layout() == Layout::Libvirt2011);
         xml.lenient("family", &mut self.family);
         xml.attribute("prefix", &mut self.prefix);
         xml.blamed_as(Code::BadNumber, |xml| xml.attribute("peer", &mut self.peer));

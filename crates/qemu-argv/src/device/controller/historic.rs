@@ -20,8 +20,15 @@ fn controller(device: &Resolved<'_, Controller>, cx: &Context<'_>, out: &mut Arg
     let props = match &device.spec.kind {
         // The machine brings them along.
         ControllerKind::Ide { .. } | ControllerKind::Fdc => return,
-        // Drives on a bus that QEMU does not have yet make it one.
-        ControllerKind::Scsi { .. } if cx.dialect.devices == Devices::Options => return,
+        // Drives on a bus that QEMU does not have yet make it one; what else is on these cannot be said.
+        ControllerKind::Scsi { .. }
+        | ControllerKind::Sata
+        | ControllerKind::VirtioSerial { model: None, .. }
+        | ControllerKind::Ccid
+            if cx.dialect.devices == Devices::Options =>
+        {
+            return;
+        }
         ControllerKind::Scsi { model: None | Some(ScsiModel::Auto | ScsiModel::Lsilogic) } => plain("lsi"),
         ControllerKind::VirtioSerial { model: None, ports, vectors } => plain("virtio-serial-pci")
             .set_at("max_ports", *ports, device.at("@ports"))

@@ -10,7 +10,7 @@ use domain_model::{Code, Diagnostic, DomainType};
 use super::{frontend, name};
 use crate::arg::Args;
 use crate::context::{Context, Resolved};
-use crate::dialect::DiskOption;
+use crate::dialect::{Devices, DiskOption};
 use crate::props::Props;
 
 /// Adds the disks in the domain's order, and tells Ceph's library where its monitors are.
@@ -285,13 +285,15 @@ fn boots(device: &Resolved<'_, Disk>, cx: &Context<'_>) -> bool {
     let os = &cx.domain.os;
     let disks = &cx.domain.devices.disks;
     let is_disk = |disk: &Disk| disk.device() == DiskDevice::Disk;
+    // Sticks that have an option of their own are no drives.
+    let is_stick =
+        |disk: &Disk| disk.target.bus == Some(DiskBus::Usb) && cx.dialect.devices == Devices::Options;
     // Without KVM the same binary does not know the word.
-    let can = cx.has(Capability::DriveBoot)
-        && !(cx.has(Capability::Kvm) && cx.domain.kind == DomainType::Qemu)
-        && os.kernel.is_none();
+    let can =
+        cx.has(Capability::DriveBoot) && !(cx.has(Capability::Kvm) && cx.domain.kind == DomainType::Qemu);
     can && os.boot.iter().any(|boot| boot.dev == BootDeviceKind::Hd)
         && is_disk(device.spec)
-        && disks.iter().position(|disk| is_disk(&disk.spec)) == Some(device.index)
+        && disks.iter().position(|disk| is_disk(&disk.spec) && !is_stick(&disk.spec)) == Some(device.index)
         && device.spec.target.bus != Some(DiskBus::Ide)
 }
 

@@ -125,7 +125,8 @@ fn spice(spice: &Spice, device: &Resolved<'_, Graphics>, cx: &Context<'_>, out: 
     ] {
         refuse(is_said, path, device, out);
     }
-    let tls_port = spice.tls_port.filter(|port| config.spice_tls && *port != -1);
+    // A port that nobody chose is 0, which to QEMU is none.
+    let tls_port = Some(spice.tls_port.unwrap_or(0)).filter(|port| config.spice_tls && *port != -1);
     let address = spice.listen.as_deref().unwrap_or(&config.spice_listen);
     let has_password = spice.password.passwd.is_some() || config.spice_password.is_some();
     password(has_password, device, cx, out);

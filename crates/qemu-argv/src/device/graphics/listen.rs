@@ -7,29 +7,53 @@ use domain_model::{Code, Diagnostic, Origin};
 
 use crate::context::Context;
 
-/// Fills in where servers listen whose only address is an attribute.
+/// Fills in where servers listen whose only address is an attribute, and forgets what says nothing.
 pub(super) fn historic(graphics: &mut Graphics) {
-    let (port, autoport, listen, listens) = match graphics {
+    match graphics {
         Graphics::Vnc(vnc) => {
             let first = vnc.listens.first().map(|listen| &listen.kind);
             if let (None, Some(ListenKind::Socket { socket })) = (&vnc.socket, first) {
                 vnc.socket.clone_from(socket);
             }
-            let is_auto = vnc.socket.is_none() && vnc.port.is_none_or(|port| port == -1);
-            (&mut vnc.port, is_auto.then_some(&mut vnc.autoport), &mut vnc.listen, &mut vnc.listens)
+            address(&mut vnc.listen, &mut vnc.listens);
+            let is_auto = vnc.autoport == Some(YesNo::Yes) || vnc.port.is_none_or(|port| port == AUTOMATIC);
+            (vnc.port, vnc.autoport) = match (&vnc.socket, is_auto) {
+                (Some(_), _) => (None, None),
+                (None, true) => (Some(AUTOMATIC), Some(YesNo::Yes)),
+                (None, false) => (vnc.port.filter(|port| *port != 0), Some(YesNo::No)),
+            };
+            vnc.listen.take_if(|_| vnc.socket.is_some());
         }
-        Graphics::Spice(spice) => (&mut spice.port, None, &mut spice.listen, &mut spice.listens),
-        _ => return,
-    };
-    if let Some(autoport) = autoport {
-        (*port, *autoport) = (Some(-1), Some(YesNo::Yes));
+        Graphics::Spice(spice) => {
+            address(&mut spice.listen, &mut spice.listens);
+            let is_auto = spice.autoport == Some(YesNo::Yes)
+                || spice.port == Some(AUTOMATIC) && spice.tls_port == Some(AUTOMATIC);
+            if is_auto {
+                (spice.port, spice.tls_port, spice.autoport) = (None, None, Some(YesNo::Yes));
+            } else {
+                spice.port.get_or_insert(SPICE_PORT);
+                spice.tls_port.take_if(|port| *port == 0);
+                spice.autoport = Some(YesNo::No);
+            }
+            spice.channels.retain(|channel| channel.mode != ChannelMode::Any);
+        }
+        Graphics::Sdl(sdl) => sdl.fullscreen = sdl.fullscreen.filter(|full| *full == YesNo::Yes),
+        _ => {}
     }
+}
+
+/// The port that stands for one that is chosen later.
+const AUTOMATIC: i32 = -1;
+/// Where libvirt of 2011 had Spice listen if nobody said.
+const SPICE_PORT: i32 = 5900;
+
+/// Says in the attribute what the first `<listen>` says; what is left has no attribute that says the same.
+fn address(listen: &mut Option<String>, listens: &mut Vec<Listen>) {
     if let (None, Some(ListenKind::Address { address })) =
         (&listen, listens.first().map(|listen| &listen.kind))
     {
         listen.clone_from(address);
     }
-    // What is left has no attribute that says the same.
     listens.retain(|listen| !matches!(listen.kind, ListenKind::Address { .. } | ListenKind::Socket { .. }));
 }
 

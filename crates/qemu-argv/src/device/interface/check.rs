@@ -11,6 +11,7 @@ use domain_model::{Code, Diagnostic, Origin};
 use super::virtio_model;
 use crate::arg::Args;
 use crate::context::{Context, Resolved};
+use crate::dialect::Era;
 
 /// What libvirt refuses before a guest is started.
 pub(super) fn defined(nic: &Resolved<'_, Interface>, cx: &Context<'_>, problems: &mut Vec<Diagnostic>) {
@@ -116,6 +117,12 @@ impl Check<'_, '_> {
         let card = self.nic.spec;
         let has_network = matches!(card.source, InterfaceSource::User { .. }) || card.uses_passt();
         if !has_network {
+            // libvirt of 2011 had such an address for the scripts of Xen, and QEMU hears nothing of it.
+            let is_for_scripts =
+                matches!(card.source, InterfaceSource::Ethernet(_) | InterfaceSource::Bridge(_));
+            if self.cx.dialect.era == Era::Historic && is_for_scripts && card.routes.is_empty() {
+                return;
+            }
             if !card.ips.is_empty() || !card.routes.is_empty() {
                 let message = format!(
                     "the guest's addresses and routes cannot be chosen for an interface of type `{}`",

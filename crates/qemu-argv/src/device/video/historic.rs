@@ -91,11 +91,10 @@ fn vga(kind: VideoType, device: &Resolved<'_, Video>, cx: &Context<'_>, out: &mu
     if kind == VideoType::Qxl {
         out.needing(Capability::VgaQxl);
         let vram = device.spec.model.as_ref().and_then(|model| model.vram).unwrap_or(QXL_VRAM);
-        // The default is what QEMU takes by itself.
-        if vram != QXL_VRAM && cx.dialect.devices == Devices::Device {
-            let driver = if cx.has(Capability::DeviceQxlVga) { "qxl-vga" } else { "qxl" };
+        // libvirt of 2011 left it to QEMU; it says the size to those that have the card as a device.
+        if vram != QXL_VRAM && cx.has(Capability::DeviceQxlVga) {
             let size = u64::from(vram) * 1024;
-            out.text("-global", format!("{driver}.vram_size={size}"), device.at("model/@vram"));
+            out.text("-global", format!("qxl-vga.vram_size={size}"), device.at("model/@vram"));
         }
     }
 }

@@ -30,7 +30,9 @@ pub(super) fn net(option: &Opt, all: &[Opt], cx: &mut Importing<'_>) {
     let nics = all.iter().filter(|option| option.name == "net" && option.peek("type") == Some("nic"));
     let nics: Vec<&Opt> = nics.collect();
     let on_vlan = |nic: &&&Opt| nic.peek("vlan").and_then(|vlan| vlan.parse().ok()).unwrap_or(0) == vlan;
-    let Some(nic) = nics.iter().find(on_vlan) else {
+    // Where nothing is said, a card that is on another VLAN by mistake is meant.
+    let first = nics.first().filter(|_| vlan == 0);
+    let Some(nic) = nics.iter().find(on_vlan).or(first) else {
         let message = format!("there is no network card on VLAN {vlan}");
         return cx.refuse(option.origin, message);
     };
