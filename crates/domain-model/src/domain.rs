@@ -202,7 +202,8 @@ impl Element for Domain {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.required("type", &mut self.kind);
+        values::need_attribute(xml, "domain", "type");
+        xml.defaulted("type", &mut self.kind);
         xml.lenient("id", &mut self.id);
         let uses_qemu = self.qemu_commandline.is_some()
             || self.qemu_capabilities.is_some()
@@ -257,6 +258,9 @@ impl Element for Domain {
         xml.child("qemu:commandline", &mut self.qemu_commandline);
         xml.child("qemu:capabilities", &mut self.qemu_capabilities);
         xml.child("qemu:override", &mut self.qemu_override);
+        self.qemu_commandline.take_if(|it| it.args.is_empty() && it.env.is_empty());
+        self.qemu_capabilities.take_if(|it| it.add.is_empty() && it.del.is_empty());
+        self.qemu_override.take_if(|it| it.devices.is_empty());
         xml.nested("qemu:deprecation", |xml| xml.lenient("behavior", &mut self.qemu_deprecation));
     }
 }

@@ -285,7 +285,7 @@ impl Os {
     /// Reports what does not go together in the choice of the firmware.
     fn check_firmware<X: Xml>(&self, xml: &mut X) {
         let feature = |name| {
-            self.firmware_features.iter().find(|feature| feature.name == name).map(|feature| feature.enabled)
+            self.firmware_features.iter().rfind(|feature| feature.name == name).map(|feature| feature.enabled)
         };
         if feature(FirmwareFeatureName::EnrolledKeys) == Some(YesNo::Yes)
             && feature(FirmwareFeatureName::SecureBoot) == Some(YesNo::No)
@@ -293,23 +293,25 @@ impl Os {
             let message = "firmware with `enrolled-keys` is never without `secure-boot`";
             xml.report(Diagnostic::error(Code::Conflict, xml.at("firmware"), message));
         }
-        let Some(loader) = &self.loader else { return };
-        if self.firmware.is_none() && loader.path.is_none() {
-            let origin = xml.at("loader");
+        let names_part = self.loader.is_some() || self.nvram.is_some();
+        let has_path = self.loader.as_ref().is_some_and(|loader| loader.path.is_some());
+        if names_part && self.firmware.is_none() && !has_path {
+            let origin = xml.at(if self.loader.is_some() { "loader" } else { "nvram" });
             let message = "`<loader>` needs a path, because no firmware is chosen with `<os firmware=…>`";
             xml.report(Diagnostic::error(Code::MissingElement, origin, message));
             return;
         }
-        let stores = match self.firmware {
-            Some(firmware) => firmware == Firmware::Efi,
-            None => loader.kind == Some(LoaderType::Pflash),
-        };
         let nvram = self.nvram.as_ref();
         let has_nvram = nvram.is_some_and(|nvram| nvram.path.is_some() || nvram.source.is_some());
-        if !stores && (has_nvram || loader.stateless == Some(YesNo::No)) {
+        let is_other = self.firmware.is_some_and(|firmware| firmware != Firmware::Efi);
+        let none = Loader::default();
+        let loader = self.loader.as_ref().unwrap_or(&none);
+        let stores = !is_other && (self.firmware.is_some() || loader.kind == Some(LoaderType::Pflash));
+        // libvirt passes over the NVRAM of a ROM that is named.
+        if has_nvram && is_other || !stores && loader.stateless == Some(YesNo::No) {
             xml.report(Diagnostic::error(
                 Code::Conflict,
-                xml.at("loader"),
+                xml.at(if self.loader.is_some() { "loader" } else { "nvram" }),
                 "only UEFI in `pflash` keeps variables in an NVRAM",
             ));
         }
@@ -427,7 +429,8 @@ impl Element for Nvram {
         xml.attribute("format", &mut self.format);
         match &mut self.source {
             Some(source) => {
-                source.describe(xml);
+                let has_source = source.describe(xml);
+                values::need_element(xml, has_source, "nvram", "source");
             }
             None => values::unless_empty(xml, &mut self.path),
         }

@@ -196,8 +196,14 @@ impl Element for QemuProperty {
         xml.required("name", &mut self.name);
         xml.required("type", &mut self.kind);
         xml.attribute("value", &mut self.value);
-        if X::READS && self.kind != QemuPropertyType::Remove {
+        if !X::READS {
+            return;
+        }
+        if self.kind != QemuPropertyType::Remove {
             self.check_value(xml);
+        } else if self.value.is_some() {
+            let message = "a property that is left out has no value";
+            xml.report(crate::Diagnostic::error(crate::Code::Conflict, xml.at("@value"), message));
         }
     }
 }

@@ -501,12 +501,16 @@ impl Element for DataStore {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.tag("type", &mut self.source.kind);
+        xml.required_tag("type", &mut self.source.kind);
         xml.child("format", &mut self.format);
         let has_source = self.source.describe(xml);
         let has_format = self.format.as_ref().is_some_and(|format| format.kind.is_some());
         values::need_element(xml, has_format, "dataStore", "format");
         values::need_element(xml, has_source, "dataStore", "source");
+        if X::READS && (self.source.slice.is_some() || self.source.data_store.is_some()) {
+            let message = "the source of a `<dataStore>` is whole: it has neither slices nor a `<dataStore>`";
+            xml.report(Diagnostic::error(Code::Conflict, xml.at("source"), message));
+        }
     }
 }
 

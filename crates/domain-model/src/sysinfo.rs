@@ -54,7 +54,7 @@ impl Element for Sysinfo {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.tag("type", &mut self.kind);
+        xml.required_tag("type", &mut self.kind);
         match &mut self.kind {
             SysinfoKind::Smbios(smbios) => smbios.describe(xml),
             SysinfoKind::Fwcfg(entries) => xml.children("entry", entries),
@@ -93,11 +93,15 @@ impl Smbios {
             let message = "the date of the BIOS is month/day/year, such as `11/22/2025`";
             xml.report(Diagnostic::error(Code::BadValue, date.meta.at(""), message));
         }
-        if let Some(uuid) = self.system.iter().find(|entry| entry.name == SystemField::Uuid)
-            && let Err(error) = Uuid::parse(&uuid.value)
-        {
-            let message = format!("bad value `{}` for `uuid`: {error}", uuid.value);
-            xml.report(Diagnostic::error(Code::BadValue, uuid.meta.at(""), message));
+        self.base_boards.retain(|board| !board.entries.is_empty());
+        if let Some(uuid) = self.system.iter_mut().find(|entry| entry.name == SystemField::Uuid) {
+            match Uuid::parse(&uuid.value) {
+                Ok(parsed) => uuid.value = parsed.to_string(),
+                Err(error) => {
+                    let message = format!("bad value `{}` for `uuid`: {error}", uuid.value);
+                    xml.report(Diagnostic::error(Code::BadValue, uuid.meta.at(""), message));
+                }
+            }
         }
     }
 }
@@ -105,8 +109,16 @@ impl Smbios {
 /// Describes entries that are read in any order and written in that of the fields.
 fn entries<X: Xml, N: Field>(xml: &mut X, name: &'static str, entries: &mut Vec<Entry<N>>) {
     entries.sort_by_key(|entry| entry.name);
-    xml.nested(name, |xml| xml.children("entry", entries));
-    entries.sort_by_key(|entry| entry.name);
+    xml.nested(name, |xml| children(xml, entries));
+}
+
+/// The entries of one table; those without a text say nothing.
+fn children<X: Xml, N: Field>(xml: &mut X, entries: &mut Vec<Entry<N>>) {
+    xml.children("entry", entries);
+    if X::READS {
+        entries.retain(|entry| !entry.value.is_empty());
+        entries.sort_by_key(|entry| entry.name);
+    }
 }
 
 /// Whether a text is a date as SMBIOS has it; years have two digits, or are from 1900 on.
@@ -238,8 +250,7 @@ impl Element for BaseBoard {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         self.entries.sort_by_key(|entry| entry.name);
-        xml.children("entry", &mut self.entries);
-        self.entries.sort_by_key(|entry| entry.name);
+        children(xml, &mut self.entries);
     }
 }
 

@@ -31,6 +31,18 @@ pub fn missing<X: Xml>(xml: &mut X, element: &str, name: &str) {
     xml.report(Diagnostic::error(Code::MissingAttribute, xml.at(""), message));
 }
 
+/// Reports, while reading, that the element lacks the attribute `name`, if it does; libvirt speaks of an internal error.
+pub(crate) fn need_attribute<X: Xml>(xml: &mut X, element: &str, name: &'static str) {
+    let mut written: Option<String> = None;
+    if X::READS {
+        xml.attribute(name, &mut written);
+        if written.is_none() {
+            let message = format!("`<{element}>` needs the attribute `{name}`");
+            xml.report(Diagnostic::error(Code::Malformed, xml.at(""), message));
+        }
+    }
+}
+
 /// Reports, while reading, that the element `parent` lacks the element `name`, if it does.
 pub fn need_element<X: Xml>(xml: &mut X, is_there: bool, parent: &str, name: &str) {
     if X::READS && !is_there {

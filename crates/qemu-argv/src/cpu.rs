@@ -83,7 +83,7 @@ fn states(cx: &mut Resolving<'_>) {
         if !enabled && state.hotpluggable == Some(YesNo::No) {
             let message =
                 format!("processor {} is neither there at the start nor can be added later", state.id);
-            cx.problems.push(Diagnostic::error(Code::Conflict, state.meta.origin, message));
+            cx.problems.push(Diagnostic::error(Code::Unsupported, state.meta.origin, message));
         }
     }
     // A list leaves out those that are added later.
@@ -181,10 +181,12 @@ fn model(cx: &mut Resolving<'_>) {
 
 /// Without a model, the machine type's own is named, so that it stays when QEMU's default changes.
 fn default_model(cx: &mut Resolving<'_>) {
+    // A vendor that the guest is told stays, whatever its model.
+    let mut vendor_id = None;
     if let Some(cpu) =
         cx.domain.cpu.as_mut().filter(|cpu| cpu.mode.is_none_or(|mode| mode == CpuMode::Custom))
     {
-        cpu.model.take_if(|model| model.name.is_none());
+        vendor_id = cpu.model.take_if(|model| model.name.is_none()).and_then(|model| model.vendor_id);
     }
     let has_model = cx
         .domain
@@ -216,7 +218,7 @@ fn default_model(cx: &mut Resolving<'_>) {
     cpu.matching = Some(CpuMatch::Exact);
     cpu.check = Some(CpuCheck::None);
     let fallback = Some(CpuFallback::Forbid);
-    cpu.model = Some(CpuModel { fallback, name: Some(model), meta, ..CpuModel::default() });
+    cpu.model = Some(CpuModel { fallback, vendor_id, name: Some(model), meta });
 }
 
 /// Whether libvirt knows CPU models of an architecture.

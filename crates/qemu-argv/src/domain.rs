@@ -6,6 +6,7 @@ use domain_model::domain::Genid;
 use domain_model::pm::LifecycleAction;
 use domain_model::seclabel::{Seclabel, SeclabelType};
 use domain_model::values::{CpuSet, Uuid};
+use domain_model::xml::text::YesNo;
 use domain_model::{Code, Diagnostic, Domain, DomainType, Origin};
 
 use crate::arg::Args;
@@ -66,7 +67,7 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     if cx.dialect.era == Era::Modern {
         cx.domain.tidy_metadata();
         one_by_one(&mut cx.domain);
-        label(&mut cx.domain);
+        labels(&mut cx.domain);
     }
     if cx.dialect.era == Era::Modern && cx.domain.genid == Some(Genid::Generated) {
         cx.domain.genid = made_up(&cx.inputs.host.random(16)).map(Genid::Given);
@@ -153,6 +154,27 @@ fn label(domain: &mut Domain) {
         let Seclabel { model, meta, .. } = std::mem::take(label);
         *label = Seclabel { kind: Some(SeclabelType::None), model, meta, ..Seclabel::default() };
     }
+}
+
+/// Keeps of labels what a domain that does not run has of them.
+fn labels(domain: &mut Domain) {
+    // A label of no type leaves everything to the driver.
+    domain.seclabels.retain(|label| label.kind.is_some() || label.model.is_none());
+    for seclabel in &mut domain.seclabels {
+        seclabel.imagelabel = None;
+        match seclabel.kind {
+            Some(SeclabelType::Dynamic) => {
+                seclabel.label = None;
+                seclabel.relabel.get_or_insert(YesNo::Yes);
+            }
+            Some(SeclabelType::Static) => {
+                seclabel.baselabel = None;
+                seclabel.relabel.get_or_insert(YesNo::No);
+            }
+            Some(SeclabelType::None) | None => {}
+        }
+    }
+    label(domain);
 }
 
 /// Reports what QEMU's life cycle does not have.

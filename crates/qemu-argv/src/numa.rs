@@ -75,9 +75,6 @@ pub(crate) fn defaults(cx: &mut Resolving<'_>) {
     numa.cells.sort_by_key(|cell| cell.id);
     symmetric(&mut numa.cells);
     let placed: usize = numa.cells.iter().filter_map(|cell| cell.cpus.as_ref()).map(CpuSet::len).sum();
-    if placed == 0 {
-        return;
-    }
     let processors = processors.min(CpuSet::MAX + 1);
     let taken = |id: u32| {
         numa.cells.iter().skip(1).any(|cell| cell.cpus.as_ref().is_some_and(|cpus| cpus.contains(id)))

@@ -164,6 +164,7 @@ pub(crate) fn check(out: &mut Problems<'_>) {
     if let Some(problem) = firmware::features_without_choice(domain) {
         out.refuse(problem.code, problem.origin, problem.message);
     }
+    firmware::check_variables(out);
     if domain.bootloader.is_some() || domain.bootloader_args.is_some() {
         out.unsupported(at("bootloader"), "QEMU knows no boot loader on the host; `<bootloader>` is for Xen");
     }

@@ -47,11 +47,11 @@ pub(crate) fn capabilities<'a>(
 
 /// `-compat`: what QEMU does about what is deprecated (QEMU 6.0).
 pub(crate) fn deprecation(cx: &Context<'_>, out: &mut Args) {
-    let (output, input) = match cx.domain.qemu_deprecation {
+    let input = match cx.domain.qemu_deprecation {
         None | Some(DeprecationBehavior::None) => return,
-        Some(DeprecationBehavior::Omit) => ("hide", "accept"),
-        Some(DeprecationBehavior::Reject) => ("hide", "reject"),
-        Some(DeprecationBehavior::Crash) => ("hide", "crash"),
+        Some(DeprecationBehavior::Omit) => None,
+        Some(DeprecationBehavior::Reject) => Some("reject"),
+        Some(DeprecationBehavior::Crash) => Some("crash"),
     };
     let origin = cx.domain.meta.at("qemu:deprecation/@behavior");
     if !cx.has(Capability::CompatDeprecated) {
@@ -61,7 +61,7 @@ pub(crate) fn deprecation(cx: &Context<'_>, out: &mut Args) {
     }
     out.props(
         "-compat",
-        Props::plain(origin).set("deprecated-output", output).set("deprecated-input", input),
+        Props::plain(origin).set("deprecated-output", "hide").set("deprecated-input", input),
     );
 }
 

@@ -219,6 +219,13 @@ fn what_is_read_and_says_nothing() {
     assert!(problems.is_empty() && !written.contains("features"), "{written}");
     let (written, _) = resolved(&xml("<loader type='rom'>/fw</loader></os>"), &caps, false);
     assert!(written.contains("<loader type='rom'>/fw</loader>"), "{written}");
+    let labels = "</os><seclabel type='dynamic' model='dac'><label>l</label><imagelabel>i</imagelabel></seclabel>\
+        <seclabel model='apparmor'/>";
+    let (written, _) = resolved(&xml(labels), &caps, false);
+    assert!(
+        written.contains("  <seclabel type='dynamic' model='dac' relabel='yes'/>\n</domain>"),
+        "{written}"
+    );
     let lengths = "</os><cpu mode='maximum'><feature policy='require' name='sve128'/></cpu>";
     let (written, _) = resolved(&xml(lengths), &caps, false);
     assert!(written.contains("<feature policy='require' name='sve'/>"), "{written}");

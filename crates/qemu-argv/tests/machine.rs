@@ -170,6 +170,9 @@ fn numa_cells() {
         "dist,src=1,dst=1,val=10",
     ];
     check(cells, &["-numa"], &lines);
+    // CPUs that no cell has are the first cell's.
+    let bare = "<vcpu>2</vcpu><cpu><numa><cell memory='1' unit='GiB'/></numa></cpu>";
+    check(bare, &["-numa"], &["node,nodeid=0,cpus=0-1,memdev=ram-node0"]);
 }
 
 #[test]
@@ -186,5 +189,12 @@ fn firmware() {
         &efi("<firmware><feature enabled='no' name='secure-boot'/></firmware>"),
         &["-global"],
         &["no firmware of type `efi` on this host has what is asked for"],
+    );
+    check_whole(
+        "<domain type='kvm'><name>g</name><memory>1048576</memory><os><type arch='x86_64' machine='pc-q35-9.0'>hvm</type>\
+         <loader readonly='yes' type='pflash'>/fw</loader><nvram type='volume'><source pool='p' volume='v'/></nvram></os>\
+         <features><acpi/></features></domain>",
+        &["-name"],
+        &["an NVRAM is a file, a block device or on the network, not a `volume`"],
     );
 }

@@ -63,6 +63,10 @@ fn network_sources_say_what_their_protocol_knows() {
             r#"-blockdev {"driver":"http","url":"http+rdma://h/f","node-name":"libvirt-1-storage","read-only":false}"#,
         ),
         (
+            "<source protocol='http' name='a:b'><host name='h' port='7'/></source>".to_owned(),
+            r#"-blockdev {"driver":"http","url":"http://h:7/a%3Ab","node-name":"libvirt-1-storage","read-only":false}"#,
+        ),
+        (
             "<source protocol='rbd' name='p/i'><host name='h'/></source>".to_owned(),
             r#"-blockdev {"driver":"rbd","pool":"p","image":"i","server":[{"host":"h","port":"0"}],"node-name":"libvirt-1-storage","read-only":false}"#,
         ),
@@ -85,6 +89,7 @@ fn network_sources_are_refused() {
             "passwords",
         ),
         (format!("<source protocol='vxhs' name='f'>{host}</source>"), "missing-capability", "vxhs"),
+        (format!("<source protocol='rbd' name='/f'>{host}</source>"), "bad-value", "`pool/image`"),
         (
             format!("<source protocol='rbd' name='p/f' tls='yes'>{host}</source>"),
             "unsupported-configuration",
@@ -213,6 +218,12 @@ fn reservations_have_a_helper() {
 fn controllers_are_refused() {
     for (device, code, part) in [
         ("<controller type='pci' index='1'/>", "malformed", "`model`"),
+        (
+            "<controller type='usb' index='0' model='ich9-ehci1'/><controller type='usb' index='1' \
+             model='ich9-uhci1'><master startport='0'/></controller>",
+            "malformed",
+            "companion",
+        ),
         ("<controller type='xenbus'/>", "malformed", "no controller"),
         ("<controller type='usb' index='1' model='qemu-xhci'/>", "conflict", "without USB"),
         (

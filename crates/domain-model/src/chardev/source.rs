@@ -1,12 +1,12 @@
 //! The kinds of sources a character device can have.
 
 use super::UnixPath;
-use crate::Code;
 use crate::device::graphics::MouseMode;
 use crate::device::seclabel::DeviceSeclabel;
 use crate::words;
 use crate::xml::text::{OnOff, YesNo};
 use crate::xml::{Element, Meta, Tagged, Xml};
+use crate::{Code, Diagnostic};
 
 /// The kinds of sources, `type` of the device.
 #[derive(Debug, Clone, PartialEq)]
@@ -233,6 +233,10 @@ impl Udp {
         xml.children("source", &mut self.sources);
         if X::READS {
             self.sources.sort_by_key(|source| source.mode);
+            if self.sources.len() > 2 {
+                let message = "UDP has two sides: one `<source>` to bind to, and one to connect to";
+                xml.report(Diagnostic::error(Code::RepeatedElement, xml.at("source"), message));
+            }
         }
     }
 }

@@ -152,7 +152,10 @@ impl Element for Cell {
         values::size_attribute(xml, "memory", &mut self.memory);
         xml.attribute("memAccess", &mut self.mem_access);
         xml.attribute("discard", &mut self.discard);
-        xml.nested("distances", |xml| xml.children("sibling", &mut self.distances));
+        xml.nested("distances", |xml| {
+            xml.children("sibling", &mut self.distances);
+            values::need_element(xml, !self.distances.is_empty(), "distances", "sibling");
+        });
         xml.children("cache", &mut self.caches);
         if X::READS && self.memory.is_none() {
             values::missing(xml, "cell", "memory");

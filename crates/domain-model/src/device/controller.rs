@@ -6,7 +6,7 @@ use crate::values::{self, Kib};
 use crate::virtio::{VirtioModel, VirtioOptions};
 use crate::words;
 use crate::xml::text::{Hex, OnOff};
-use crate::xml::{Tagged, Xml};
+use crate::xml::{Tagged, Text, TextError, Xml};
 use crate::{Code, Diagnostic};
 
 words! {
@@ -329,10 +329,13 @@ impl Family for Controller {
             }
             ControllerKind::Pci(pci) => pci.describe(xml),
             ControllerKind::Xenbus { max_grant_frames, max_event_channels } => {
+                no_model(xml);
                 xml.attribute("maxGrantFrames", max_grant_frames);
                 xml.attribute("maxEventChannels", max_event_channels);
             }
-            ControllerKind::Fdc | ControllerKind::Sata | ControllerKind::Ccid | ControllerKind::Isa => {}
+            ControllerKind::Fdc | ControllerKind::Sata | ControllerKind::Ccid | ControllerKind::Isa => {
+                no_model(xml);
+            }
         }
         xml.nested("driver", |xml| self.driver.describe(xml));
     }
@@ -348,6 +351,24 @@ impl Family for Controller {
             xml.nested("pcihole64", |xml| values::size(xml, &mut pci.pcihole64));
         }
     }
+}
+
+/// A kind of controller that has no models: libvirt refuses any.
+fn no_model<X: Xml>(xml: &mut X) {
+    let mut model: Option<NoModel> = None;
+    xml.attribute("model", &mut model);
+}
+
+/// The model of a controller that has none.
+#[derive(Clone)]
+struct NoModel;
+
+impl Text for NoModel {
+    fn parse(_: &str) -> Result<Self, TextError> {
+        Err(TextError::expected("no model for this type of controller").code(Code::UnknownWord))
+    }
+
+    fn print(&self, _: &mut String) {}
 }
 
 impl PciController {

@@ -173,7 +173,7 @@ impl Filesystem {
             let message = "`<filesystem>` needs a `<source>` that fits its type";
             xml.report(Diagnostic::error(Code::NotFound, xml.at("source"), message));
         }
-        if self.target.is_none() && self.source.socket().is_none() {
+        if self.target.is_none() {
             let message = "`<filesystem>` needs a `<target>` with the attribute `dir`";
             xml.report(Diagnostic::error(Code::NotFound, xml.at("target"), message));
         }

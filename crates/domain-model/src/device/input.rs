@@ -2,6 +2,7 @@
 
 use super::{DeviceInfo, Family};
 use crate::address::Place;
+use crate::values;
 use crate::virtio::VirtioOptions;
 use crate::words;
 use crate::xml::text::OnOff;
@@ -126,7 +127,8 @@ impl Tagged for InputKind {
 
 impl Family for Input {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.required_tag("type", &mut self.kind);
+        values::need_attribute(xml, "input", "type");
+        xml.tag("type", &mut self.kind);
         // A device of `evdev` has no bus, and libvirt does not write that.
         let has_none = matches!(self.kind, InputKind::Evdev(_));
         if X::READS || !has_none || self.bus != Some(InputBus::None) {

@@ -109,6 +109,6 @@ impl Element for Codec {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.needed("type", &mut self.kind);
+        xml.blamed_as(crate::Code::UnknownWord, |xml| xml.needed("type", &mut self.kind));
     }
 }

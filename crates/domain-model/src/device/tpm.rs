@@ -1,6 +1,7 @@
 //! `<tpm>`: trusted platform modules.
 
 use super::Family;
+use crate::Code;
 use crate::values::Uuid;
 use crate::words;
 use crate::xml::text::YesNo;
@@ -194,11 +195,14 @@ pub struct PcrBanks {
 impl TpmEmulator {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("version", &mut self.version);
-        xml.attribute("persistent_state", &mut self.persistent_state);
+        xml.blamed_as(Code::Malformed, |xml| xml.attribute("persistent_state", &mut self.persistent_state));
         xml.attribute("debug", &mut self.debug);
-        xml.nested("encryption", |xml| xml.attribute("secret", &mut self.encryption));
+        xml.nested("encryption", |xml| {
+            xml.blamed_as(Code::Malformed, |xml| xml.attribute("secret", &mut self.encryption));
+        });
         xml.nested("active_pcr_banks", |xml| {
             let banks = &mut self.active_pcr_banks;
+            xml.closed(&[]);
             xml.present("sha1", &mut banks.sha1);
             xml.present("sha256", &mut banks.sha256);
             xml.present("sha384", &mut banks.sha384);

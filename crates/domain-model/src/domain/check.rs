@@ -42,6 +42,7 @@ impl Domain {
         devices::boot_order(self, &mut problems);
         devices::audio(self, &mut problems);
         devices::filesystems(self, &mut problems);
+        devices::disks(self, &mut problems);
         problems.0
     }
 
@@ -243,8 +244,9 @@ impl Domain {
     fn check_seclabels(&self, out: &mut Problems) {
         let mut models = BTreeSet::new();
         for seclabel in &self.seclabels {
-            if seclabel.model.is_none() && self.seclabels.len() > 1 {
-                let message = "each of several labels needs the attribute `model`";
+            if seclabel.model.is_none() && (seclabel.kind.is_none() || self.seclabels.len() > 1) {
+                let message =
+                    "a label needs the attribute `model`, unless it is the only one and has a `type`";
                 out.add(Code::MissingAttribute, &seclabel.meta, "", message);
             } else if !models.insert(&seclabel.model) {
                 out.add(Code::Conflict, &seclabel.meta, "@model", "a security driver has one label");

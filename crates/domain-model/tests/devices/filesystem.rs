@@ -27,7 +27,8 @@ fn a_virtiofs_directory_is_kept() {
 </filesystem>",
     );
     check_same(
-        "<filesystem type='mount'>\n  <driver type='virtiofs'/>\n  <source socket='/run/fs.sock'/>\n</filesystem>",
+        "<filesystem type='mount'>\n  <driver type='virtiofs'/>\n  <source socket='/run/fs.sock'/>\n  \
+         <target dir='tag'/>\n</filesystem>",
     );
 }
 

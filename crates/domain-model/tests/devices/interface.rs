@@ -143,9 +143,9 @@ fn what_libvirt_refuses_is_refused() {
         "`<local>`",
     );
     check(
-        "<interface type='vhostuser'><source type='unix' path='/s'/></interface>",
+        "<interface type='vhostuser'><source type='unix' mode='client'/></interface>",
         Code::MissingAttribute,
-        "`mode`",
+        "`path`",
     );
     check(&with("<mac address='01:00:5e:00:00:01'/>"), Code::BadValue, "multicast");
     check(&with("<mac address='52:54:00'/>"), Code::BadValue, "MAC");

@@ -18,7 +18,22 @@ fn inputs() {
     );
     check_problem("<input type='wheel'/>", Code::UnknownWord, "`wheel`");
     check_problem("<input type='mouse' bus='adb'/>", Code::UnknownWord, "`ps2`");
-    check_problem("<input bus='usb'/>", Code::MissingAttribute, "`type`");
+    check_problem("<input bus='usb'/>", Code::Malformed, "`type`");
+    check_problem("<sound model='ich9'><codec/></sound>", Code::UnknownWord, "`type`");
+    let tpm = |inside: &str| format!("<tpm><backend type='emulator' {inside}</backend></tpm>");
+    check_problem(&tpm("persistent_state='x'>"), Code::Malformed, "`yes`");
+    check_problem(&tpm("><encryption secret='x'/>"), Code::Malformed, "UUID");
+    check_problem(&tpm("><active_pcr_banks><md5/></active_pcr_banks>"), Code::UnknownFeature, "`<md5>`");
+    for kind in ["fdc", "sata", "ccid", "isa", "xenbus"] {
+        let text = format!("<controller type='{kind}' model='x'/>");
+        check_problem(&text, Code::UnknownWord, "no model");
+    }
+    let side = "<source mode='connect' host='h' service='1'/>";
+    check_problem(
+        &format!("<serial type='udp'>{side}{side}{side}</serial>"),
+        Code::RepeatedElement,
+        "two sides",
+    );
 }
 
 #[test]

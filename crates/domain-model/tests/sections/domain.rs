@@ -106,7 +106,7 @@ fn empty_metadata_stays_as_it_is() {
 
 #[test]
 fn roots_that_libvirt_refuses() {
-    check_problems::<Domain>("<domain/>", &[Code::MissingAttribute]);
+    check_problems::<Domain>("<domain/>", &[Code::Malformed]);
     check_problems::<Domain>("<domain type='pc'/>", &[Code::UnknownWord]);
     check_problems::<Domain>(
         "<domain type='kvm'><uuid>1-2</uuid><genid>1</genid></domain>",
@@ -144,8 +144,15 @@ fn whole_domains_that_libvirt_refuses() {
     check_codes("<name>a/b</name><os><type>hvm</type></os><memory>1</memory>", &[Code::BadValue]);
     check_codes("<name>a</name><bootloader>/b</bootloader><memory>1</memory>", &[]);
     check_whole("", &[]);
+    let disk = |bus| format!("<disk type='file'><source file='/d'/><target dev='sda' bus='{bus}'/></disk>");
+    check_whole(&format!("<devices>{}</devices>", disk("sata")), &[]);
+    check_whole(&format!("<devices>{}{}</devices>", disk("sata"), disk("scsi")), &[Code::Conflict]);
     check_whole("<title>two\nlines</title>", &[Code::BadValue]);
     check_whole("<cpu><numa><cell memory='1'/></numa></cpu>", &[]);
+    check_problems::<Domain>(
+        "<domain type='kvm'><cpu><numa><cell memory='1'><distances/></cell></numa></cpu></domain>",
+        &[Code::MissingElement],
+    );
     let memnode = "<numatune><memnode cellid='1' mode='strict' nodeset='0'/></numatune>";
     check_whole(memnode, &[Code::Conflict]);
     check_whole(&format!("<cpu><numa><cell memory='1'/></numa></cpu>{memnode}"), &[Code::Conflict]);
@@ -216,6 +223,7 @@ fn cpus_and_labels_of_a_whole_domain() {
     check_whole(&order("order='0'", ""), &[]);
     check_whole(&order("order='1'", ""), &[Code::Unsupported]);
     check_whole("<seclabel type='none'/>", &[]);
+    check_whole("<seclabel/>", &[Code::MissingAttribute]);
     check_whole("<seclabel type='none'/><seclabel type='none' model='dac'/>", &[Code::MissingAttribute]);
     check_whole(
         "<seclabel type='none' model='dac'/><seclabel type='dynamic' model='dac'/>",

@@ -84,9 +84,20 @@ fn firmware_that_libvirt_refuses() {
          <feature enabled='no' name='secure-boot'/></firmware>",
         &[Code::Conflict],
     );
+    // What is said last holds.
+    check(
+        efi,
+        "<firmware><feature enabled='yes' name='enrolled-keys'/><feature enabled='no' name='secure-boot'/>\
+         <feature enabled='yes' name='secure-boot'/></firmware>",
+        &[],
+    );
     check(none, "<loader readonly='yes'/>", &[Code::MissingElement]);
     check(efi, "<loader readonly='yes'/>", &[]);
-    check(none, "<loader>/fw</loader><nvram>/vars</nvram>", &[Code::Conflict]);
+    check(none, "<nvram>/vars</nvram>", &[Code::MissingElement]);
+    check(none, "<nvram template='/vars'/>", &[Code::MissingElement]);
+    check(none, "<loader>/fw</loader><nvram>/vars</nvram>", &[]);
+    check(none, "<loader type='pflash'>/fw</loader><nvram type='file'/>", &[Code::MissingElement]);
+    check(bios, "<nvram>/vars</nvram>", &[Code::Conflict]);
     check(none, "<loader type='pflash'>/fw</loader><nvram>/vars</nvram>", &[]);
     check(bios, "<loader/><nvram>/vars</nvram>", &[Code::Conflict]);
     check(none, "<loader stateless='no'>/fw</loader>", &[Code::Conflict]);

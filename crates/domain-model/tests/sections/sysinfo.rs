@@ -72,4 +72,19 @@ fn tables_that_libvirt_refuses() {
         &[Code::Conflict],
     );
     check_problems::<Sysinfo>("<sysinfo type='fwcfg'><entry name='opt/a'/></sysinfo>", &[Code::Conflict]);
+    check_problems::<Sysinfo>("<sysinfo/>", &[Code::MissingAttribute]);
+}
+
+#[test]
+fn entries_without_a_text_say_nothing() {
+    check::<Sysinfo>(
+        "sysinfo",
+        "<sysinfo type='smbios'><bios/><system><entry name='sku'/><entry name='uuid'>00112233445566778899AABBCCDDEEFF\
+         </entry></system><baseBoard><entry name='asset'></entry></baseBoard></sysinfo>",
+        "<sysinfo type='smbios'>
+  <system>
+    <entry name='uuid'>00112233-4455-6677-8899-aabbccddeeff</entry>
+  </system>
+</sysinfo>",
+    );
 }

@@ -11,6 +11,7 @@ mod sd;
 mod validate;
 
 pub(crate) use defaults::{buses, group_limits, shared_cache, sort};
+pub(crate) use forget::source as forget_in_source;
 pub(crate) use frontend::floppy_drives;
 pub(crate) use images::{fdset, node_numbers};
 pub(crate) use missing::missing;

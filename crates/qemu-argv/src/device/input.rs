@@ -143,16 +143,16 @@ fn check(device: &Resolved<'_, Input>, out: &mut Problems<'_>) {
         (_, Some(bus @ InputBus::Xen)) => {
             out.refuse(Code::Malformed, at("@bus"), format!("QEMU has no input devices on the bus `{bus}`"));
         }
+        (InputKind::Passthrough(_) | InputKind::Evdev(_) | InputKind::Tablet, Some(InputBus::Ps2)) => {
+            let message = format!("there are no PS/2 devices of type `{kind}`");
+            out.refuse(Code::Malformed, at("@bus"), message);
+        }
         (InputKind::Passthrough(_), Some(bus)) if !is_virtio => {
             let message = format!("devices of type `passthrough` are on the bus `virtio`, not `{bus}`");
             out.unsupported(at("@bus"), message);
         }
         (InputKind::Evdev(_), Some(bus)) if bus != InputBus::None => {
             out.unsupported(at("@bus"), "devices of type `evdev` are on no bus of the guest");
-        }
-        (InputKind::Tablet, Some(InputBus::Ps2)) => {
-            let message = "there are no PS/2 tablets; use `bus='usb'` or `bus='virtio'`";
-            out.refuse(Code::Malformed, at("@bus"), message);
         }
         (InputKind::Keyboard, Some(InputBus::Usb)) => {
             out.requires(Capability::UsbKbd, "-device usb-kbd", at("@bus"));

@@ -8,12 +8,14 @@ use domain_model::os::{
 };
 use domain_model::storage::{Format, SourceKind};
 use domain_model::xml::text::{OnOff, YesNo};
-use domain_model::xml::{Meta, Text as _};
+use domain_model::xml::{Meta, Tagged as _, Text as _};
 use domain_model::{Code, Diagnostic, Domain};
 
 use super::descriptor::{Descriptor, Flash, FlashMode, Image, Mapping, in_force};
 use crate::arg::Args;
+use crate::check::Problems;
 use crate::context::Context;
+use crate::device::disk::forget_in_source;
 use crate::needs::Access;
 use crate::props::{Props, Value};
 use crate::resolve::Resolving;
@@ -100,7 +102,7 @@ fn needs_acpi(cx: &mut Resolving<'_>) {
 }
 
 fn wanted(domain: &Domain, name: FirmwareFeatureName) -> Option<bool> {
-    let feature = domain.os.firmware_features.iter().find(|feature| feature.name == name)?;
+    let feature = domain.os.firmware_features.iter().rfind(|feature| feature.name == name)?;
     Some(bool::from(feature.enabled))
 }
 
@@ -147,8 +149,14 @@ fn fits(domain: &Domain, descriptor: &Descriptor) -> bool {
         Some(LaunchSecurityKind::S390Pv) | None => true,
     };
     let same = |path: &str| loader.path.as_deref().is_none_or(|wanted| wanted == path);
+    let kind = match &descriptor.mapping {
+        Mapping::Flash(_) => Some(LoaderType::Pflash),
+        Mapping::Memory { .. } => Some(LoaderType::Rom),
+        Mapping::Kernel { .. } | Mapping::Unknown => loader.kind,
+    };
     !refused
         && protects
+        && (loader.kind.is_none() || loader.kind == kind)
         && match &descriptor.mapping {
             Mapping::Flash(flash) => same(&flash.executable.filename) && flash_fits(domain, loader, flash),
             // Memory that is loaded is neither written nor kept.
@@ -293,6 +301,7 @@ fn nvram(cx: &mut Resolving<'_>) {
         .nvram
         .get_or_insert_with(|| Nvram { meta: Meta::from_origin(origin), ..Nvram::default() });
     nvram.format = nvram.format.or(format);
+    nvram.source.iter_mut().for_each(forget_in_source);
     if nvram.path.is_none() && nvram.source.is_none() {
         let is_raw_template = nvram.template.as_ref().is_some_and(|template| template.ends_with(".raw"));
         let extension = match nvram.format {
@@ -302,6 +311,32 @@ fn nvram(cx: &mut Resolving<'_>) {
             _ => "fd",
         };
         nvram.path = Some(format!("{directory}/{name}_VARS.{extension}"));
+    }
+}
+
+/// Refuses places that QEMU could not keep the variables in.
+pub(super) fn check_variables(out: &mut Problems<'_>) {
+    let Some(nvram) = &out.cx.domain.os.nvram else { return };
+    let Some(source) = &nvram.source else { return };
+    match &source.kind {
+        SourceKind::File(_) | SourceKind::Block { .. } | SourceKind::Network(_) => {}
+        SourceKind::Dir { .. }
+        | SourceKind::Volume(_)
+        | SourceKind::Nvme(_)
+        | SourceKind::VhostUser(_)
+        | SourceKind::VhostVdpa { .. } => {
+            let message = format!(
+                "an NVRAM is a file, a block device or on the network, not a `{}`",
+                source.kind.tag()
+            );
+            out.unsupported(nvram.meta.at("@type"), message);
+        }
+    }
+    if let Some(slice) = &source.slice {
+        out.unsupported(slice.meta.origin, "an NVRAM has no slices");
+    }
+    if let Some(reservations) = &source.reservations {
+        out.unsupported(reservations.meta.origin, "an NVRAM has no persistent reservations");
     }
 }
 

@@ -205,11 +205,11 @@ fn url(host: &Host, network: &NetworkSource, protocol: Protocol, name: &str) -> 
     format!("{scheme}://{server}{port}{slash}{}{query}", escape_path(name))
 }
 
-/// Escapes what cannot stand in the path of a URL as it is.
+/// Escapes what cannot stand in the path of a URL as it is; a colon as well, as libxml2 does.
 fn escape_path(path: &str) -> String {
     let mut escaped = String::with_capacity(path.len());
     for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=@".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
             escaped.push_str(&format!("%{byte:02X}"));

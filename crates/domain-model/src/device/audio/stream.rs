@@ -92,6 +92,10 @@ impl<K: StreamKind> Element for Stream<K> {
             let message = "`<settings>` needs `fixedSettings='yes'`";
             xml.report(Diagnostic::error(Code::Unsupported, xml.at("settings"), message));
         }
+        // libvirt writes an empty one where nothing is chosen.
+        if is_fixed {
+            self.settings.get_or_insert_default();
+        }
     }
 }
 

@@ -289,13 +289,16 @@ impl ScsiHostHostdev {
 
 impl MdevHostdev {
     pub(super) fn describe<X: Xml>(&mut self, xml: &mut X) {
+        let mut has_source = false;
         xml.nested("source", |xml| {
+            has_source = true;
             xml.nested("address", |xml| {
                 xml.blamed_as(Code::Malformed, |xml| xml.attribute("uuid", &mut self.uuid));
             });
         });
         if X::READS && self.uuid.is_none() {
-            refuse(xml, Code::Unsupported, "a mediated device needs an `<address>` with a `uuid`");
+            let code = if has_source { Code::Unsupported } else { Code::MissingElement };
+            refuse(xml, code, "a mediated device needs an `<address>` with a `uuid`");
         }
     }
 }

@@ -202,9 +202,13 @@ impl InterfaceSource {
             }
             InterfaceSource::Vhostuser(socket) => {
                 xml.attribute("dev", &mut socket.dev);
-                lacks.needed(xml, "type", &mut socket.kind);
+                xml.attribute("type", &mut socket.kind);
                 lacks.needed(xml, "path", &mut socket.path);
-                lacks.needed(xml, "mode", &mut socket.mode);
+                xml.attribute("mode", &mut socket.mode);
+                if socket.path.is_some() {
+                    socket.kind.get_or_insert(VhostuserType::Unix);
+                    socket.mode.get_or_insert(VhostuserMode::Client);
+                }
                 xml.child("reconnect", &mut socket.reconnect);
                 let reconnects = socket.reconnect.as_ref().is_some_and(Reconnect::is_on);
                 if X::READS && reconnects && socket.mode == Some(VhostuserMode::Server) {
@@ -279,11 +283,11 @@ pub struct Ethernet {
 pub struct Vhostuser {
     /// The host's interface through which packets leave, with passt; since libvirt 11.1.
     pub dev: Option<String>,
-    /// Kind of socket.
+    /// Kind of socket; a Unix socket if it is not said.
     pub kind: Option<VhostuserType>,
     /// Path of the socket.
     pub path: Option<String>,
-    /// Which side QEMU is.
+    /// Which side QEMU is; the client if it is not said.
     pub mode: Option<VhostuserMode>,
     /// Whether QEMU connects again when the connection is lost; since libvirt 4.1.
     pub reconnect: Option<Reconnect>,

@@ -91,6 +91,17 @@ pub(super) fn audio(domain: &Domain, out: &mut Problems) {
     }
 }
 
+/// Disks are known by their names.
+pub(super) fn disks(domain: &Domain, out: &mut Problems) {
+    let mut names = BTreeSet::new();
+    for disk in &domain.devices.disks {
+        let name = disk.spec.target.dev.as_str();
+        if !names.insert(name) {
+            out.add(Code::Conflict, &disk.meta, "target/@dev", format!("another disk is `{name}` already"));
+        }
+    }
+}
+
 /// Guests mount what virtiofs shares by its tag.
 pub(super) fn filesystems(domain: &Domain, out: &mut Problems) {
     let is_virtiofs = |kind| kind == Some(FilesystemDriverType::Virtiofs);

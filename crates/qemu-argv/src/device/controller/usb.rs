@@ -37,12 +37,16 @@ pub(super) fn props(
         return None;
     }
     let props = props.set_at("p2", ports, device.at("@ports")).set_at("p3", ports, device.at("@ports"));
-    Some(match (master_startport, is_usb2(model)) {
-        (Some(port), true) => props
-            .set("masterbus", master(device, cx).map(|alias| format!("{alias}.0")))
-            .set_at("firstport", port, device.at("master/@startport")),
-        _ => props.set("id", device.alias),
-    })
+    let (Some(port), true) = (master_startport, is_usb2(model)) else {
+        return Some(props.set("id", device.alias));
+    };
+    let at_port = device.at("master/@startport");
+    let Some(master) = master(device, cx) else {
+        let message = "a companion needs the controller of the same `index` whose ports it looks after";
+        out.problem(Diagnostic::error(Code::Malformed, at_port, message));
+        return None;
+    };
+    Some(props.set("masterbus", format!("{master}.0")).set_at("firstport", port, at_port))
 }
 
 /// The capability of a QEMU that has a model.

@@ -54,7 +54,11 @@ pub(super) fn forget(disk: &mut Disk) {
     }
 }
 
-fn source(source: &mut Source) {
+/// Drops what libvirt drops of a source, and fills in the ports of its servers.
+pub(crate) fn source(source: &mut Source) {
+    if let Some(store) = &mut source.data_store {
+        self::source(&mut store.source);
+    }
     source.index = None;
     source.seclabels.retain_mut(|label| {
         label.labelskip = None;

@@ -115,7 +115,8 @@ fn numbers(bus: DiskBus, drive: &Drive, origin: Origin, out: &mut Problems<'_>) 
         out.unsupported(origin, format!("the target of a disk on the bus `{bus}` is 0, not {target}"));
     }
     if on_bus > most.0 {
-        out.unsupported(origin, format!("`bus` is {} at most on the bus `{bus}`, not {on_bus}", most.0));
+        let code = if bus == DiskBus::Fdc { Code::Malformed } else { Code::Unsupported };
+        out.refuse(code, origin, format!("`bus` is {} at most on the bus `{bus}`, not {on_bus}", most.0));
     }
     if unit > most.1 {
         out.unsupported(origin, format!("`unit` is {} at most on the bus `{bus}`, not {unit}", most.1));

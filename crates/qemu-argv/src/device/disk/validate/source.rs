@@ -84,7 +84,7 @@ fn network(network: &NetworkSource, auth: Option<&Auth>, meta: &Meta, out: &mut 
             out.requires(Capability::BlockdevNbdTlsHostname, "tlsHostname", origin);
         }
         Protocol::Rbd | Protocol::Gluster
-            if network.name.as_deref().is_some_and(|name| !name.contains('/')) =>
+            if network.name.as_deref().is_some_and(|name| name.find('/').is_none_or(|at| at == 0)) =>
         {
             let message = format!(
                 "the name of an image behind `{protocol}` has a slash: `pool/image` or `volume/path`"
