@@ -202,6 +202,27 @@ impl Element for Domain {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.joined(&[
+            "blkiotune",
+            "memtune",
+            "memoryBacking",
+            "vcpus",
+            "iothreadids",
+            "throttlegroups",
+            "cputune",
+            "os",
+            "idmap",
+            "features",
+            "clock",
+            "pm",
+            "perf",
+            "devices",
+            "keywrap",
+            "qemu:commandline",
+            "qemu:capabilities",
+            "qemu:override",
+            "qemu:deprecation",
+        ]);
         xml.required("type", &mut self.kind);
         xml.lenient("id", &mut self.id);
         let uses_qemu = self.qemu_commandline.is_some()

@@ -164,6 +164,22 @@ impl Element for Features {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         // Capabilities are of containers.
         xml.closed(&["capabilities"]);
+        xml.joined(&[
+            "hyperv",
+            "kvm",
+            "xen",
+            "tcg",
+            "smm",
+            "apic",
+            "pvspinlock",
+            "pmu",
+            "vmport",
+            "async-teardown",
+            "aia",
+            "cfpc",
+            "sbbc",
+            "ibs",
+        ]);
         xml.present("acpi", &mut self.acpi);
         xml.child("apic", &mut self.apic);
         xml.present("pae", &mut self.pae);

@@ -239,6 +239,7 @@ impl Element for Os {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.joined(&["firmware", "acpi", "smbios"]);
         xml.optional("firmware", &mut self.firmware);
         xml.nested("type", |xml| {
             xml.attribute("arch", &mut self.arch);

@@ -310,6 +310,7 @@ impl Source {
         let mut is_there = false;
         xml.nested("source", |xml| {
             is_there = true;
+            xml.joined(&["slices", "snapshot", "config", "initiator", "readahead", "timeout"]);
             match &mut self.kind {
                 SourceKind::File(file) => {
                     path(xml, "file", &mut file.path);
@@ -544,6 +545,7 @@ impl Text for Word {
 
 /// Names `<metadata_cache>`, which `<driver>` and `<format>` share.
 pub(crate) fn metadata_cache<X: Xml>(xml: &mut X, max_size: &mut Option<Bytes>) {
+    xml.joined(&["metadata_cache"]);
     xml.nested("metadata_cache", |xml| {
         xml.nested("max_size", |xml| values::size(xml, max_size));
     });

@@ -285,6 +285,7 @@ impl Disk {
 
 impl Family for Disk {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.joined(&["iotune", "throttlefilters"]);
         xml.tag("type", &mut self.source.kind);
         xml.attribute("device", &mut self.device);
         xml.attribute("model", &mut self.model);

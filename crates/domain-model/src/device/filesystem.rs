@@ -144,6 +144,7 @@ impl Text for Mode {
 
 impl Family for Filesystem {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.joined(&["binary", "idmap", "target"]);
         xml.tag("type", &mut self.source);
         xml.optional("accessmode", &mut self.accessmode);
         xml.attribute("model", &mut self.model);

@@ -120,6 +120,7 @@ pub struct Interface {
 
 impl Family for Interface {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.joined(&["model", "script", "downscript", "tune", "teaming", "link", "mtu"]);
         xml.tag("type", &mut self.source);
         if let InterfaceSource::Hostdev(hostdev) = &mut self.source {
             xml.lenient("managed", &mut hostdev.managed);

@@ -51,6 +51,7 @@ impl Family for Rng {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("model", &mut self.model);
         xml.at_most_one("backend");
+        xml.joined(&["rate"]);
         xml.child("rate", &mut self.rate);
         xml.required_child("backend", &mut self.backend);
         xml.nested("driver", |xml| self.virtio.describe(xml));

@@ -175,6 +175,7 @@ impl NetworkSource {
 /// Names `<initiator>`, which network sources and SCSI host devices share.
 pub(crate) fn describe_initiator<X: Xml>(xml: &mut X, iqn: &mut Option<String>) {
     xml.nested("initiator", |xml| {
+        xml.joined(&["iqn"]);
         xml.nested("iqn", |xml| xml.attribute("name", iqn));
     });
 }

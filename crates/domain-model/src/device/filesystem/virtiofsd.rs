@@ -63,6 +63,7 @@ impl Element for Virtiofsd {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.joined(&["thread_pool", "openfiles"]);
         xml.attribute("path", &mut self.path);
         xml.attribute("xattr", &mut self.xattr);
         xml.nested("cache", |xml| xml.attribute("mode", &mut self.cache));
