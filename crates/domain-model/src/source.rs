@@ -1,14 +1,17 @@
 //! The XML text as a small tree that knows its positions.
 
+mod lines;
 mod merge;
 mod parse;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::{NodeId, Origin};
 
+pub use lines::Lines;
 pub use parse::SyntaxError;
 
 /// The largest text that is read, in bytes. libvirt's own limit is of the same order.
@@ -16,7 +19,12 @@ pub const MAX_BYTES: usize = 32 << 20;
 /// The deepest nesting of elements that is read; libxml2 draws the same line.
 pub const MAX_DEPTH: usize = 256;
 /// The largest number of attributes that one element may have.
-pub const MAX_ATTRIBUTES: usize = 256;
+///
+/// Twice as many as [`MAX_UNKNOWN_ATTRIBUTES`], so that all that is kept can be written beside those that the model
+/// knows, of which no element has nearly as many.
+pub const MAX_ATTRIBUTES: usize = 512;
+/// The largest number of attributes that one element may have beyond the model.
+pub const MAX_UNKNOWN_ATTRIBUTES: usize = 256;
 
 /// An XML text and its tree.
 ///
@@ -39,6 +47,8 @@ pub struct Document {
     has_comments: bool,
     /// Whether some element declares a namespace for names without a prefix.
     has_default_namespace: bool,
+    /// Made when somebody asks for a line.
+    lines: OnceLock<Lines>,
 }
 
 type Span = Range<u32>;
@@ -195,7 +205,12 @@ impl Document {
 
     /// Line and column of a byte offset.
     pub fn position_at(&self, offset: usize) -> Position {
-        position_in(&self.text, offset)
+        self.lines().position(&self.text, offset)
+    }
+
+    /// The index of the text's lines.
+    pub fn lines(&self) -> &Lines {
+        self.lines.get_or_init(|| Lines::of(&self.text))
     }
 
     /// The path of an origin in the document, such as `/domain/devices/interface[2]/driver/@txmode`.
@@ -249,20 +264,6 @@ impl Document {
             .find(|index| node.attribute_span_at(*index).contains(&(offset as usize)))
             .map(|index| format!("@{}", node.attribute_name_at(index)));
         Some((node, Cow::Owned(attribute.unwrap_or_default())))
-    }
-}
-
-/// Line and column of a byte offset in a text.
-pub(crate) fn position_in(text: &str, offset: usize) -> Position {
-    let mut offset = offset.min(text.len());
-    while !text.is_char_boundary(offset) {
-        offset -= 1;
-    }
-    let before = text.get(..offset).unwrap_or("");
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    Position {
-        line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
-        column: before.get(line_start..).unwrap_or("").chars().count() + 1,
     }
 }
 

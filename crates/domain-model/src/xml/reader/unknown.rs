@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Asked, Name, Reader, is_foreign, nearest, split_name, text_origin};
-use crate::source::NodeKind;
+use crate::source::{MAX_UNKNOWN_ATTRIBUTES, NodeKind};
 use crate::xml::{Anchor, Extra, namespace_uri};
 use crate::{Code, Diagnostic, Node, NodeId};
 
@@ -13,15 +13,21 @@ impl<'d> Reader<'d> {
     /// What is given back are twins of the node with nothing but attributes that it has too.
     pub(super) fn collect_unknown(&mut self, asked: usize, read_children: usize, once: usize) -> Vec<String> {
         self.collect_unknown_children(asked, read_children, once);
-        let mut second = Vec::new();
-        self.collect_unknown_attributes(self.node, asked, &mut second);
+        let (mut kept, mut second) = (0, Vec::new());
+        self.collect_unknown_attributes(self.node, asked, &mut kept, &mut second);
         for twin in self.twins.clone() {
-            self.collect_unknown_attributes(twin, asked, &mut second);
+            self.collect_unknown_attributes(twin, asked, &mut kept, &mut second);
         }
         second
     }
 
-    fn collect_unknown_attributes(&mut self, node: Node<'d>, asked: usize, second: &mut Vec<String>) {
+    fn collect_unknown_attributes(
+        &mut self,
+        node: Node<'d>,
+        asked: usize,
+        kept: &mut usize,
+        second: &mut Vec<String>,
+    ) {
         for index in node.attribute_indices() {
             if self.seen_attributes.get(index).copied().unwrap_or(true) {
                 continue;
@@ -35,6 +41,13 @@ impl<'d> Reader<'d> {
                 second.push(self.second_attribute(node, index));
                 continue;
             }
+            if *kept == MAX_UNKNOWN_ATTRIBUTES {
+                let message =
+                    format!("`<{}>` has more than {kept} attributes that are not known", node.name());
+                self.problems.push(Diagnostic::error(Code::TooMany, text_origin(span), message));
+                return;
+            }
+            *kept += 1;
             let source = self.attribute_source(index);
             self.keep(Anchor::Attribute, source);
             if name == "xmlns" || name.starts_with("xmlns:") || name.contains(':') {
