@@ -3,6 +3,7 @@
 mod lines;
 mod merge;
 mod parse;
+mod path;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -49,6 +50,8 @@ pub struct Document {
     has_default_namespace: bool,
     /// Made when somebody asks for a line.
     lines: OnceLock<Lines>,
+    /// What [`Document::path`] needs, made when somebody asks for a path.
+    numbers: OnceLock<Vec<u32>>,
 }
 
 type Span = Range<u32>;
@@ -211,59 +214,6 @@ impl Document {
     /// The index of the text's lines.
     pub fn lines(&self) -> &Lines {
         self.lines.get_or_init(|| Lines::of(&self.text))
-    }
-
-    /// The path of an origin in the document, such as `/domain/devices/interface[2]/driver/@txmode`.
-    pub fn path(&self, origin: Origin) -> Option<String> {
-        let (mut node, path) = match origin {
-            Origin::Built | Origin::Always { .. } => return None,
-            Origin::Text { start, .. } => self.at_offset(start)?,
-            Origin::Written { node, path } | Origin::Implied { by: node, path, .. } => {
-                (self.node(node)?, Cow::Borrowed(path))
-            }
-        };
-        let mut steps = Vec::new();
-        loop {
-            let Some(parent) = node.parent() else {
-                steps.push(node.name().to_owned());
-                break;
-            };
-            let twins: Vec<NodeId> = parent
-                .children()
-                .filter(|child| child.is_element() && child.name() == node.name())
-                .map(|child| child.id)
-                .collect();
-            steps.push(match twins.iter().position(|id| *id == node.id) {
-                Some(index) if twins.len() > 1 => format!("{}[{}]", node.name(), index + 1),
-                _ => node.name().to_owned(),
-            });
-            node = parent;
-        }
-        let mut out = String::new();
-        for step in steps.iter().rev() {
-            out.push('/');
-            out.push_str(step);
-        }
-        if !path.is_empty() {
-            out.push('/');
-            out.push_str(&path);
-        }
-        Some(out)
-    }
-
-    /// The innermost element at a byte offset, and `@name` if it is one of its attributes that is there.
-    fn at_offset(&self, offset: u32) -> Option<(Node<'_>, Cow<'static, str>)> {
-        // The nodes are in the order in which they begin.
-        let behind = self.nodes.partition_point(|node| node.span.start <= offset);
-        let mut node = self.node(NodeId(u32::try_from(behind.checked_sub(1)?).ok()?))?;
-        while !node.is_element() || node.raw().span.end <= offset {
-            node = node.parent()?;
-        }
-        let attribute = node
-            .attribute_indices()
-            .find(|index| node.attribute_span_at(*index).contains(&(offset as usize)))
-            .map(|index| format!("@{}", node.attribute_name_at(index)));
-        Some((node, Cow::Owned(attribute.unwrap_or_default())))
     }
 }
 

@@ -68,6 +68,7 @@ pub(super) fn parse(name: String, text: String) -> Result<Document, SyntaxError>
                 has_comments,
                 has_default_namespace,
                 lines: OnceLock::new(),
+                numbers: OnceLock::new(),
             })
         }
         Err((offset, message)) => Err(SyntaxError {
