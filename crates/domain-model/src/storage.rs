@@ -443,7 +443,7 @@ fn path<X: Xml>(xml: &mut X, name: &'static str, path: &mut Option<String>) {
 /// An attribute that has to be there and has only one value; `bad` is what kind of problem any other is.
 fn fixed<X: Xml>(xml: &mut X, name: &'static str, word: &'static str, bad: Code) {
     let mut value = (!X::READS).then(|| word.to_owned());
-    xml.attribute(name, &mut value);
+    xml.optional(name, &mut value);
     if X::READS && value.as_deref() != Some(word) {
         let code = if value.is_some() { bad } else { Code::MissingAttribute };
         let message = format!("the attribute `{name}` of this element has to be `{word}`");

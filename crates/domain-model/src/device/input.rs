@@ -126,7 +126,7 @@ impl Tagged for InputKind {
 
 impl Family for Input {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.required_tag("type", &mut self.kind);
+        xml.missing_as(Code::Malformed, |xml| xml.required_tag("type", &mut self.kind));
         // A device of `evdev` has no bus, and libvirt does not write that.
         let has_none = matches!(self.kind, InputKind::Evdev(_));
         if X::READS || !has_none || self.bus != Some(InputBus::None) {

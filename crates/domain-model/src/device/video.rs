@@ -2,10 +2,10 @@
 
 use super::{DeviceInfo, Family};
 use crate::virtio::VirtioOptions;
-use crate::words;
 use crate::xml::text::{OnOff, YesNo};
 use crate::xml::{Element, Meta, Xml};
 use crate::{Code, Diagnostic};
+use crate::{values, words};
 
 words! {
     /// `type` of `<model>`: which card it is.
@@ -132,7 +132,7 @@ impl Element for VideoModel {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.attribute("type", &mut self.kind);
+        values::unless_default(xml, "type", &mut self.kind);
         xml.attribute("ram", &mut self.ram);
         xml.attribute("vram", &mut self.vram);
         xml.attribute("vram64", &mut self.vram64);

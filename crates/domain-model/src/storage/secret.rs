@@ -1,7 +1,7 @@
 //! `<auth>` and `<encryption>`: secrets that a source needs.
 
 use super::fixed;
-use crate::values::Uuid;
+use crate::values::{self, Uuid};
 use crate::words;
 use crate::xml::{Element, Meta, Xml};
 use crate::{Code, Diagnostic};
@@ -185,7 +185,15 @@ impl Element for Encryption {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.required("format", &mut self.format);
+        let mut word = None;
+        if X::READS {
+            xml.optional("format", &mut word);
+        }
+        match word {
+            // What is empty is as good as missing, and a bad word is another kind of problem.
+            None::<String> if X::READS => values::missing(xml, "encryption", "format"),
+            _ => xml.required("format", &mut self.format),
+        }
         xml.attribute("engine", &mut self.engine);
         xml.container();
         xml.children("secret", &mut self.secrets);

@@ -180,6 +180,11 @@ pub trait Xml {
         body(self);
     }
 
+    /// Names things whose missing values, but not bad ones, are problems of another kind than usual.
+    fn missing_as(&mut self, _code: Code, body: impl FnOnce(&mut Self)) {
+        body(self);
+    }
+
     /// Says that the element is written with a start tag and an end tag even if there is nothing in it.
     fn container(&mut self) {}
 

@@ -56,6 +56,8 @@ pub struct Reader<'d> {
     closed: Option<&'static [&'static str]>,
     /// What kind of problem bad and missing values are, if not the usual one.
     blame: Option<Code>,
+    /// The same for missing values alone.
+    missing: Option<Code>,
     problems: Problems,
 }
 
@@ -128,6 +130,7 @@ impl<'d> Reader<'d> {
             read_children: Vec::new(),
             closed: None,
             blame: None,
+            missing: None,
             problems: Problems::default(),
         }
     }
@@ -144,7 +147,7 @@ impl<'d> Reader<'d> {
         let outer_owner = std::mem::replace(&mut self.owner, node.id());
         let outer_path = std::mem::take(&mut self.path);
         let outer_extras = std::mem::replace(&mut self.extras, lead);
-        let outer_blame = self.blame.take();
+        let (outer_blame, outer_missing) = (self.blame.take(), self.missing.take());
         *value.meta() = Meta::from_origin(Origin::Written { node: node.id(), path: "" });
         let second = self.inside(node, twins, |reader| value.describe(reader));
         let mut extras = std::mem::replace(&mut self.extras, outer_extras);
@@ -153,6 +156,7 @@ impl<'d> Reader<'d> {
         self.owner = outer_owner;
         self.path = outer_path;
         self.blame = outer_blame;
+        self.missing = outer_missing;
         second
     }
 
@@ -278,7 +282,7 @@ impl<'d> Reader<'d> {
     fn report_missing_attribute(&mut self, name: &str) {
         let origin = text_origin(self.node.tag_span());
         let message = format!("`<{}>` needs the attribute `{name}`", self.node.name());
-        let code = self.blame.unwrap_or(Code::MissingAttribute);
+        let code = self.missing.or(self.blame).unwrap_or(Code::MissingAttribute);
         self.problems.push(Diagnostic::error(code, origin, message));
     }
 }
@@ -492,6 +496,12 @@ impl Xml for Reader<'_> {
         let outer = self.blame.replace(code);
         body(self);
         self.blame = outer;
+    }
+
+    fn missing_as(&mut self, code: Code, body: impl FnOnce(&mut Self)) {
+        let outer = self.missing.replace(code);
+        body(self);
+        self.missing = outer;
     }
 
     fn at_most_one(&mut self, name: &'static str) {

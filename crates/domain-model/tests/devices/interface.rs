@@ -143,9 +143,19 @@ fn what_libvirt_refuses_is_refused() {
         "`<local>`",
     );
     check(
-        "<interface type='vhostuser'><source type='unix' path='/s'/></interface>",
+        "<interface type='vhostuser'><source mode='client'/></interface>",
         Code::MissingAttribute,
-        "`mode`",
+        "`path`",
+    );
+    check(
+        "<interface type='vhostuser'><source type='tcp' path='/s'/></interface>",
+        Code::UnknownWord,
+        "`unix`",
+    );
+    check(
+        "<interface type='hostdev'><source><address type='drive'/></source></interface>",
+        Code::Unsupported,
+        "`usb`",
     );
     check(&with("<mac address='01:00:5e:00:00:01'/>"), Code::BadValue, "multicast");
     check(&with("<mac address='52:54:00'/>"), Code::BadValue, "MAC");

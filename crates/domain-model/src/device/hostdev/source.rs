@@ -262,6 +262,9 @@ impl ScsiSource {
             ScsiSource::Iscsi { hosts, .. } if hosts.len() != 1 => {
                 refuse(xml, Code::MissingElement, "an iSCSI device needs exactly one `<host>` in `<source>`");
             }
+            ScsiSource::Iscsi { auth: Some(auth), .. } if auth.secret.kind.is_none() => {
+                refuse(xml, Code::Unsupported, "the `<secret>` of an iSCSI device has the type `iscsi`");
+            }
             ScsiSource::Iscsi { .. } => {}
         }
     }

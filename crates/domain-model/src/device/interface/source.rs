@@ -1,7 +1,7 @@
 //! What a network card is connected to.
 
 use super::ip::{Ip, Route};
-use crate::address::Address;
+use crate::address::{Address, Place};
 use crate::chardev::Reconnect;
 use crate::storage::StartupPolicy;
 use crate::values::Uuid;
@@ -202,9 +202,13 @@ impl InterfaceSource {
             }
             InterfaceSource::Vhostuser(socket) => {
                 xml.attribute("dev", &mut socket.dev);
-                lacks.needed(xml, "type", &mut socket.kind);
+                xml.attribute("type", &mut socket.kind);
                 lacks.needed(xml, "path", &mut socket.path);
-                lacks.needed(xml, "mode", &mut socket.mode);
+                xml.attribute("mode", &mut socket.mode);
+                if X::READS && socket.path.is_some() {
+                    socket.kind.get_or_insert(VhostuserType::Unix);
+                    socket.mode.get_or_insert(VhostuserMode::Client);
+                }
                 xml.child("reconnect", &mut socket.reconnect);
                 let reconnects = socket.reconnect.as_ref().is_some_and(Reconnect::is_on);
                 if X::READS && reconnects && socket.mode == Some(VhostuserMode::Server) {
@@ -446,6 +450,11 @@ impl Hostdev {
         xml.nested("vendor", |xml| xml.attribute("id", &mut self.vendor));
         xml.nested("product", |xml| xml.attribute("id", &mut self.product));
         xml.child("address", &mut self.address);
+        let place = self.address.as_ref().map(|address| &address.place);
+        if X::READS && !matches!(place, None | Some(Place::Pci(_) | Place::Usb(_))) {
+            let message = "a card of the host has an address of type `pci` or `usb`";
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at("address"), message));
+        }
         if X::READS && self.address.is_none() && self.vendor.is_none() {
             let message = "the source of `<interface type='hostdev'>` needs an `<address>`";
             xml.report(Diagnostic::error(Code::Unsupported, xml.at(""), message));
