@@ -103,9 +103,9 @@ fn what_occurs_again() {
     let hubs = text("<devices><hub type='usb'/></devices> <devices>\n    <hub  type=\"usb\"/></devices>");
     check(|domain| domain.name = Some("b".to_owned()), &hubs, &hubs.replace("<name>a", "<name>b"));
     check(
-        |domain| drop(domain.devices.hubs.remove(0)),
+        |domain| drop(domain.devices.hubs.remove(1)),
         &hubs,
-        &hubs.replace("<devices><hub type='usb'/></devices>", "<devices></devices>"),
+        &hubs.replace("\n    <hub  type=\"usb\"/>", ""),
     );
     check(
         |domain| domain.devices.hubs[1].info.alias = Some("ua-x".to_owned()),
