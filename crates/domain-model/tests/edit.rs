@@ -113,5 +113,5 @@ fn what_occurs_again() {
         &hubs.replace("<hub  type=\"usb\"/>", "<hub type='usb'>\n      <alias name='ua-x'/>\n    </hub>"),
     );
     let tuned = text("<cputune><shares>5</shares></cputune><cputune><period>1000</period></cputune>");
-    check(|domain| domain.cputune = None, &tuned, &text(""));
+    check(|domain| domain.cputune = None, &tuned, "<domain type='kvm'><name>a</name>\n</domain>");
 }
