@@ -73,7 +73,7 @@ impl Numatune {
     }
 }
 
-/// `<memory>` of `<numatune>`: where all memory comes from.
+/// `<memory>` of `<numatune>`: where all memory comes from; since libvirt 0.9.3.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct NumatuneMemory {
     /// How closely the nodes are kept to; `strict` if absent.
@@ -102,7 +102,7 @@ impl Element for NumatuneMemory {
     }
 }
 
-/// `<memnode>`: where the memory of a cell comes from.
+/// `<memnode>`: where the memory of a cell comes from; since libvirt 1.2.7.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Memnode {
     /// The number of the guest's cell.

@@ -138,7 +138,7 @@ pub struct FileSource {
     pub fdgroup: Option<String>,
 }
 
-/// A volume of a storage pool.
+/// A volume of a storage pool; since libvirt 1.0.5.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VolumeSource {
     /// The name of the pool.
@@ -149,7 +149,7 @@ pub struct VolumeSource {
     pub mode: Option<VolumeMode>,
 }
 
-/// A namespace of an NVMe disk that is taken from the host.
+/// A namespace of an NVMe disk that is taken from the host; since libvirt 6.0.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NvmeSource {
     /// Whether the disk is taken from its host driver at start, and given back; the default is no.
@@ -160,7 +160,7 @@ pub struct NvmeSource {
     pub address: Pci,
 }
 
-/// A process that speaks the vhost-user protocol.
+/// A process that speaks the vhost-user protocol; since libvirt 7.1.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VhostUserSource {
     /// The path of its socket.
@@ -171,7 +171,7 @@ pub struct VhostUserSource {
     pub reconnect_timeout: Option<u32>,
 }
 
-/// `<slice type='storage'>`: a part of a source.
+/// `<slice type='storage'>`: a part of a source; since libvirt 6.1.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Slice {
     /// Where it starts, in bytes.
@@ -182,7 +182,7 @@ pub struct Slice {
     pub meta: Meta,
 }
 
-/// `<reservations>`: who looks after SCSI persistent reservations.
+/// `<reservations>`: who looks after SCSI persistent reservations; since libvirt 4.4.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reservations {
     /// Whether the management starts the process that does it.

@@ -154,7 +154,7 @@ impl Family for Input {
     }
 }
 
-/// `<source>` of a `passthrough` device.
+/// `<source>` of a `passthrough` device; since libvirt 1.3.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Passthrough {
     /// Path of the event device, such as `/dev/input/event1`.
@@ -173,14 +173,14 @@ impl Element for Passthrough {
     }
 }
 
-/// `<source>` of an `evdev` device.
+/// `<source>` of an `evdev` device; since libvirt 7.4.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Evdev {
     /// Path of the event device, such as `/dev/input/event1`.
     pub dev: String,
     /// Whether other devices follow when this one is grabbed.
     pub grab: Option<Grab>,
-    /// The keys that hand the device over between host and guest.
+    /// The keys that hand the device over between host and guest; since libvirt 7.6.
     pub grab_toggle: Option<GrabToggle>,
     /// Whether a key held down repeats.
     pub repeat: Option<OnOff>,

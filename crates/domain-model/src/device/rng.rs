@@ -58,7 +58,7 @@ impl Family for Rng {
     }
 }
 
-/// `<rate>`: how much the guest may take.
+/// `<rate>`: how much the guest may take; since libvirt 1.0.4.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rate {
     /// Bytes in a period.
@@ -80,7 +80,7 @@ impl Element for Rate {
     }
 }
 
-/// `<backend>`: where the numbers come from.
+/// `<backend>`: where the numbers come from; since libvirt 1.0.3.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RngBackend {
     /// The kind, and what it needs.

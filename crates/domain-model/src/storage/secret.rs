@@ -57,7 +57,7 @@ pub enum Secret {
     Usage(String),
 }
 
-/// `<auth>`: the credentials that a source asks for.
+/// `<auth>`: the credentials that a source asks for; since libvirt 0.9.7.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Auth {
     /// The user's name.
@@ -68,7 +68,7 @@ pub struct Auth {
     pub meta: Meta,
 }
 
-/// `<secret>` of `<auth>`.
+/// `<secret>` of `<auth>`; since libvirt 0.9.7.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AuthSecret {
     /// What it is for.

@@ -23,7 +23,7 @@ words! {
     }
 }
 
-/// `<binary>`: the virtiofs daemon and its options.
+/// `<binary>`: the virtiofs daemon and its options; since libvirt 6.2.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Virtiofsd {
     /// The path of the daemon.

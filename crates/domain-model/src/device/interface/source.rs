@@ -278,7 +278,7 @@ pub struct Ethernet {
     pub routes: Vec<Route>,
 }
 
-/// A vhost-user socket.
+/// A vhost-user socket; since libvirt 1.2.7.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Vhostuser {
     /// The host's interface through which packets leave, with passt; since libvirt 11.1.
@@ -405,7 +405,7 @@ pub struct Bridge {
     pub mac_table_manager: Option<MacTableManager>,
 }
 
-/// A macvtap device.
+/// A macvtap device; since libvirt 0.7.7.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Direct {
     /// The virtual network that led to the interface, only while the guest runs.
@@ -422,7 +422,7 @@ impl Default for Direct {
     }
 }
 
-/// A network card of the host.
+/// A network card of the host; since libvirt 0.9.11.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Hostdev {
     /// Whether libvirt takes the card from the host's driver and gives it back.
@@ -462,7 +462,7 @@ impl Hostdev {
     }
 }
 
-/// A port of a VMware distributed switch.
+/// A port of a VMware distributed switch; since libvirt 8.7.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vds {
     /// The switch.
