@@ -1,10 +1,12 @@
 //! Messages on stderr, and the exit status they lead to.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::ops::Range;
 use std::time::Duration;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, Title};
+use domain_model::source::{Lines, Position};
 use domain_model::{Class, Code, Diagnostic, Document, Origin, Severity, SyntaxError};
 use serde_json::json;
 
@@ -156,20 +158,23 @@ impl Report {
 
     /// Problems of a document, each with its line and a caret.
     pub fn problems(&self, document: &Document, problems: &[Diagnostic]) {
-        let mut places = Places::new(document.name(), document.text());
+        if problems.is_empty() {
+            return;
+        }
+        let places = Places::of(document);
         for problem in problems {
             if problem.severity == Severity::Warning && self.quiet {
                 continue;
             }
             let span = document.span(problem.origin);
-            let text = self.render(&mut places, span, problem);
+            let text = self.render(&places, span, problem);
             let _ = writeln!(std::io::stderr().lock(), "{text}");
         }
     }
 
     /// Problems of a text that is no document, each with its line and a caret.
     pub fn problems_of_text(&self, name: &str, text: &str, problems: &[Diagnostic]) {
-        let mut places = Places::new(name, text);
+        let places = Places::new(name, text);
         for problem in problems {
             if problem.severity == Severity::Warning && self.quiet {
                 continue;
@@ -179,11 +184,11 @@ impl Report {
                 _ => None,
             };
             let span = span.filter(|span| text.get(span.clone()).is_some());
-            let _ = writeln!(std::io::stderr().lock(), "{}", self.render(&mut places, span, problem));
+            let _ = writeln!(std::io::stderr().lock(), "{}", self.render(&places, span, problem));
         }
     }
 
-    fn render(&self, places: &mut Places<'_>, span: Option<Range<usize>>, problem: &Diagnostic) -> String {
+    fn render(&self, places: &Places<'_>, span: Option<Range<usize>>, problem: &Diagnostic) -> String {
         let level = match problem.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -222,10 +227,7 @@ impl Report {
 struct Places<'t> {
     name: &'t str,
     text: &'t str,
-    /// Where the line begins that was shown last, and its number.
-    line: (usize, usize),
-    /// A place in that line, and the number of its column.
-    column: (usize, usize),
+    lines: Cow<'t, Lines>,
 }
 
 impl<'t> Places<'t> {
@@ -235,33 +237,25 @@ impl<'t> Places<'t> {
     const AROUND: usize = 100;
 
     fn new(name: &'t str, text: &'t str) -> Self {
-        Self { name, text, line: (0, 1), column: (0, 1) }
+        Self { name, text, lines: Cow::Owned(Lines::of(text)) }
     }
 
-    /// Goes to a place; problems are mostly in order, so that only what is between two is looked at.
-    fn go_to(&mut self, place: usize) {
-        if place < self.column.0 {
-            (self.line, self.column) = ((0, 1), (0, 1));
-        }
-        let between = self.text.get(self.column.0..place).unwrap_or_default();
-        if let Some(last) = between.rfind('\n') {
-            let start = self.column.0 + last + 1;
-            self.line = (start, self.line.1 + between.bytes().filter(|byte| *byte == b'\n').count());
-            self.column = (start, 1);
-        }
-        let between = self.text.get(self.column.0..place).unwrap_or_default();
-        self.column = (place, self.column.1 + between.chars().count());
+    fn of(document: &'t Document) -> Self {
+        Self { name: document.name(), text: document.text(), lines: Cow::Borrowed(document.lines()) }
     }
 
     /// The title, and below it the lines of the span.
-    fn show<'a>(&mut self, title: Title<'a>, span: Range<usize>) -> Group<'a>
+    fn show<'a>(&self, title: Title<'a>, span: Range<usize>) -> Group<'a>
     where
         't: 'a,
     {
-        self.go_to(span.start);
-        let (text, (start, number)) = (self.text, self.line);
-        let rest = text.get(span.end..).unwrap_or_default();
-        let end = rest.find('\n').map_or(text.len(), |line_end| span.end + line_end);
+        let text = self.text;
+        let start = self.lines.line_start(text, span.start);
+        let Position { line: number, column } = self.lines.position(text, span.start);
+        let rest = text.as_bytes().get(span.end..).unwrap_or_default();
+        let is_end = |byte: &u8| *byte == b'\n';
+        let rest = rest.iter().take(Self::LONG).position(is_end).unwrap_or(rest.len());
+        let end = span.end + rest;
         let mark = |from: usize| AnnotationKind::Primary.span(span.start - from..span.end - from);
         let lines = |from: usize, to: usize| {
             Snippet::source(text.get(from..to).unwrap_or_default()).line_start(number).annotation(mark(from))
@@ -272,7 +266,7 @@ impl<'t> Places<'t> {
         let whole = |at: usize| (at..).find(|at| text.is_char_boundary(*at)).unwrap_or(end);
         let from = whole(span.start.saturating_sub(Self::AROUND).max(start));
         let to = whole((span.end + Self::AROUND).min(end));
-        let place = annotate_snippets::Origin::path(self.name).line(number).char_column(self.column.1);
+        let place = annotate_snippets::Origin::path(self.name).line(number).char_column(column);
         title.element(place).element(lines(from, to))
     }
 }

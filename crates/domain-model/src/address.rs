@@ -214,7 +214,7 @@ pub struct Pci {
     pub zpci: Option<Zpci>,
 }
 
-/// `<zpci>`: how an s390x guest sees a PCI function.
+/// `<zpci>`: how an s390x guest sees a PCI function; since libvirt 4.10.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Zpci {
     /// User-defined identifier, unique in the guest.
@@ -306,7 +306,7 @@ pub struct VirtioSerial {
     pub port: Option<u32>,
 }
 
-/// A slot of a smartcard reader.
+/// A slot of a smartcard reader; since libvirt 0.8.8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Ccid {
     /// Index of the controller.
@@ -352,14 +352,14 @@ impl Text for UsbPort {
     }
 }
 
-/// A place on the VIO bus.
+/// A place on the VIO bus; since libvirt 0.9.9.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct SpaprVio {
     /// The register that identifies the device.
     pub reg: Option<Hex<8>>,
 }
 
-/// A place in the channel subsystem.
+/// A place in the channel subsystem; since libvirt 1.0.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Ccw {
     /// Channel subsystem, 0xfe for virtio devices.
@@ -381,7 +381,7 @@ impl Ccw {
     }
 }
 
-/// A place on the ISA bus.
+/// A place on the ISA bus; since libvirt 1.2.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Isa {
     /// First I/O port.

@@ -37,7 +37,7 @@ impl Element for Blkiotune {
     }
 }
 
-/// `<device>` of `<blkiotune>`: the guest's share of one block device.
+/// `<device>` of `<blkiotune>`: the guest's share of one block device; since libvirt 0.9.8.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BlkiotuneDevice {
     /// The device on the host.

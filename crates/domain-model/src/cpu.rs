@@ -93,7 +93,7 @@ words! {
     }
 }
 
-/// `<cpu>`: the guest's CPUs.
+/// `<cpu>`: the guest's CPUs; since libvirt 0.7.5.
 ///
 /// ```
 /// use domain_model::cpu::{Cpu, CpuMode};
@@ -109,11 +109,11 @@ words! {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cpu {
-    /// Where the model comes from.
+    /// Where the model comes from; since libvirt 0.9.10.
     pub mode: Option<CpuMode>,
     /// How near the guest's CPU must be to what is asked for.
     pub matching: Option<CpuMatch>,
-    /// How the CPU is checked before the guest starts.
+    /// How the CPU is checked before the guest starts; since libvirt 3.2.
     pub check: Option<CpuCheck>,
     /// Whether features that cannot be migrated are left out; since libvirt 6.5.
     pub migratable: Option<OnOff>,
@@ -121,7 +121,7 @@ pub struct Cpu {
     pub deprecated_features: Option<OnOff>,
     /// `<model>`: the model.
     pub model: Option<CpuModel>,
-    /// The vendor that the host's CPU must have.
+    /// The vendor that the host's CPU must have; since libvirt 0.8.3.
     pub vendor: Option<String>,
     /// `<topology>`: how the CPUs are put together.
     pub topology: Option<Topology>,
@@ -197,7 +197,7 @@ impl Cpu {
     }
 }
 
-/// `<model>`: the model of the CPU.
+/// `<model>`: the model of the CPU; since libvirt 0.7.5.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CpuModel {
     /// Whether a nearby model will do; since libvirt 0.9.10.
@@ -230,6 +230,7 @@ impl Element for CpuModel {
 }
 
 /// `<topology>`: how the CPUs are put together. The product of the numbers is the number of CPUs.
+/// Since libvirt 0.7.5.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Topology {
     /// Sockets.
@@ -279,7 +280,7 @@ impl Element for Topology {
     }
 }
 
-/// `<cache>` of `<cpu>`: which caches the guest sees.
+/// `<cache>` of `<cpu>`: which caches the guest sees; since libvirt 3.3.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CpuCache {
     /// The level, 1 to 3; all if absent.
@@ -305,7 +306,7 @@ impl Element for CpuCache {
     }
 }
 
-/// `<maxphysaddr>`: the size of physical addresses.
+/// `<maxphysaddr>`: the size of physical addresses; since libvirt 8.7.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Maxphysaddr {
     /// Where the size comes from.
@@ -333,7 +334,7 @@ impl Element for Maxphysaddr {
     }
 }
 
-/// `<feature>` of `<cpu>`: what the CPU has or lacks beside its model.
+/// `<feature>` of `<cpu>`: what the CPU has or lacks beside its model; since libvirt 0.7.5.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CpuFeature {
     /// Whether the guest's CPU has it; `require` if absent.

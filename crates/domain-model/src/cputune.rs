@@ -151,7 +151,7 @@ fn check_overlap<'a, X: Xml>(
     }
 }
 
-/// `<vcpupin>`: the host CPUs of a virtual CPU.
+/// `<vcpupin>`: the host CPUs of a virtual CPU; since libvirt 0.9.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VcpuPin {
     /// The number of the virtual CPU.
@@ -173,7 +173,7 @@ impl Element for VcpuPin {
     }
 }
 
-/// `<iothreadpin>`: the host CPUs of an I/O thread.
+/// `<iothreadpin>`: the host CPUs of an I/O thread; since libvirt 1.2.9.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IothreadPin {
     /// The number of the thread.
@@ -214,7 +214,7 @@ words! {
     }
 }
 
-/// How the host schedules a thread.
+/// How the host schedules a thread; since libvirt 1.2.13.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Scheduling {
     /// The kind of scheduling.
@@ -234,7 +234,7 @@ impl Scheduling {
     }
 }
 
-/// `<emulatorsched>`: how QEMU's own threads are scheduled.
+/// `<emulatorsched>`: how QEMU's own threads are scheduled; since libvirt 5.3.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EmulatorSched {
     /// How.
@@ -253,7 +253,7 @@ impl Element for EmulatorSched {
     }
 }
 
-/// `<vcpusched>`: how some virtual CPUs are scheduled.
+/// `<vcpusched>`: how some virtual CPUs are scheduled; since libvirt 1.2.13.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VcpuSched {
     /// The numbers of the virtual CPUs.
@@ -275,7 +275,7 @@ impl Element for VcpuSched {
     }
 }
 
-/// `<iothreadsched>`: how some I/O threads are scheduled.
+/// `<iothreadsched>`: how some I/O threads are scheduled; since libvirt 1.2.13.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IothreadSched {
     /// The numbers of the threads.

@@ -83,7 +83,7 @@ codes! {
     Conflict = "conflict": Xml;
     /// A value that is missing or not in the form of its kind, where libvirt speaks of an internal error.
     Malformed = "malformed": Internal;
-    /// There are more problems than are listed.
+    /// There are more problems than are listed, or more things that are not known than are kept.
     TooMany = "too-many": Xml;
     /// The QEMU in use lacks a capability that the domain needs.
     MissingCapability = "missing-capability": Unsupported;

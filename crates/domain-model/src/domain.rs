@@ -106,25 +106,25 @@ pub struct Domain {
     pub kind: DomainType,
     /// The number of a running domain.
     pub id: Option<u32>,
-    /// The domain's name, unique on its host.
+    /// The domain's name, unique on its host; since libvirt 0.0.1.
     pub name: Option<String>,
-    /// The domain's UUID.
+    /// The domain's UUID; since libvirt 0.0.1.
     pub uuid: Option<Uuid>,
-    /// A number that changes whenever the guest goes back in time.
+    /// A number that changes whenever the guest goes back in time; since libvirt 4.4.
     pub genid: Option<Genid>,
     /// A short description, one line; since libvirt 0.9.10.
     pub title: Option<String>,
-    /// A description for people.
+    /// A description for people; since libvirt 0.7.2.
     pub description: Option<String>,
     /// What other programs keep here, as it was written; since libvirt 0.9.10.
     pub metadata: Option<String>,
-    /// `<maxMemory>`: how far memory can grow by plugging in modules.
+    /// `<maxMemory>`: how far memory can grow by plugging in modules; since libvirt 1.2.14.
     pub max_memory: Option<MaxMemory>,
     /// `<memory>`: the memory that the guest starts with.
     pub memory: Option<Memory>,
     /// The part of the memory that the balloon leaves to the guest.
     pub current_memory: Option<Kib>,
-    /// `<blkiotune>`: the guest's share of the host's block devices.
+    /// `<blkiotune>`: the guest's share of the host's block devices; since libvirt 0.8.8.
     pub blkiotune: Option<Blkiotune>,
     /// `<memtune>`: limits that the host puts on the guest's process.
     pub memtune: Option<Memtune>,
@@ -136,23 +136,23 @@ pub struct Domain {
     pub vcpus: Vec<VcpuState>,
     /// `<iothreads>`: how many threads work for disks and controllers; since libvirt 1.2.8.
     pub iothreads: Option<u32>,
-    /// `<iothreadids>`: the threads that have a number of their own.
+    /// `<iothreadids>`: the threads that have a number of their own; since libvirt 1.2.15.
     pub iothread_ids: Vec<Iothread>,
-    /// `<defaultiothread>`: the worker threads of the main loop.
+    /// `<defaultiothread>`: the worker threads of the main loop; since libvirt 8.5.
     pub default_iothread: Option<DefaultIothread>,
     /// `<throttlegroups>`: limits that disks share; since libvirt 11.2.
     pub throttle_groups: Vec<ThrottleGroup>,
-    /// `<cputune>`: where the guest's threads run, and how much.
+    /// `<cputune>`: where the guest's threads run, and how much; since libvirt 0.9.
     pub cputune: Option<Cputune>,
-    /// `<numatune>`: from which NUMA nodes of the host the memory comes.
+    /// `<numatune>`: from which NUMA nodes of the host the memory comes; since libvirt 0.9.3.
     pub numatune: Option<Numatune>,
-    /// `<resource>`: what the guest's process counts as on the host.
+    /// `<resource>`: what the guest's process counts as on the host; since libvirt 1.0.5.
     pub resource: Option<Resource>,
-    /// `<sysinfo>`: what the firmware tells the guest of its machine.
+    /// `<sysinfo>`: what the firmware tells the guest of its machine; since libvirt 0.8.7.
     pub sysinfos: Vec<Sysinfo>,
-    /// The boot loader of a Xen guest; a path on the host.
+    /// The boot loader of a Xen guest; a path on the host; since libvirt 0.1.
     pub bootloader: Option<String>,
-    /// What the boot loader is told.
+    /// What the boot loader is told; since libvirt 0.2.3.
     pub bootloader_args: Option<String>,
     /// `<os>`: what the guest boots.
     pub os: Os,
@@ -160,7 +160,7 @@ pub struct Domain {
     pub idmap: Option<Idmap>,
     /// `<features>`: what the machine offers besides CPU, memory and devices.
     pub features: Option<Features>,
-    /// `<cpu>`: the guest's CPUs.
+    /// `<cpu>`: the guest's CPUs; since libvirt 0.7.5.
     pub cpu: Option<Cpu>,
     /// `<clock>`: what time it is in the guest.
     pub clock: Option<Clock>,
@@ -170,19 +170,19 @@ pub struct Domain {
     pub on_reboot: Option<LifecycleAction>,
     /// What happens when the guest crashes; it ends if absent.
     pub on_crash: Option<LifecycleAction>,
-    /// What happens when a lease on a disk is lost.
+    /// What happens when a lease on a disk is lost; since libvirt 1.0.
     pub on_lockfailure: Option<LockfailureAction>,
-    /// `<pm>`: which states of sleep the firmware offers.
+    /// `<pm>`: which states of sleep the firmware offers; since libvirt 0.10.2.
     pub pm: Option<Pm>,
-    /// `<perf>`: what the host counts while the guest runs.
+    /// `<perf>`: what the host counts while the guest runs; since libvirt 2.0.
     pub perf: Vec<PerfEvent>,
-    /// Every device.
+    /// Every device; since libvirt 0.1.3.
     pub devices: Devices,
     /// `<seclabel>`: labels of mandatory access control, one for each security driver.
     pub seclabels: Vec<Seclabel>,
     /// `<keywrap>`: which keys of an s390x guest can be wrapped.
     pub keywrap: Vec<KeywrapCipher>,
-    /// `<launchSecurity>`: how the guest's memory is protected from the host.
+    /// `<launchSecurity>`: how the guest's memory is protected from the host; since libvirt 4.4.
     pub launch_security: Option<LaunchSecurity>,
     /// `<qemu:commandline>`: further arguments and environment.
     pub qemu_commandline: Option<QemuCommandline>,
@@ -202,8 +202,28 @@ impl Element for Domain {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        values::need_attribute(xml, "domain", "type");
-        xml.defaulted("type", &mut self.kind);
+        xml.joined(&[
+            "blkiotune",
+            "memtune",
+            "memoryBacking",
+            "vcpus",
+            "iothreadids",
+            "throttlegroups",
+            "cputune",
+            "os",
+            "idmap",
+            "features",
+            "clock",
+            "pm",
+            "perf",
+            "devices",
+            "keywrap",
+            "qemu:commandline",
+            "qemu:capabilities",
+            "qemu:override",
+            "qemu:deprecation",
+        ]);
+        xml.missing_as(Code::Malformed, |xml| xml.required("type", &mut self.kind));
         xml.lenient("id", &mut self.id);
         let uses_qemu = self.qemu_commandline.is_some()
             || self.qemu_capabilities.is_some()

@@ -96,7 +96,7 @@ words! {
 pub struct Features {
     /// ACPI tables.
     pub acpi: bool,
-    /// `<apic>`: interrupt controllers of the CPUs.
+    /// `<apic>`: interrupt controllers of the CPUs; since libvirt 0.10.2.
     pub apic: Option<Apic>,
     /// Addresses of more than 32 bits on 32-bit guests.
     pub pae: bool,
@@ -164,6 +164,22 @@ impl Element for Features {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         // Capabilities are of containers.
         xml.closed(&["capabilities"]);
+        xml.joined(&[
+            "hyperv",
+            "kvm",
+            "xen",
+            "tcg",
+            "smm",
+            "apic",
+            "pvspinlock",
+            "pmu",
+            "vmport",
+            "async-teardown",
+            "aia",
+            "cfpc",
+            "sbbc",
+            "ibs",
+        ]);
         xml.present("acpi", &mut self.acpi);
         xml.child("apic", &mut self.apic);
         xml.present("pae", &mut self.pae);
@@ -238,7 +254,7 @@ impl Element for Apic {
     }
 }
 
-/// `<gic>`: the interrupt controller of Arm machines.
+/// `<gic>`: the interrupt controller of Arm machines; since libvirt 1.2.16.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Gic {
     /// The version; the best that is there if absent.
@@ -257,7 +273,7 @@ impl Element for Gic {
     }
 }
 
-/// `<smm>`: system management mode.
+/// `<smm>`: system management mode; since libvirt 2.1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Smm {
     /// Whether the machine has it.
@@ -285,7 +301,7 @@ impl Element for Smm {
     }
 }
 
-/// `<hpt>`: the page table of pSeries guests.
+/// `<hpt>`: the page table of pSeries guests; since libvirt 3.10.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Hpt {
     /// Whether it can change its size.
@@ -309,7 +325,7 @@ impl Element for Hpt {
     }
 }
 
-/// `<xen>`: what Xen tells the guest.
+/// `<xen>`: what Xen tells the guest; since libvirt 6.3.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct XenFeatures {
     /// Whether the guest sees the host's memory map.
@@ -341,7 +357,7 @@ impl Element for XenFeatures {
     }
 }
 
-/// `<tcg>`: QEMU's own translation of code.
+/// `<tcg>`: QEMU's own translation of code; since libvirt 8.0.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tcg {
     /// How much translated code is kept.

@@ -5,7 +5,7 @@ use crate::xml::text::{Hex, OnOff, YesNo};
 use crate::xml::{Element, Meta, Tagged, Xml};
 use crate::{Code, Diagnostic};
 
-/// `<launchSecurity>`: how the guest's memory is protected from the host.
+/// `<launchSecurity>`: how the guest's memory is protected from the host; since libvirt 4.4.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LaunchSecurity {
     /// The kind of protection, and what it needs.
@@ -67,7 +67,7 @@ impl Element for LaunchSecurity {
     }
 }
 
-/// What all kinds of AMD's encrypted memory have.
+/// What all kinds of AMD's encrypted memory have; since libvirt 4.4.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SevCommon {
     /// Whether kernel, RAM disk and command line are measured too; since libvirt 8.0.
@@ -85,7 +85,7 @@ impl SevCommon {
     }
 }
 
-/// AMD's encrypted memory.
+/// AMD's encrypted memory; since libvirt 4.4.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sev {
     /// What all kinds of it have.

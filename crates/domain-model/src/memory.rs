@@ -140,7 +140,7 @@ impl Element for MemoryBacking {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.at_most_one("hugepages");
+        xml.joined(&["hugepages", "source", "access", "allocation"]);
         xml.child("hugepages", &mut self.hugepages);
         xml.present("nosharepages", &mut self.nosharepages);
         xml.present("locked", &mut self.locked);

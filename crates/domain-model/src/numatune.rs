@@ -73,7 +73,7 @@ impl Numatune {
     }
 }
 
-/// `<memory>` of `<numatune>`: where all memory comes from.
+/// `<memory>` of `<numatune>`: where all memory comes from; since libvirt 0.9.3.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct NumatuneMemory {
     /// How closely the nodes are kept to; `strict` if absent.
@@ -93,7 +93,7 @@ impl Element for NumatuneMemory {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.attribute("mode", &mut self.mode);
-        xml.blamed_as(Code::UnknownWord, |xml| xml.attribute("placement", &mut self.placement));
+        xml.blamed_as(Code::UnknownWord, |xml| values::unless_default(xml, "placement", &mut self.placement));
         values::set(xml, "nodeset", &mut self.nodeset);
         if X::READS && self.placement == Some(Placement::Static) && self.nodeset.is_none() {
             let message = "`placement='static'` needs the attribute `nodeset`";
@@ -102,7 +102,7 @@ impl Element for NumatuneMemory {
     }
 }
 
-/// `<memnode>`: where the memory of a cell comes from.
+/// `<memnode>`: where the memory of a cell comes from; since libvirt 1.2.7.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Memnode {
     /// The number of the guest's cell.
@@ -122,7 +122,7 @@ impl Element for Memnode {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("cellid", &mut self.cellid);
-        xml.defaulted("mode", &mut self.mode);
+        xml.blamed_as(Code::BadValue, |xml| xml.defaulted("mode", &mut self.mode));
         values::required_set(xml, "memnode", "nodeset", &mut self.nodeset);
     }
 }

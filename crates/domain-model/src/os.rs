@@ -188,19 +188,19 @@ words! {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Os {
-    /// Which kind of firmware is chosen automatically.
+    /// Which kind of firmware is chosen automatically; since libvirt 5.2.
     pub firmware: Option<Firmware>,
-    /// What kind of system it is; the text of `<type>`.
+    /// What kind of system it is; the text of `<type>`; since libvirt 0.0.1.
     pub kind: Option<OsType>,
     /// The guest's architecture.
     pub arch: Option<Arch>,
     /// The machine type, by QEMU's name.
     pub machine: Option<String>,
-    /// What the chosen firmware must or must not have.
+    /// What the chosen firmware must or must not have; since libvirt 7.2.
     pub firmware_features: Vec<FirmwareFeature>,
-    /// `<loader>`: the firmware itself.
+    /// `<loader>`: the firmware itself; since libvirt 0.1.
     pub loader: Option<Loader>,
-    /// `<nvram>`: where the firmware keeps its variables.
+    /// `<nvram>`: where the firmware keeps its variables; since libvirt 1.2.8.
     pub nvram: Option<Nvram>,
     /// A kernel that is booted directly; a path on the host.
     pub kernel: Option<String>,
@@ -214,20 +214,20 @@ pub struct Os {
     pub dtb: Option<String>,
     /// The root device that a Xen kernel is told.
     pub root: Option<String>,
-    /// ACPI tables that the guest gets besides QEMU's own.
+    /// ACPI tables that the guest gets besides QEMU's own; since libvirt 1.3.5.
     pub acpi_tables: Vec<AcpiTable>,
-    /// Kinds of devices to boot from, in order.
+    /// Kinds of devices to boot from, in order; since libvirt 0.1.3.
     pub boot: Vec<BootDevice>,
-    /// Whether the guest offers a menu of devices to boot from.
+    /// Whether the guest offers a menu of devices to boot from; since libvirt 0.8.3.
     pub bootmenu: Option<YesNo>,
     /// How long the menu waits, 0 to 65535 ms; since libvirt 1.2.8.
     pub bootmenu_timeout: Option<u32>,
     /// Whether the BIOS can be seen on the first serial port; since libvirt 0.9.4.
     pub bios_useserial: Option<YesNo>,
     /// After how long the BIOS starts over if nothing boots, up to 65535 ms, or -1 for never; since libvirt
-    /// 0.10.2.
+    /// 0.10.2; since libvirt 0.10.2.
     pub bios_reboot_timeout: Option<i32>,
-    /// Where the tables come from that describe the machine.
+    /// Where the tables come from that describe the machine; since libvirt 0.8.7.
     pub smbios: Option<SmbiosMode>,
     /// Where it was written.
     pub meta: Meta,
@@ -239,6 +239,7 @@ impl Element for Os {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.joined(&["firmware", "acpi", "smbios"]);
         xml.optional("firmware", &mut self.firmware);
         xml.nested("type", |xml| {
             xml.attribute("arch", &mut self.arch);
@@ -327,7 +328,7 @@ impl Os {
     }
 }
 
-/// `<feature>` of the firmware: what it must or must not have.
+/// `<feature>` of the firmware: what it must or must not have; since libvirt 7.2.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FirmwareFeature {
     /// Whether it must be there; if not, it must not.
@@ -393,7 +394,7 @@ impl Element for Loader {
     }
 }
 
-/// `<nvram>`: where the firmware keeps its variables.
+/// `<nvram>`: where the firmware keeps its variables; since libvirt 1.2.8.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Nvram {
     /// The file that a new NVRAM is copied from.
@@ -437,7 +438,7 @@ impl Element for Nvram {
     }
 }
 
-/// `<table>` in `<acpi>`: an ACPI table in a file.
+/// `<table>` in `<acpi>`: an ACPI table in a file; since libvirt 1.3.5.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AcpiTable {
     /// Which table.
@@ -462,7 +463,7 @@ impl Element for AcpiTable {
     }
 }
 
-/// `<boot>` in `<os>`: a kind of device to boot from.
+/// `<boot>` in `<os>`: a kind of device to boot from; since libvirt 0.1.3.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BootDevice {
     /// The kind of device.

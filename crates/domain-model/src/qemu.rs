@@ -151,6 +151,7 @@ impl Element for QemuDeviceOverride {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.joined(&["qemu:frontend"]);
         xml.required("alias", &mut self.alias);
         xml.nested("qemu:frontend", |xml| xml.children("qemu:property", &mut self.frontend));
     }

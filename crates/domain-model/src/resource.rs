@@ -5,7 +5,7 @@ use crate::xml::text::YesNo;
 use crate::xml::{Element, Meta, Xml};
 use crate::{Code, Diagnostic};
 
-/// `<resource>`: what the guest's process counts as on the host.
+/// `<resource>`: what the guest's process counts as on the host; since libvirt 1.0.5.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resource {
     /// The control group that holds the guest's; since libvirt 1.0.5.

@@ -17,7 +17,7 @@ words! {
     }
 }
 
-/// `<seclabel>`: the label of the guest's process and files.
+/// `<seclabel>`: the label of the guest's process and files; since libvirt 0.6.1.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Seclabel {
     /// Who chooses the label; `dynamic` if absent.

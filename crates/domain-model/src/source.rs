@@ -1,14 +1,18 @@
 //! The XML text as a small tree that knows its positions.
 
+mod lines;
 mod merge;
 mod parse;
+mod path;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::{NodeId, Origin};
 
+pub use lines::Lines;
 pub use parse::SyntaxError;
 
 /// The largest text that is read, in bytes. libvirt's own limit is of the same order.
@@ -16,7 +20,12 @@ pub const MAX_BYTES: usize = 32 << 20;
 /// The deepest nesting of elements that is read; libxml2 draws the same line.
 pub const MAX_DEPTH: usize = 256;
 /// The largest number of attributes that one element may have.
-pub const MAX_ATTRIBUTES: usize = 256;
+///
+/// Twice as many as [`MAX_UNKNOWN_ATTRIBUTES`], so that all that is kept can be written beside those that the model
+/// knows, of which no element has nearly as many.
+pub const MAX_ATTRIBUTES: usize = 512;
+/// The largest number of attributes that one element may have beyond the model.
+pub const MAX_UNKNOWN_ATTRIBUTES: usize = 256;
 
 /// An XML text and its tree.
 ///
@@ -39,6 +48,10 @@ pub struct Document {
     has_comments: bool,
     /// Whether some element declares a namespace for names without a prefix.
     has_default_namespace: bool,
+    /// Made when somebody asks for a line.
+    lines: OnceLock<Lines>,
+    /// What [`Document::path`] needs, made when somebody asks for a path.
+    numbers: OnceLock<Vec<u32>>,
 }
 
 type Span = Range<u32>;
@@ -195,74 +208,12 @@ impl Document {
 
     /// Line and column of a byte offset.
     pub fn position_at(&self, offset: usize) -> Position {
-        position_in(&self.text, offset)
+        self.lines().position(&self.text, offset)
     }
 
-    /// The path of an origin in the document, such as `/domain/devices/interface[2]/driver/@txmode`.
-    pub fn path(&self, origin: Origin) -> Option<String> {
-        let (mut node, path) = match origin {
-            Origin::Built | Origin::Always { .. } => return None,
-            Origin::Text { start, .. } => self.at_offset(start)?,
-            Origin::Written { node, path } | Origin::Implied { by: node, path, .. } => {
-                (self.node(node)?, Cow::Borrowed(path))
-            }
-        };
-        let mut steps = Vec::new();
-        loop {
-            let Some(parent) = node.parent() else {
-                steps.push(node.name().to_owned());
-                break;
-            };
-            let twins: Vec<NodeId> = parent
-                .children()
-                .filter(|child| child.is_element() && child.name() == node.name())
-                .map(|child| child.id)
-                .collect();
-            steps.push(match twins.iter().position(|id| *id == node.id) {
-                Some(index) if twins.len() > 1 => format!("{}[{}]", node.name(), index + 1),
-                _ => node.name().to_owned(),
-            });
-            node = parent;
-        }
-        let mut out = String::new();
-        for step in steps.iter().rev() {
-            out.push('/');
-            out.push_str(step);
-        }
-        if !path.is_empty() {
-            out.push('/');
-            out.push_str(&path);
-        }
-        Some(out)
-    }
-
-    /// The innermost element at a byte offset, and `@name` if it is one of its attributes that is there.
-    fn at_offset(&self, offset: u32) -> Option<(Node<'_>, Cow<'static, str>)> {
-        // The nodes are in the order in which they begin.
-        let behind = self.nodes.partition_point(|node| node.span.start <= offset);
-        let mut node = self.node(NodeId(u32::try_from(behind.checked_sub(1)?).ok()?))?;
-        while !node.is_element() || node.raw().span.end <= offset {
-            node = node.parent()?;
-        }
-        let attribute = node
-            .attribute_indices()
-            .find(|index| node.attribute_span_at(*index).contains(&(offset as usize)))
-            .map(|index| format!("@{}", node.attribute_name_at(index)));
-        Some((node, Cow::Owned(attribute.unwrap_or_default())))
-    }
-}
-
-/// Line and column of a byte offset in a text.
-pub(crate) fn position_in(text: &str, offset: usize) -> Position {
-    let mut offset = offset.min(text.len());
-    while !text.is_char_boundary(offset) {
-        offset -= 1;
-    }
-    let before = text.get(..offset).unwrap_or("");
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    Position {
-        line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
-        column: before.get(line_start..).unwrap_or("").chars().count() + 1,
+    /// The index of the text's lines.
+    pub fn lines(&self) -> &Lines {
+        self.lines.get_or_init(|| Lines::of(&self.text))
     }
 }
 

@@ -138,7 +138,7 @@ pub struct FileSource {
     pub fdgroup: Option<String>,
 }
 
-/// A volume of a storage pool.
+/// A volume of a storage pool; since libvirt 1.0.5.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VolumeSource {
     /// The name of the pool.
@@ -149,7 +149,7 @@ pub struct VolumeSource {
     pub mode: Option<VolumeMode>,
 }
 
-/// A namespace of an NVMe disk that is taken from the host.
+/// A namespace of an NVMe disk that is taken from the host; since libvirt 6.0.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NvmeSource {
     /// Whether the disk is taken from its host driver at start, and given back; the default is no.
@@ -160,7 +160,7 @@ pub struct NvmeSource {
     pub address: Pci,
 }
 
-/// A process that speaks the vhost-user protocol.
+/// A process that speaks the vhost-user protocol; since libvirt 7.1.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VhostUserSource {
     /// The path of its socket.
@@ -171,7 +171,7 @@ pub struct VhostUserSource {
     pub reconnect_timeout: Option<u32>,
 }
 
-/// `<slice type='storage'>`: a part of a source.
+/// `<slice type='storage'>`: a part of a source; since libvirt 6.1.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Slice {
     /// Where it starts, in bytes.
@@ -182,7 +182,7 @@ pub struct Slice {
     pub meta: Meta,
 }
 
-/// `<reservations>`: who looks after SCSI persistent reservations.
+/// `<reservations>`: who looks after SCSI persistent reservations; since libvirt 4.4.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reservations {
     /// Whether the management starts the process that does it.
@@ -310,6 +310,7 @@ impl Source {
         let mut is_there = false;
         xml.nested("source", |xml| {
             is_there = true;
+            xml.joined(&["slices", "snapshot", "config", "initiator", "readahead", "timeout"]);
             match &mut self.kind {
                 SourceKind::File(file) => {
                     path(xml, "file", &mut file.path);
@@ -442,7 +443,7 @@ fn path<X: Xml>(xml: &mut X, name: &'static str, path: &mut Option<String>) {
 /// An attribute that has to be there and has only one value; `bad` is what kind of problem any other is.
 fn fixed<X: Xml>(xml: &mut X, name: &'static str, word: &'static str, bad: Code) {
     let mut value = (!X::READS).then(|| word.to_owned());
-    xml.attribute(name, &mut value);
+    xml.optional(name, &mut value);
     if X::READS && value.as_deref() != Some(word) {
         let code = if value.is_some() { bad } else { Code::MissingAttribute };
         let message = format!("the attribute `{name}` of this element has to be `{word}`");
@@ -548,6 +549,7 @@ impl Text for Word {
 
 /// Names `<metadata_cache>`, which `<driver>` and `<format>` share.
 pub(crate) fn metadata_cache<X: Xml>(xml: &mut X, max_size: &mut Option<Bytes>) {
+    xml.joined(&["metadata_cache"]);
     xml.nested("metadata_cache", |xml| {
         xml.nested("max_size", |xml| values::size(xml, max_size));
     });

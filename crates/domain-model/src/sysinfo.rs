@@ -62,7 +62,7 @@ impl Element for Sysinfo {
     }
 }
 
-/// The tables that describe the machine (SMBIOS). Entries are in libvirt's order.
+/// The tables that describe the machine (SMBIOS). Entries are in libvirt's order. Since libvirt 0.8.7.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Smbios {
     /// `<bios>`: the BIOS (table 0).
@@ -254,7 +254,7 @@ impl Element for BaseBoard {
     }
 }
 
-/// `<entry>` of `fwcfg`: a file of QEMU's own that the firmware reads.
+/// `<entry>` of `fwcfg`: a file of QEMU's own that the firmware reads; since libvirt 6.5.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FwcfgEntry {
     /// The name of the file, such as `opt/com.example/name`.

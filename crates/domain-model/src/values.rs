@@ -25,22 +25,37 @@ pub fn unless_empty<X: Xml, T: Text>(xml: &mut X, value: &mut Option<T>) {
     xml.text(value);
 }
 
+/// A word, or `default`, which says nothing.
+#[derive(Clone)]
+struct UnlessDefault<T>(Option<T>);
+
+impl<T: Text> Text for UnlessDefault<T> {
+    fn parse(text: &str) -> Result<Self, TextError> {
+        if text == "default" {
+            Ok(UnlessDefault(None))
+        } else {
+            T::parse(text).map(|word| UnlessDefault(Some(word)))
+        }
+    }
+
+    fn print(&self, out: &mut String) {
+        if let UnlessDefault(Some(word)) = self {
+            word.print(out);
+        }
+    }
+}
+
+/// Names an attribute that is left to libvirt if it is `default`.
+pub fn unless_default<X: Xml, T: Text>(xml: &mut X, name: &'static str, value: &mut Option<T>) {
+    let mut word = value.clone().map(|word| UnlessDefault(Some(word)));
+    xml.attribute(name, &mut word);
+    *value = word.and_then(|UnlessDefault(word)| word);
+}
+
 /// Reports, while reading, that the element `element` lacks the attribute `name`.
 pub fn missing<X: Xml>(xml: &mut X, element: &str, name: &str) {
     let message = format!("`<{element}>` needs the attribute `{name}`");
     xml.report(Diagnostic::error(Code::MissingAttribute, xml.at(""), message));
-}
-
-/// Reports, while reading, that the element lacks the attribute `name`, if it does; libvirt speaks of an internal error.
-pub(crate) fn need_attribute<X: Xml>(xml: &mut X, element: &str, name: &'static str) {
-    let mut written: Option<String> = None;
-    if X::READS {
-        xml.attribute(name, &mut written);
-        if written.is_none() {
-            let message = format!("`<{element}>` needs the attribute `{name}`");
-            xml.report(Diagnostic::error(Code::Malformed, xml.at(""), message));
-        }
-    }
 }
 
 /// Reports, while reading, that the element `parent` lacks the element `name`, if it does.

@@ -89,3 +89,29 @@ fn elements() {
         &[("<console type='pty'/>", "<console type='pty'>\n\t\t  <alias name='ua-c'/>\n\t\t</console>")],
     );
 }
+
+/// What libvirt reads as one can be changed wherever it stands.
+#[test]
+fn what_occurs_again() {
+    fn check(change: impl FnOnce(&mut Domain), text: &str, expected: &str) {
+        let document = Document::parse("test", text).unwrap();
+        let (mut domain, _) = Domain::read(&document);
+        change(&mut domain);
+        assert_eq!(domain.write_into(&document), expected);
+    }
+    let text = |inside: &str| format!("<domain type='kvm'>\n  {inside}<name>a</name>\n</domain>");
+    let hubs = text("<devices><hub type='usb'/></devices> <devices>\n    <hub  type=\"usb\"/></devices>");
+    check(|domain| domain.name = Some("b".to_owned()), &hubs, &hubs.replace("<name>a", "<name>b"));
+    check(
+        |domain| drop(domain.devices.hubs.remove(1)),
+        &hubs,
+        &hubs.replace("\n    <hub  type=\"usb\"/>", ""),
+    );
+    check(
+        |domain| domain.devices.hubs[1].info.alias = Some("ua-x".to_owned()),
+        &hubs,
+        &hubs.replace("<hub  type=\"usb\"/>", "<hub type='usb'>\n      <alias name='ua-x'/>\n    </hub>"),
+    );
+    let tuned = text("<cputune><shares>5</shares></cputune><cputune><period>1000</period></cputune>");
+    check(|domain| domain.cputune = None, &tuned, "<domain type='kvm'><name>a</name>\n</domain>");
+}

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use domain_model::source::{MAX_ATTRIBUTES, MAX_BYTES, MAX_DEPTH};
+use domain_model::source::{MAX_ATTRIBUTES, MAX_BYTES, MAX_DEPTH, MAX_UNKNOWN_ATTRIBUTES};
 use domain_model::xml::{Json, MAX_PROBLEMS, from_json};
 use domain_model::{Code, Document, Domain};
 
@@ -86,6 +86,28 @@ fn what_is_too_much_is_refused() {
     assert!(large.len() > MAX_BYTES);
     check_refused(&large, (1, 1), "MiB");
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+}
+
+/// What is kept can be written and read again, also beside attributes that are always written.
+#[test]
+fn unknown_attributes_are_kept_up_to_a_limit() {
+    let hub = |count: usize| {
+        let unknown: String = (0..count).map(|index| format!(" a{index}='1'")).collect();
+        format!("<domain type='qemu'><devices><disk{unknown}><target dev='vda'/></disk></devices></domain>")
+    };
+    let document = Document::parse("test", hub(MAX_UNKNOWN_ATTRIBUTES)).unwrap();
+    let (domain, problems) = Domain::read(&document);
+    assert!(problems.iter().all(|problem| problem.code == Code::UnknownAttribute), "{problems:?}");
+    let written = domain.write();
+    assert!(written.contains("<disk type='file' a0='1'"), "{written}");
+    assert_eq!(Domain::read(&Document::parse("again", written.as_str()).unwrap()).0.write(), written);
+
+    let document = Document::parse("test", hub(MAX_UNKNOWN_ATTRIBUTES + 1)).unwrap();
+    let (_, problems) = Domain::read(&document);
+    assert!(
+        problems.iter().any(|problem| problem.code == Code::TooMany && problem.is_error()),
+        "{problems:?}"
+    );
 }
 
 /// What is large and allowed is read and written in time linear in its size; the limit is generous, since a

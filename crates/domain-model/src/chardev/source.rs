@@ -381,7 +381,7 @@ impl Element for Reconnect {
     }
 }
 
-/// A null-modem cable.
+/// A null-modem cable; since libvirt 1.2.4.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Nmdm {
     /// Device of this guest.
@@ -390,7 +390,7 @@ pub struct Nmdm {
     pub slave: Option<String>,
 }
 
-/// What the agent that QEMU plays may do.
+/// What the agent that QEMU plays may do; since libvirt 8.4.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vdagent {
     /// `<clipboard copypaste=…>`: whether host and guest share a clipboard.

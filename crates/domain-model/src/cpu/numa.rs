@@ -9,7 +9,7 @@ use crate::xml::text::YesNo;
 use crate::xml::{Element, Meta, Xml};
 use crate::{Code, Diagnostic};
 
-/// `<numa>`: the guest's NUMA cells.
+/// `<numa>`: the guest's NUMA cells; since libvirt 0.9.8.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Numa {
     /// The cells.
@@ -120,7 +120,7 @@ impl Numa {
     }
 }
 
-/// `<cell>`: a NUMA cell.
+/// `<cell>`: a NUMA cell; since libvirt 0.9.8.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cell {
     /// The number; the cell's place if absent. Since libvirt 1.2.7.
@@ -163,7 +163,7 @@ impl Element for Cell {
     }
 }
 
-/// `<sibling>`: how far it is to a cell.
+/// `<sibling>`: how far it is to a cell; since libvirt 3.10.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sibling {
     /// The number of the cell.
@@ -211,7 +211,7 @@ words! {
     }
 }
 
-/// `<cache>` of a cell: a cache in front of its memory.
+/// `<cache>` of a cell: a cache in front of its memory; since libvirt 6.6.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CellCache {
     /// The level, from 1 for the one next to the memory.
@@ -242,7 +242,7 @@ impl Element for CellCache {
     }
 }
 
-/// `<interconnects>`: how fast memory is from where.
+/// `<interconnects>`: how fast memory is from where; since libvirt 6.6.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Interconnects {
     /// How long an access takes, in ns.
@@ -278,7 +278,7 @@ words! {
     }
 }
 
-/// From where to where memory is accessed.
+/// From where to where memory is accessed; since libvirt 6.6.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Path {
     /// The cell whose CPUs access memory.
@@ -291,7 +291,7 @@ pub struct Path {
     pub kind: InterconnectKind,
 }
 
-/// `<latency>` and `<bandwidth>`: how fast one cell's memory is from another.
+/// `<latency>` and `<bandwidth>`: how fast one cell's memory is from another; since libvirt 6.6.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Interconnect<T> {
     /// From where to where.

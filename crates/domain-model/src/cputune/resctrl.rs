@@ -7,7 +7,7 @@ use crate::words;
 use crate::xml::{Element, Meta, Xml};
 use crate::{Code, Diagnostic};
 
-/// `<cachetune>`: the part of the host's caches that some virtual CPUs use.
+/// `<cachetune>`: the part of the host's caches that some virtual CPUs use; since libvirt 4.1.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cachetune {
     /// The numbers of the virtual CPUs.
@@ -49,7 +49,7 @@ words! {
     }
 }
 
-/// `<cache>` of `<cachetune>`: a part of a cache.
+/// `<cache>` of `<cachetune>`: a part of a cache; since libvirt 4.1.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CacheAllocation {
     /// The number of the cache on the host.
@@ -80,7 +80,7 @@ impl Element for CacheAllocation {
     }
 }
 
-/// `<monitor>` of `<cachetune>`: whose use of the caches is watched.
+/// `<monitor>` of `<cachetune>`: whose use of the caches is watched; since libvirt 4.10.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CacheMonitor {
     /// The level of the caches.
@@ -102,7 +102,7 @@ impl Element for CacheMonitor {
     }
 }
 
-/// `<memorytune>`: the part of the host's memory bandwidth that some virtual CPUs use.
+/// `<memorytune>`: the part of the host's memory bandwidth that some virtual CPUs use; since libvirt 4.7.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Memorytune {
     /// The numbers of the virtual CPUs.
@@ -130,7 +130,7 @@ impl Element for Memorytune {
     }
 }
 
-/// `<node>` of `<memorytune>`: a part of a NUMA node's bandwidth.
+/// `<node>` of `<memorytune>`: a part of a NUMA node's bandwidth; since libvirt 4.7.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MemorytuneNode {
     /// The number of the node on the host.
@@ -152,7 +152,7 @@ impl Element for MemorytuneNode {
     }
 }
 
-/// `<monitor>` of `<memorytune>`: whose use of the bandwidth is watched.
+/// `<monitor>` of `<memorytune>`: whose use of the bandwidth is watched; since libvirt 6.0.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MemorytuneMonitor {
     /// The numbers of the virtual CPUs.

@@ -91,7 +91,7 @@ impl Default for AudioBackend {
     }
 }
 
-/// The Open Sound System.
+/// The Open Sound System; since libvirt 6.7.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Oss {
     /// Whether the device's memory is mapped where it can be.
@@ -104,7 +104,7 @@ pub struct Oss {
     pub streams: Streams<OssStream>,
 }
 
-/// PulseAudio.
+/// PulseAudio; since libvirt 7.2.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pulseaudio {
     /// Where the server is.
@@ -113,7 +113,7 @@ pub struct Pulseaudio {
     pub streams: Streams<NamedStream>,
 }
 
-/// SDL.
+/// SDL; since libvirt 7.2.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sdl {
     /// What SDL uses.
@@ -122,7 +122,7 @@ pub struct Sdl {
     pub streams: Streams<BufferedStream>,
 }
 
-/// A WAV file.
+/// A WAV file; since libvirt 7.2.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct File {
     /// Path of the file.

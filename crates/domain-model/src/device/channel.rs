@@ -41,7 +41,7 @@ pub enum ChannelTarget {
     Xen(NamedPort),
 }
 
-/// An address in the guest's user-mode network.
+/// An address in the guest's user-mode network; since libvirt 0.7.3.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guestfwd {
     /// The address the guest connects to.
@@ -56,7 +56,7 @@ impl Default for Guestfwd {
     }
 }
 
-/// A port with a name that the guest finds it by.
+/// A port with a name that the guest finds it by; since libvirt 0.7.7.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NamedPort {
     /// The name, such as `org.qemu.guest_agent.0`.

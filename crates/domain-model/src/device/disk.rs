@@ -90,7 +90,7 @@ words! {
     }
 }
 
-/// `<disk>`: disks, CD-ROM and floppy drives.
+/// `<disk>`: disks, CD-ROM and floppy drives; since libvirt 0.0.3.
 ///
 /// ```
 /// use domain_model::device::disk::{Disk, DiskBus, Target};
@@ -110,7 +110,7 @@ words! {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Disk {
-    /// What the guest sees; a disk if it is not said.
+    /// What the guest sees; a disk if it is not said; since libvirt 0.1.4.
     pub device: Option<DiskDevice>,
     /// Which kind of virtio disk it is; since libvirt 5.2.
     pub model: Option<VirtioModel>,
@@ -120,9 +120,9 @@ pub struct Disk {
     pub sgio: Option<Sgio>,
     /// How the disk takes part in snapshots; since libvirt 0.9.5.
     pub snapshot: Option<Snapshot>,
-    /// `<driver>`: the format and how the host treats the image.
+    /// `<driver>`: the format and how the host treats the image; since libvirt 0.1.8.
     pub driver: Option<DiskDriver>,
-    /// `<auth>` in its old place; the new one is [`Source::auth`]. See [`Disk::auth`].
+    /// `<auth>` in its old place; the new one is [`Source::auth`]. See [`Disk::auth`]. Since libvirt 0.9.7.
     pub old_auth: Option<Box<Auth>>,
     /// `type` and `<source>`: where the content is.
     pub source: Source,
@@ -160,12 +160,12 @@ pub struct Disk {
     pub old_encryption: Option<Box<Encryption>>,
 }
 
-/// `<target>`: what the guest sees the disk as.
+/// `<target>`: what the guest sees the disk as; since libvirt 0.0.3.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Target {
     /// The name, such as `sda`; unique in the domain, and no promise about the guest's own name.
     pub dev: String,
-    /// What the drive is plugged into; the name says it if this does not.
+    /// What the drive is plugged into; the name says it if this does not; since libvirt 0.4.3.
     pub bus: Option<DiskBus>,
     /// The drawer of a CD-ROM or floppy drive; since libvirt 0.9.11.
     pub tray: Option<Tray>,
@@ -177,7 +177,7 @@ pub struct Target {
     pub meta: Meta,
 }
 
-/// `<geometry>`: cylinders, heads and sectors.
+/// `<geometry>`: cylinders, heads and sectors; since libvirt 0.10.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Geometry {
     /// The number of cylinders.
@@ -192,7 +192,7 @@ pub struct Geometry {
     pub meta: Meta,
 }
 
-/// `<blockio>`: block sizes, in bytes.
+/// `<blockio>`: block sizes, in bytes; since libvirt 0.10.2.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BlockIo {
     /// The smallest unit the guest can read or write.
@@ -285,6 +285,7 @@ impl Disk {
 
 impl Family for Disk {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.joined(&["iotune", "throttlefilters"]);
         xml.tag("type", &mut self.source.kind);
         xml.attribute("device", &mut self.device);
         xml.attribute("model", &mut self.model);

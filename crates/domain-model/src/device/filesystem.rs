@@ -63,7 +63,7 @@ words! {
     }
 }
 
-/// `<filesystem>`: a host directory shared with the guest.
+/// `<filesystem>`: a host directory shared with the guest; since libvirt 0.3.3.
 ///
 /// ```
 /// use domain_model::device::filesystem::{FilesystemDriverType, FilesystemSource};
@@ -92,7 +92,7 @@ pub struct Filesystem {
     pub fmode: Option<Mode>,
     /// The mode of directories that the guest makes, for `mapped`; since libvirt 6.10.
     pub dmode: Option<Mode>,
-    /// `<driver>`: what serves the files.
+    /// `<driver>`: what serves the files; since libvirt 1.0.6.
     pub driver: FilesystemDriver,
     /// `<binary>`: the virtiofs daemon and its options; since libvirt 6.2.
     pub binary: Option<Virtiofsd>,
@@ -108,7 +108,7 @@ pub struct Filesystem {
     pub space_soft_limit: Option<Bytes>,
 }
 
-/// `<driver>` of a shared directory.
+/// `<driver>` of a shared directory; since libvirt 1.0.6.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FilesystemDriver {
     /// What serves the files.
@@ -144,6 +144,7 @@ impl Text for Mode {
 
 impl Family for Filesystem {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.joined(&["binary", "idmap", "target"]);
         xml.tag("type", &mut self.source);
         xml.optional("accessmode", &mut self.accessmode);
         xml.attribute("model", &mut self.model);

@@ -122,7 +122,7 @@ words! {
     }
 }
 
-/// `<gl>`: drawing with the host's GPU.
+/// `<gl>`: drawing with the host's GPU; since libvirt 1.3.3.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gl {
     /// Whether OpenGL is used.
@@ -249,7 +249,7 @@ pub struct Desktop {
     pub display: Option<String>,
 }
 
-/// Screens over D-Bus.
+/// Screens over D-Bus; since libvirt 8.4.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dbus {
     /// Whether clients connect to QEMU rather than to a bus.

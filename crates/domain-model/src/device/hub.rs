@@ -1,8 +1,8 @@
 //! `<hub>`: USB hubs.
 
 use super::Family;
-use crate::words;
 use crate::xml::Xml;
+use crate::{Code, words};
 
 words! {
     /// `type` of `<hub>`.
@@ -33,6 +33,6 @@ pub struct Hub {
 
 impl Family for Hub {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.required("type", &mut self.kind);
+        xml.missing_as(Code::Malformed, |xml| xml.required("type", &mut self.kind));
     }
 }

@@ -8,12 +8,12 @@ use crate::{Code, Diagnostic};
 /// What all devices share.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeviceInfo {
-    /// `<boot order=…>`: when the guest tries to boot from the device.
+    /// `<boot order=…>`: when the guest tries to boot from the device; since libvirt 0.8.8.
     pub boot: Option<Box<Boot>>,
     /// `<alias name=…>`: the device's name in the running domain. Only names that start with `ua-` are the
     /// user's own; others are given anew at each start.
     pub alias: Option<String>,
-    /// `<rom>`: the option ROM of a PCI device.
+    /// `<rom>`: the option ROM of a PCI device; since libvirt 0.9.7.
     pub rom: Option<Box<Rom>>,
     /// `<acpi index=…>`: the number that makes the guest's name of the device predictable; since libvirt 7.3.
     pub acpi_index: Option<u32>,
@@ -45,7 +45,7 @@ impl DeviceInfo {
 /// `<boot>` of a device.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Boot {
-    /// Place in the order, from 1.
+    /// Place in the order, from 1; since libvirt 0.8.8.
     pub order: u32,
     /// Which IPL parameters an s390x guest boots with.
     pub loadparm: Option<String>,

@@ -2,7 +2,6 @@
 
 use super::{DeviceInfo, Family};
 use crate::address::Place;
-use crate::values;
 use crate::virtio::VirtioOptions;
 use crate::words;
 use crate::xml::text::OnOff;
@@ -127,8 +126,7 @@ impl Tagged for InputKind {
 
 impl Family for Input {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        values::need_attribute(xml, "input", "type");
-        xml.tag("type", &mut self.kind);
+        xml.missing_as(Code::Malformed, |xml| xml.required_tag("type", &mut self.kind));
         // A device of `evdev` has no bus, and libvirt does not write that.
         let has_none = matches!(self.kind, InputKind::Evdev(_));
         if X::READS || !has_none || self.bus != Some(InputBus::None) {
@@ -156,7 +154,7 @@ impl Family for Input {
     }
 }
 
-/// `<source>` of a `passthrough` device.
+/// `<source>` of a `passthrough` device; since libvirt 1.3.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Passthrough {
     /// Path of the event device, such as `/dev/input/event1`.
@@ -175,14 +173,14 @@ impl Element for Passthrough {
     }
 }
 
-/// `<source>` of an `evdev` device.
+/// `<source>` of an `evdev` device; since libvirt 7.4.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Evdev {
     /// Path of the event device, such as `/dev/input/event1`.
     pub dev: String,
     /// Whether other devices follow when this one is grabbed.
     pub grab: Option<Grab>,
-    /// The keys that hand the device over between host and guest.
+    /// The keys that hand the device over between host and guest; since libvirt 7.6.
     pub grab_toggle: Option<GrabToggle>,
     /// Whether a key held down repeats.
     pub repeat: Option<OnOff>,

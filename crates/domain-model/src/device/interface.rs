@@ -68,21 +68,21 @@ pub struct Interface {
     pub mac_type: Option<MacType>,
     /// `<mac check=…>`: whether VMware hosts check that the address is one of theirs; since libvirt 7.0.
     pub mac_check: Option<YesNo>,
-    /// `<vlan>`: the VLANs the card belongs to.
+    /// `<vlan>`: the VLANs the card belongs to; since libvirt 0.10.
     pub vlan: Option<Vlan>,
-    /// `<virtualport>`: what the switch is told of the card.
+    /// `<virtualport>`: what the switch is told of the card; since libvirt 0.8.2.
     pub virtualport: Option<VirtualPort>,
-    /// `<bandwidth>`: limits that the host puts on the card.
+    /// `<bandwidth>`: limits that the host puts on the card; since libvirt 0.9.4.
     pub bandwidth: Option<Bandwidth>,
     /// `<port isolated=…>`: whether the card reaches only ports that are not isolated; since libvirt 6.1.
     pub isolated: Option<YesNo>,
-    /// `<ip>`: the guest's addresses.
+    /// `<ip>`: the guest's addresses; since libvirt 1.2.12.
     pub ips: Vec<Ip>,
-    /// `<route>`: the guest's routes.
+    /// `<route>`: the guest's routes; since libvirt 1.2.12.
     pub routes: Vec<Route>,
-    /// `<portForward>`: ports of the host that lead to the guest, with passt.
+    /// `<portForward>`: ports of the host that lead to the guest, with passt; since libvirt 9.0.
     pub port_forwards: Vec<PortForward>,
-    /// `<script path=…>`: a program that connects the TAP device.
+    /// `<script path=…>`: a program that connects the TAP device; since libvirt 0.2.1.
     pub script: Option<String>,
     /// `<downscript path=…>`: a program that disconnects it again; since libvirt 5.1.
     pub downscript: Option<String>,
@@ -100,15 +100,15 @@ pub struct Interface {
     /// for the virtio family.
     pub model: Option<String>,
     /// `<driver>`: how packets of a virtio card get to the host. What a card of type `hostdev` says there is
-    /// in [`Hostdev`].
+    /// in [`Hostdev`]. Since libvirt 0.8.8.
     pub driver: Option<Driver>,
     /// `<backend>`: what is behind the card on the host.
     pub backend: Option<Backend>,
-    /// `<filterref>`: the rules that filter packets.
+    /// `<filterref>`: the rules that filter packets; since libvirt 0.8.
     pub filterref: Option<Filterref>,
     /// `<tune><sndbuf>`: bytes that the TAP device holds, 0 for any number; since libvirt 0.8.8.
     pub sndbuf: Option<u64>,
-    /// `<teaming>`: the pair that the card belongs to.
+    /// `<teaming>`: the pair that the card belongs to; since libvirt 7.1.
     pub teaming: Option<Teaming>,
     /// `<link state=…>`: whether the cable is plugged in; since libvirt 0.9.5.
     pub link: Option<LinkState>,
@@ -120,6 +120,7 @@ pub struct Interface {
 
 impl Family for Interface {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.joined(&["model", "script", "downscript", "tune", "teaming", "link", "mtu"]);
         xml.tag("type", &mut self.source);
         if let InterfaceSource::Hostdev(hostdev) = &mut self.source {
             xml.lenient("managed", &mut hostdev.managed);
@@ -252,7 +253,7 @@ impl Element for Filterref {
     }
 }
 
-/// `<parameter>`: a value for a variable of the filter's rules.
+/// `<parameter>`: a value for a variable of the filter's rules; since libvirt 0.8.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FilterParameter {
     /// Name of the variable, such as `IP`.

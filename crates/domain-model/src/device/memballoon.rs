@@ -24,7 +24,7 @@ words! {
     }
 }
 
-/// `<memballoon>`: takes memory from a running guest and gives it back.
+/// `<memballoon>`: takes memory from a running guest and gives it back; since libvirt 0.8.3.
 ///
 /// ```
 /// use domain_model::device::memballoon::MemballoonModel;
@@ -47,7 +47,7 @@ pub struct Memballoon {
     pub free_page_reporting: Option<OnOff>,
     /// Seconds between two collections of statistics, 0 for none; since libvirt 1.1.1.
     pub stats_period: Option<u32>,
-    /// What all virtio devices share.
+    /// What all virtio devices share; since libvirt 3.5.
     pub virtio: VirtioOptions,
 }
 

@@ -7,7 +7,7 @@ use crate::xml::text::{Hex, YesNo};
 use crate::xml::{Tagged, Xml};
 use crate::{Code, Diagnostic};
 
-/// `<memory>`: memory beyond what the guest starts with.
+/// `<memory>`: memory beyond what the guest starts with; since libvirt 1.2.14.
 ///
 /// ```
 /// use domain_model::device::memory::MemoryKind;
@@ -28,7 +28,7 @@ pub struct MemoryDevice {
     /// What it is, `model`, and what only that has.
     pub kind: MemoryKind,
     /// Whether others see what the guest writes; the domain's memory backing says it if this does not. Since
-    /// libvirt 3.2.
+    /// libvirt 3.2. Since libvirt 3.2.
     pub access: Option<MemoryAccess>,
     /// Whether the content is dropped when the guest ends; since libvirt 4.4.
     pub discard: Option<YesNo>,
@@ -63,7 +63,7 @@ pub enum MemoryKind {
     },
 }
 
-/// `<source>` of ordinary memory.
+/// `<source>` of ordinary memory; since libvirt 1.2.14.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MemorySource {
     /// `<nodemask>`: the host NUMA nodes it is from.
@@ -72,7 +72,7 @@ pub struct MemorySource {
     pub pagesize: Option<Kib>,
 }
 
-/// A module of persistent memory.
+/// A module of persistent memory; since libvirt 3.2.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Nvdimm {
     /// `<path>` of `<source>`: the file or device that keeps the content.
@@ -87,7 +87,7 @@ pub struct Nvdimm {
     pub readonly: bool,
 }
 
-/// Virtual memory whose size can change.
+/// Virtual memory whose size can change; since libvirt 7.9.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VirtioMem {
     /// `<source>`: where it is from.

@@ -47,7 +47,7 @@ impl Default for Redirdev {
 impl Family for Redirdev {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.defaulted("bus", &mut self.bus);
-        xml.required_tag("type", &mut self.chardev.source);
+        xml.missing_as(Code::Malformed, |xml| xml.required_tag("type", &mut self.chardev.source));
         self.chardev.describe(xml);
         self.chardev.check(xml, UnixPath::Needed);
     }

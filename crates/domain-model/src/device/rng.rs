@@ -51,13 +51,14 @@ impl Family for Rng {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("model", &mut self.model);
         xml.at_most_one("backend");
+        xml.joined(&["rate"]);
         xml.child("rate", &mut self.rate);
         xml.required_child("backend", &mut self.backend);
         xml.nested("driver", |xml| self.virtio.describe(xml));
     }
 }
 
-/// `<rate>`: how much the guest may take.
+/// `<rate>`: how much the guest may take; since libvirt 1.0.4.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rate {
     /// Bytes in a period.
@@ -79,7 +80,7 @@ impl Element for Rate {
     }
 }
 
-/// `<backend>`: where the numbers come from.
+/// `<backend>`: where the numbers come from; since libvirt 1.0.3.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RngBackend {
     /// The kind, and what it needs.

@@ -76,7 +76,7 @@ impl Family for Shmem {
     }
 }
 
-/// `<server>`: a program that holds the memory and passes interrupts on.
+/// `<server>`: a program that holds the memory and passes interrupts on; since libvirt 1.2.10.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ShmemServer {
     /// The path of its socket; made of the memory's name if nothing is said.
@@ -95,7 +95,7 @@ impl Element for ShmemServer {
     }
 }
 
-/// `<msi>`: message-signalled interrupts.
+/// `<msi>`: message-signalled interrupts; since libvirt 1.2.10.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Msi {
     /// How many there are.

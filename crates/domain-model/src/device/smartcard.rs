@@ -36,7 +36,7 @@ pub enum SmartcardMode {
     Passthrough(Chardev),
 }
 
-/// The certificates of a card that QEMU makes.
+/// The certificates of a card that QEMU makes; since libvirt 0.8.8.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostCertificates {
     /// `<certificate>`: the names of exactly three certificates in the database.

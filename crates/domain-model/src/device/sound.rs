@@ -44,7 +44,7 @@ words! {
     }
 }
 
-/// `<sound>`: a sound card.
+/// `<sound>`: a sound card; since libvirt 0.4.3.
 ///
 /// ```
 /// use domain_model::device::sound::SoundModel;
@@ -69,7 +69,7 @@ pub struct Sound {
     pub codecs: Vec<Codec>,
     /// `<audio id=…>`: which `<audio>` plays and records the sound; since libvirt 7.2.
     pub audio: Option<NonZeroU32>,
-    /// What all virtio devices share; for the virtio card.
+    /// What all virtio devices share; for the virtio card; since libvirt 3.5.
     pub virtio: VirtioOptions,
 }
 
@@ -94,7 +94,7 @@ impl Family for Sound {
     }
 }
 
-/// `<codec>`: a codec of an HD Audio card.
+/// `<codec>`: a codec of an HD Audio card; since libvirt 0.9.13.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Codec {
     /// What it connects.

@@ -90,7 +90,7 @@ impl Family for Tpm {
     }
 }
 
-/// `<backend>`: what is behind the device.
+/// `<backend>`: what is behind the device; since libvirt 1.0.5.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TpmBackend {
     /// The kind, and what it needs.
@@ -160,7 +160,7 @@ impl Element for TpmBackend {
     }
 }
 
-/// An emulated TPM.
+/// An emulated TPM; since libvirt 4.5.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TpmEmulator {
     /// The version of the standard; 2.0 where the machine allows it if nothing is said.
@@ -179,7 +179,7 @@ pub struct TpmEmulator {
     pub profile: Option<TpmProfile>,
 }
 
-/// Which banks of registers are in use; none says nothing.
+/// Which banks of registers are in use; none says nothing; since libvirt 7.10.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PcrBanks {
     /// SHA-1.
@@ -260,7 +260,7 @@ impl Element for TpmProfile {
     }
 }
 
-/// `<source>`: how to reach an external TPM.
+/// `<source>`: how to reach an external TPM; since libvirt 9.0.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExternalTpm {
     /// The kind of socket.

@@ -2,10 +2,10 @@
 
 use super::{DeviceInfo, Family};
 use crate::virtio::VirtioOptions;
-use crate::words;
 use crate::xml::text::{OnOff, YesNo};
 use crate::xml::{Element, Meta, Xml};
 use crate::{Code, Diagnostic};
+use crate::{values, words};
 
 words! {
     /// `type` of `<model>`: which card it is.
@@ -74,7 +74,7 @@ pub struct Video {
     pub virtio: VirtioOptions,
     /// How much of VGA there is; since libvirt 3.5.
     pub vgaconf: Option<VgaConf>,
-    /// Which program is the card.
+    /// Which program is the card; since libvirt 5.8.
     pub backend: Option<VideoBackend>,
     /// The card. Which one is taken without it depends on the machine.
     pub model: Option<VideoModel>,
@@ -114,7 +114,7 @@ pub struct VideoModel {
     pub vgamem: Option<u32>,
     /// Number of screens.
     pub heads: Option<u32>,
-    /// Whether this is the card the guest starts on; of several cards, one is.
+    /// Whether this is the card the guest starts on; of several cards, one is; since libvirt 1.0.2.
     pub primary: Option<YesNo>,
     /// Whether the virtio GPU may share buffers with the guest without copying; since libvirt 9.2.
     pub blob: Option<OnOff>,
@@ -132,7 +132,7 @@ impl Element for VideoModel {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.attribute("type", &mut self.kind);
+        values::unless_default(xml, "type", &mut self.kind);
         xml.attribute("ram", &mut self.ram);
         xml.attribute("vram", &mut self.vram);
         xml.attribute("vram64", &mut self.vram64);

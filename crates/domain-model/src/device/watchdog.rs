@@ -38,7 +38,7 @@ words! {
     }
 }
 
-/// `<watchdog>`: a timer that acts unless the guest keeps resetting it.
+/// `<watchdog>`: a timer that acts unless the guest keeps resetting it; since libvirt 0.7.3.
 ///
 /// ```
 /// use domain_model::device::watchdog::WatchdogAction;

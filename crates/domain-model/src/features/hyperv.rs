@@ -16,10 +16,10 @@ words! {
     }
 }
 
-/// `<hyperv>`: what Windows expects of Hyper-V.
+/// `<hyperv>`: what Windows expects of Hyper-V; since libvirt 1.0.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Hyperv {
-    /// Who chooses.
+    /// Who chooses; since libvirt 8.0.
     pub mode: Option<HypervMode>,
     /// Timers may be late.
     pub relaxed: Option<OnOff>,
@@ -98,7 +98,7 @@ pub(super) fn explicit<X: Xml>(xml: &mut X, name: &'static str, value: &mut Opti
     });
 }
 
-/// `<spinlocks>`: how long a spinlock spins before the CPU is given away.
+/// `<spinlocks>`: how long a spinlock spins before the CPU is given away; since libvirt 1.1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spinlocks {
     /// Whether the guest is told.
@@ -137,7 +137,7 @@ impl Element for Spinlocks {
     }
 }
 
-/// `<stimer>`: synthetic timers.
+/// `<stimer>`: synthetic timers; since libvirt 1.3.3.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stimer {
     /// Whether the guest has them.
@@ -166,7 +166,7 @@ impl Element for Stimer {
     }
 }
 
-/// `<vendor_id>`: the name of the hypervisor.
+/// `<vendor_id>`: the name of the hypervisor; since libvirt 1.3.3.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VendorId {
     /// Whether the name is set.
@@ -206,7 +206,7 @@ impl Element for VendorId {
     }
 }
 
-/// `<tlbflush>`: flushing of other CPUs' translations.
+/// `<tlbflush>`: flushing of other CPUs' translations; since libvirt 4.7.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tlbflush {
     /// Whether the guest can.

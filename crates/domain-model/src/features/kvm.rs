@@ -38,7 +38,7 @@ impl Element for Kvm {
     }
 }
 
-/// `<dirty-ring>`: a ring in which KVM notes which memory was written.
+/// `<dirty-ring>`: a ring in which KVM notes which memory was written; since libvirt 8.0.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DirtyRing {
     /// Whether there is one.

@@ -17,7 +17,7 @@ impl Document {
     /// those of one name keep theirs. What is in `before` and not here is left out until it changes.
     pub(crate) fn merge(&self, before: &Document, after: &Document) -> String {
         let mut merge = Merge { text: &self.text, edits: Vec::new() };
-        merge.element(self.root(), before.root(), after.root());
+        merge.element(&[self.root()], before.root(), after.root());
         merge.apply()
     }
 }
@@ -53,25 +53,31 @@ impl Merge<'_> {
         out
     }
 
-    /// Changes `own` as `before` has become `after`.
-    fn element(&mut self, own: Node<'_>, before: Node<'_>, after: Node<'_>) {
+    /// Changes `own`, elements that are read as one, as `before` has become `after`.
+    fn element(&mut self, own: &[Node<'_>], before: Node<'_>, after: Node<'_>) {
         if before.source() == after.source() {
             return;
         }
-        let is_empty = |node: Node<'_>| node.children().next().is_none();
+        let is_empty = |node: &Node<'_>| node.children().next().is_none();
+        let Some(main) = own.iter().find(|own| !is_empty(own)).or(own.first()).copied() else { return };
         match (is_structured(before), is_structured(after)) {
-            (false, false) if !is_empty(own) || is_empty(after) => {
+            (false, false) if !is_empty(&main) || is_empty(&after) => {
                 self.attributes(own, before, after);
                 if before.text() != after.text() {
-                    self.replace_text(own, after);
+                    self.replace_text(main, after);
                 }
-                self.children(own, before, after);
+                self.children(main, own, before, after);
             }
-            (true, _) if !is_empty(own) => {
+            (true, _) if !is_empty(&main) => {
                 self.attributes(own, before, after);
-                self.children(own, before, after);
+                self.children(main, own, before, after);
             }
-            _ => self.replace_element(own, after),
+            _ => {
+                self.replace_element(main, after);
+                for twin in own.iter().filter(|own| own.id() != main.id()) {
+                    self.remove(*twin);
+                }
+            }
         }
     }
 
@@ -93,9 +99,8 @@ impl Merge<'_> {
         }
     }
 
-    fn attributes(&mut self, own: Node<'_>, before: Node<'_>, after: Node<'_>) {
-        let own_index =
-            |name: &str| own.attribute_indices().find(|index| own.attribute_name_at(*index) == name);
+    fn attributes(&mut self, own: &[Node<'_>], before: Node<'_>, after: Node<'_>) {
+        let own_index = |name: &str| own.iter().find_map(|own| Some((own, own.attribute_index(name)?)));
         let mut new = String::new();
         for index in after.attribute_indices() {
             let name = after.attribute_name_at(index);
@@ -105,7 +110,7 @@ impl Merge<'_> {
             // The canonical spelling escapes both kinds of quotes, so it fits into either.
             let value = after.raw_attribute_value_at(index);
             match own_index(name) {
-                Some(index) => {
+                Some((own, index)) => {
                     let end = own.attribute_span_at(index).end;
                     let start = end.saturating_sub(own.raw_attribute_value_at(index).len());
                     self.replace(start, end, value.to_owned());
@@ -116,38 +121,39 @@ impl Merge<'_> {
         for index in before.attribute_indices() {
             let name = before.attribute_name_at(index);
             if after.attribute(name).is_none()
-                && let Some(index) = own_index(name)
+                && let Some((own, index)) = own_index(name)
             {
                 let span = own.attribute_span_at(index);
                 let blank = self.text.get(..span.start).map_or(span.start, |text| text.trim_end().len());
                 self.replace(blank, span.end + 1, String::new());
             }
         }
-        if !new.is_empty() {
-            let end = attributes_end(own);
+        if let Some(own) = own.first().filter(|_| !new.is_empty()) {
+            let end = attributes_end(*own);
             self.replace(end, end, new);
         }
     }
 
-    fn children(&mut self, own: Node<'_>, before: Node<'_>, after: Node<'_>) {
+    /// Changes the children of all of `own`; what is new in front of them all goes into `main`.
+    fn children(&mut self, main: Node<'_>, own: &[Node<'_>], before: Node<'_>, after: Node<'_>) {
         let before_children: Vec<Node<'_>> = parts(before).collect();
         let after_children: Vec<Node<'_>> = parts(after).collect();
         let counterparts = counterparts(own, &before_children);
-        let indent = match elements(own).next() {
+        let indent = match elements(main).next() {
             Some(child) => self.indent_of(child).to_owned(),
-            None => format!("{}  ", self.indent_of(own)),
+            None => format!("{}  ", self.indent_of(main)),
         };
-        let mut place = self.inside_start(own);
+        let mut place = self.inside_start(main);
         for (old, new) in align(&before_children, &after_children) {
-            let own = old.and_then(|old| counterparts.get(old).copied().flatten());
+            let own = old.and_then(|old| counterparts.get(old)).map_or(&[][..], Vec::as_slice);
             let old = old.and_then(|old| before_children.get(old).copied());
             let new = new.and_then(|new| after_children.get(new).copied());
-            match (own, old, new) {
-                (Some(own), Some(old), Some(new)) => {
+            match (own.first(), old, new) {
+                (Some(first), Some(old), Some(new)) => {
                     self.element(own, old, new);
-                    place = own.span().end;
+                    place = first.span().end;
                 }
-                (Some(own), _, None) => self.remove(own),
+                (Some(_), _, None) => own.iter().for_each(|own| self.remove(*own)),
                 (None, Some(old), Some(new)) if old.source() == new.source() => {}
                 (_, _, Some(new)) => {
                     self.replace(place, place, format!("\n{indent}{}", indented(new, &indent)))
@@ -239,14 +245,24 @@ fn has_lines(node: Node<'_>) -> bool {
     })
 }
 
-/// For each part of `before` the one in `own` that says the same: the first of its name, the second, and
-/// so on.
-fn counterparts<'d>(own: Node<'d>, before: &[Node<'_>]) -> Vec<Option<Node<'d>>> {
+/// For each part of `before` the one in `own` that says the same: the first of its name, the second, and so on.
+///
+/// With the first of a name go those for which `before` has none: they are read as one with it.
+fn counterparts<'d>(own: &[Node<'d>], before: &[Node<'_>]) -> Vec<Vec<Node<'d>>> {
     let mut rest: HashMap<&str, VecDeque<Node<'d>>> = HashMap::new();
-    for node in parts(own) {
+    for node in own.iter().flat_map(|own| parts(*own)) {
         rest.entry(name(node)).or_default().push_back(node);
     }
-    before.iter().map(|node| rest.get_mut(name(*node)).and_then(VecDeque::pop_front)).collect()
+    let mut found: Vec<Vec<Node<'d>>> = before
+        .iter()
+        .map(|node| rest.get_mut(name(*node)).and_then(VecDeque::pop_front).into_iter().collect())
+        .collect();
+    for (node, own) in before.iter().zip(&mut found) {
+        if node.is_element() {
+            own.extend(rest.remove(name(*node)).unwrap_or_default());
+        }
+    }
+    found
 }
 
 /// What a part was and what it has become, by their numbers.

@@ -1,13 +1,14 @@
 //! From text to tree: quick-xml's events, with limits.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use quick_xml::Reader;
 use quick_xml::events::attributes::AttrError;
 use quick_xml::events::{BytesStart, Event};
 
 use super::{
-    Document, MAX_ATTRIBUTES, MAX_BYTES, MAX_DEPTH, NodeKind, Position, RawAttribute, RawNode, position_in,
+    Document, Lines, MAX_ATTRIBUTES, MAX_BYTES, MAX_DEPTH, NodeKind, Position, RawAttribute, RawNode,
 };
 
 /// The text is not XML, or more than is read here.
@@ -58,11 +59,24 @@ pub(super) fn parse(name: String, text: String) -> Result<Document, SyntaxError>
     match builder.run() {
         Ok(()) => {
             let Builder { nodes, attributes, outside, has_comments, has_default_namespace, .. } = builder;
-            Ok(Document { name, text, nodes, attributes, outside, has_comments, has_default_namespace })
+            Ok(Document {
+                name,
+                text,
+                nodes,
+                attributes,
+                outside,
+                has_comments,
+                has_default_namespace,
+                lines: OnceLock::new(),
+                numbers: OnceLock::new(),
+            })
         }
-        Err((offset, message)) => {
-            Err(SyntaxError { document: name, message, offset, position: position_in(&text, offset) })
-        }
+        Err((offset, message)) => Err(SyntaxError {
+            document: name,
+            message,
+            offset,
+            position: Lines::of(&text).position(&text, offset),
+        }),
     }
 }
 
@@ -72,7 +86,8 @@ pub(super) fn parse_bytes(name: String, bytes: &[u8]) -> Result<Document, Syntax
         Err(error) => {
             let offset = error.valid_up_to();
             let before = bytes.get(..offset).and_then(|before| std::str::from_utf8(before).ok());
-            let position = position_in(before.unwrap_or(""), offset);
+            let before = before.unwrap_or("");
+            let position = Lines::of(before).position(before, offset);
             let message = "this byte is not UTF-8, the only encoding that is read".to_owned();
             Err(SyntaxError { document: name, message, offset, position })
         }

@@ -49,7 +49,7 @@ words! {
     }
 }
 
-/// An image behind a network protocol.
+/// An image behind a network protocol; since libvirt 0.8.7.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct NetworkSource {
     /// The protocol; `None` only if it could not be read.
@@ -102,7 +102,7 @@ pub struct Host {
     pub meta: Meta,
 }
 
-/// `<cookie>` of HTTP and HTTPS.
+/// `<cookie>` of HTTP and HTTPS; since libvirt 6.2.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cookie {
     /// Its name.
@@ -175,6 +175,7 @@ impl NetworkSource {
 /// Names `<initiator>`, which network sources and SCSI host devices share.
 pub(crate) fn describe_initiator<X: Xml>(xml: &mut X, iqn: &mut Option<String>) {
     xml.nested("initiator", |xml| {
+        xml.joined(&["iqn"]);
         xml.nested("iqn", |xml| xml.attribute("name", iqn));
     });
 }

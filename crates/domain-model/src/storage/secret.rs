@@ -1,7 +1,7 @@
 //! `<auth>` and `<encryption>`: secrets that a source needs.
 
 use super::fixed;
-use crate::values::Uuid;
+use crate::values::{self, Uuid};
 use crate::words;
 use crate::xml::{Element, Meta, Xml};
 use crate::{Code, Diagnostic};
@@ -57,7 +57,7 @@ pub enum Secret {
     Usage(String),
 }
 
-/// `<auth>`: the credentials that a source asks for.
+/// `<auth>`: the credentials that a source asks for; since libvirt 0.9.7.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Auth {
     /// The user's name.
@@ -68,7 +68,7 @@ pub struct Auth {
     pub meta: Meta,
 }
 
-/// `<secret>` of `<auth>`.
+/// `<secret>` of `<auth>`; since libvirt 0.9.7.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AuthSecret {
     /// What it is for.
@@ -185,7 +185,15 @@ impl Element for Encryption {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.required("format", &mut self.format);
+        let mut word = None;
+        if X::READS {
+            xml.optional("format", &mut word);
+        }
+        match word {
+            // What is empty is as good as missing, and a bad word is another kind of problem.
+            None::<String> if X::READS => values::missing(xml, "encryption", "format"),
+            _ => xml.required("format", &mut self.format),
+        }
         xml.attribute("engine", &mut self.engine);
         xml.container();
         xml.children("secret", &mut self.secrets);

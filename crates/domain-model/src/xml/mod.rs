@@ -160,6 +160,10 @@ pub trait Xml {
     /// Says that libvirt refuses more than one child `name`, where it takes the first of most others.
     fn at_most_one(&mut self, _name: &'static str) {}
 
+    /// Says that libvirt reads all children of each of these names as one: their children as if they were in the first,
+    /// each attribute from the first that has it.
+    fn joined(&mut self, _names: &'static [&'static str]) {}
+
     /// The same for a child element that says nothing if it is empty.
     fn optional_value<T: Text>(&mut self, name: &'static str, value: &mut Option<T>)
     where
@@ -173,6 +177,11 @@ pub trait Xml {
 
     /// Names things whose bad or missing values are problems of another kind than usual.
     fn blamed_as(&mut self, _code: Code, body: impl FnOnce(&mut Self)) {
+        body(self);
+    }
+
+    /// Names things whose missing values, but not bad ones, are problems of another kind than usual.
+    fn missing_as(&mut self, _code: Code, body: impl FnOnce(&mut Self)) {
         body(self);
     }
 

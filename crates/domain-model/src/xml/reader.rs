@@ -1,5 +1,6 @@
 //! Fills structs from a document, and reports what nobody asks for.
 
+mod joined;
 mod unknown;
 
 use std::borrow::Cow;
@@ -16,7 +17,7 @@ pub fn read<E: Element>(node: Node<'_>) -> (E, Vec<Diagnostic>) {
     let mut reader = Reader::new(node);
     let mut value = E::default();
     let around = unknown::around_root(node);
-    reader.element(node, &mut value, around);
+    reader.element(node, Vec::new(), &mut value, around);
     let problems = reader.problems.into_sorted(|problem| match node.document().span(problem.origin) {
         Some(span) => span.start,
         None => usize::MAX,
@@ -28,6 +29,10 @@ pub fn read<E: Element>(node: Node<'_>) -> (E, Vec<Diagnostic>) {
 #[derive(Debug)]
 pub struct Reader<'d> {
     node: Node<'d>,
+    /// Further elements that are read as one with `node`; nearly always none.
+    twins: Vec<Node<'d>>,
+    /// Names of children of `node` that are read as one if they occur more than once.
+    joined: &'static [&'static str],
     /// The element whose [`Meta`] keeps what is found in `node`, and the way from there.
     owner: NodeId,
     path: Vec<Step>,
@@ -51,6 +56,8 @@ pub struct Reader<'d> {
     closed: Option<&'static [&'static str]>,
     /// What kind of problem bad and missing values are, if not the usual one.
     blame: Option<Code>,
+    /// The same for missing values alone.
+    missing: Option<Code>,
     problems: Problems,
 }
 
@@ -87,8 +94,8 @@ impl Name {
 struct Names(u128);
 
 impl Names {
-    fn of_children(node: Node<'_>) -> Self {
-        let elements = node.children().filter(Node::is_element);
+    fn of_children<'d>(children: impl Iterator<Item = Node<'d>>) -> Self {
+        let elements = children.filter(Node::is_element);
         Names(elements.fold(0, |bits, child| bits | Names::bit(child.name())))
     }
 
@@ -108,6 +115,8 @@ impl<'d> Reader<'d> {
     fn new(node: Node<'d>) -> Self {
         Reader {
             node,
+            twins: Vec::new(),
+            joined: &[],
             owner: node.id(),
             path: Vec::new(),
             extras: Vec::new(),
@@ -121,42 +130,66 @@ impl<'d> Reader<'d> {
             read_children: Vec::new(),
             closed: None,
             blame: None,
+            missing: None,
             problems: Problems::default(),
         }
     }
 
-    /// Reads `node` into `value`, which keeps the comments in `lead`.
-    fn element<E: Element>(&mut self, node: Node<'d>, value: &mut E, lead: Vec<Extra>) {
+    /// Reads `node`, and `twins` with it, into `value`, which keeps the comments in `lead`. What is given back is for
+    /// [`Reader::keep_behind`].
+    fn element<E: Element>(
+        &mut self,
+        node: Node<'d>,
+        twins: Vec<Node<'d>>,
+        value: &mut E,
+        lead: Vec<Extra>,
+    ) -> Vec<String> {
         let outer_owner = std::mem::replace(&mut self.owner, node.id());
         let outer_path = std::mem::take(&mut self.path);
         let outer_extras = std::mem::replace(&mut self.extras, lead);
-        let outer_blame = self.blame.take();
+        let (outer_blame, outer_missing) = (self.blame.take(), self.missing.take());
         *value.meta() = Meta::from_origin(Origin::Written { node: node.id(), path: "" });
-        self.inside(node, |reader| value.describe(reader));
+        let second = self.inside(node, twins, |reader| value.describe(reader));
         let mut extras = std::mem::replace(&mut self.extras, outer_extras);
         mark_alone(value, &mut extras);
         value.meta().push_extras(extras);
         self.owner = outer_owner;
         self.path = outer_path;
         self.blame = outer_blame;
+        self.missing = outer_missing;
+        second
     }
 
-    /// Runs `body` on `node`, then collects what `body` did not ask for.
-    fn inside(&mut self, node: Node<'d>, body: impl FnOnce(&mut Self)) {
+    /// Reads the first child `name` into a value, and those that libvirt reads as one with it.
+    fn element_at<E: Element>(&mut self, name: &'static str, node: Node<'d>, value: &mut E) {
+        let lead = self.take_lead(node);
+        let twins = self.take_twins(name, node);
+        let second = self.element(node, twins, value, lead);
+        self.keep_behind(name, second);
+    }
+
+    /// Runs `body` on `node` and `twins`, then collects what `body` did not ask for.
+    fn inside(&mut self, node: Node<'d>, twins: Vec<Node<'d>>, body: impl FnOnce(&mut Self)) -> Vec<String> {
         let outer_node = std::mem::replace(&mut self.node, node);
-        let outer_names = std::mem::replace(&mut self.names, Names::of_children(node));
+        let outer_twins = std::mem::replace(&mut self.twins, twins);
+        let outer_joined = std::mem::take(&mut self.joined);
+        let names = Names::of_children(self.child_nodes());
+        let outer_names = std::mem::replace(&mut self.names, names);
         let outer_closed = self.closed.take();
         let outer_reads_text = std::mem::take(&mut self.reads_text);
         let (asked, read_children, once) = (self.asked.len(), self.read_children.len(), self.once.len());
         body(self);
-        self.collect_unknown(asked, read_children, once);
+        let second = self.collect_unknown(asked, read_children, once);
         self.asked.truncate(asked);
         self.once.truncate(once);
         self.read_children.truncate(read_children);
         self.node = outer_node;
+        self.twins = outer_twins;
+        self.joined = outer_joined;
         self.names = outer_names;
         self.closed = outer_closed;
         self.reads_text = outer_reads_text;
+        second
     }
 
     /// Whether a node is an element of that name; a prefix stands for its namespace.
@@ -179,7 +212,7 @@ impl<'d> Reader<'d> {
         }
         let wanted = Name::new(name);
         let found =
-            self.node.children().find(|child| self.is_named(*child, wanted) && !self.is_seen(*child))?;
+            self.child_nodes().find(|child| self.is_named(*child, wanted) && !self.is_seen(*child))?;
         self.mark(found);
         self.read_children.push((found.id(), name));
         Some(found)
@@ -197,7 +230,7 @@ impl<'d> Reader<'d> {
 
     fn take_attribute(&mut self, name: &'static str) -> Option<Cow<'d, str>> {
         self.asked.push(Asked::Attribute(name));
-        let index = self.node.attribute_index(name)?;
+        let index = self.attribute_index(name)?;
         if let Some(seen) = self.seen_attributes.get_mut(index) {
             *seen = true;
         }
@@ -218,11 +251,11 @@ impl<'d> Reader<'d> {
     }
 
     fn has_attribute(&self, name: &str) -> bool {
-        self.node.attribute_index(name).is_some()
+        self.attribute_index(name).is_some()
     }
 
     fn attribute_origin(&self, name: &'static str) -> Origin {
-        text_origin(match self.node.attribute_index(name) {
+        text_origin(match self.attribute_index(name) {
             Some(index) => self.node.attribute_span_at(index),
             None => self.node.tag_span(),
         })
@@ -249,7 +282,7 @@ impl<'d> Reader<'d> {
     fn report_missing_attribute(&mut self, name: &str) {
         let origin = text_origin(self.node.tag_span());
         let message = format!("`<{}>` needs the attribute `{name}`", self.node.name());
-        let code = self.blame.unwrap_or(Code::MissingAttribute);
+        let code = self.missing.or(self.blame).unwrap_or(Code::MissingAttribute);
         self.problems.push(Diagnostic::error(code, origin, message));
     }
 }
@@ -264,7 +297,7 @@ impl Xml for Reader<'_> {
     }
 
     fn optional<T: Text>(&mut self, name: &'static str, value: &mut Option<T>) {
-        match self.node.attribute_index(name) {
+        match self.attribute_index(name) {
             Some(index) if self.node.raw_attribute_value_at(index).is_empty() => {
                 self.take_attribute(name);
             }
@@ -281,7 +314,7 @@ impl Xml for Reader<'_> {
                 let message = format!("bad value `{text}` for {place}, which is ignored: {error}");
                 let origin = self.attribute_origin(name);
                 self.problems.push(Diagnostic::warning(Code::BadValue, origin, message));
-                if let Some(index) = self.node.attribute_index(name) {
+                if let Some(index) = self.attribute_index(name) {
                     let source = self.attribute_source(index);
                     self.keep(Anchor::Attribute, source);
                 }
@@ -344,15 +377,13 @@ impl Xml for Reader<'_> {
 
     fn child<E: Element>(&mut self, name: &'static str, value: &mut Option<E>) {
         if let Some(node) = self.next_child(name) {
-            let lead = self.take_lead(node);
-            self.element(node, value.insert(E::default()), lead);
+            self.element_at(name, node, value.insert(E::default()));
         }
     }
 
     fn section<E: Element>(&mut self, name: &'static str, value: &mut E) {
         if let Some(node) = self.next_child(name) {
-            let lead = self.take_lead(node);
-            self.element(node, value, lead);
+            self.element_at(name, node, value);
         }
     }
 
@@ -363,8 +394,7 @@ impl Xml for Reader<'_> {
             self.problems.push(Diagnostic::error(Code::MissingElement, origin, message));
             return;
         };
-        let lead = self.take_lead(node);
-        self.element(node, value, lead);
+        self.element_at(name, node, value);
     }
 
     fn children<E: Element>(&mut self, name: &'static str, values: &mut Vec<E>) {
@@ -372,10 +402,9 @@ impl Xml for Reader<'_> {
         if !self.names.may_have(name) {
             return;
         }
-        let node = self.node;
         let wanted = Name::new(name);
         let mut lead = Vec::new();
-        let mut children = node.children();
+        let mut children = self.child_nodes();
         while let Some(child) = children.next() {
             match child.kind() {
                 NodeKind::Comment if !self.is_seen(child) => lead.push(child),
@@ -390,7 +419,7 @@ impl Xml for Reader<'_> {
                         values.reserve_exact(1 + rest);
                     }
                     let mut value = E::default();
-                    self.element(child, &mut value, lead);
+                    self.element(child, Vec::new(), &mut value, lead);
                     values.push(value);
                 }
                 _ => lead.clear(),
@@ -400,9 +429,11 @@ impl Xml for Reader<'_> {
 
     fn nested(&mut self, name: &'static str, body: impl FnOnce(&mut Self)) {
         if let Some(node) = self.next_child(name) {
+            let twins = self.take_twins(name, node);
             self.path.push(Step { name, index: 0 });
-            self.inside(node, body);
+            let second = self.inside(node, twins, body);
             self.path.pop();
+            self.keep_behind(name, second);
         }
     }
 
@@ -415,9 +446,8 @@ impl Xml for Reader<'_> {
         if !self.names.may_have(name) {
             return;
         }
-        let node = self.node;
         let wanted = Name::new(name);
-        for child in node.children() {
+        for child in self.child_nodes() {
             if !self.is_named(child, wanted) || self.is_seen(child) {
                 continue;
             }
@@ -425,7 +455,7 @@ impl Xml for Reader<'_> {
             self.read_children.push((child.id(), name));
             let mut value = None;
             self.path.push(Step { name, index: values.len() });
-            self.inside(child, |xml| xml.text(&mut value));
+            self.inside(child, Vec::new(), |xml| xml.text(&mut value));
             self.path.pop();
             values.extend(value);
         }
@@ -458,10 +488,20 @@ impl Xml for Reader<'_> {
         }
     }
 
+    fn joined(&mut self, names: &'static [&'static str]) {
+        self.joined = names;
+    }
+
     fn blamed_as(&mut self, code: Code, body: impl FnOnce(&mut Self)) {
         let outer = self.blame.replace(code);
         body(self);
         self.blame = outer;
+    }
+
+    fn missing_as(&mut self, code: Code, body: impl FnOnce(&mut Self)) {
+        let outer = self.missing.replace(code);
+        body(self);
+        self.missing = outer;
     }
 
     fn at_most_one(&mut self, name: &'static str) {

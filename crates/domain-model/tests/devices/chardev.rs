@@ -123,7 +123,7 @@ fn what_libvirt_refuses_is_refused() {
         Code::BadValue,
         "IPv4",
     );
-    check("<redirdev bus='usb'/>", Code::MissingAttribute, "`type`");
+    check("<redirdev bus='usb'/>", Code::Malformed, "`type`");
     check("<redirdev bus='pci' type='pty'/>", Code::UnknownWord, "`usb`");
     check("<redirdev type='pty'><address type='pci' slot='7'/></redirdev>", Code::Conflict, "`usb`");
     check("<smartcard/>", Code::MissingAttribute, "`mode`");

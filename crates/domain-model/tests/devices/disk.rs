@@ -327,6 +327,15 @@ fn what_libvirt_refuses_is_refused() {
     ] {
         check_problem(&source("network", &format!("<source protocol='nbd'>{host}</source>")), code, part);
     }
+    for (attributes, secret, code, part) in [
+        ("", "", Code::MissingAttribute, "`format`"),
+        ("format=''", "", Code::MissingAttribute, "`format`"),
+        ("format='rot13'", "", Code::UnknownWord, "`luks`"),
+        ("format='luks'", "<secret type='' usage='a'/>", Code::MissingAttribute, "`passphrase`"),
+        ("format='luks'", "<secret type='tls' usage='a'/>", Code::Unsupported, "`passphrase`"),
+    ] {
+        check_problem(&file(&format!("<encryption {attributes}>{secret}</encryption>")), code, part);
+    }
     for (secret, code, part) in [
         ("", Code::MissingElement, "`<secret>`"),
         ("<secret type='iscsi' usage='a'/>", Code::Unsupported, "`iscsi`"),

@@ -99,6 +99,12 @@ fn what_libvirt_refuses_is_refused() {
         Code::BadValue,
         "0x0001 to 0xffff",
     );
+    let auth = "<host name='a'/><auth username='u'><secret usage='a'/></auth>";
+    check_problem(
+        &format!("<hostdev type='scsi'><source protocol='iscsi' name='a'>{auth}</source></hostdev>"),
+        Code::Unsupported,
+        "`iscsi`",
+    );
     check_problem(&device("type='pci'", ""), Code::MissingElement, "`<address>`");
     check_problem(&device("type='scsi'", "<adapter name='scsi_host0'/>"), Code::MissingElement, "`unit`");
     check_problem(&device("type='mdev' model='vfio-pci'", ""), Code::Unsupported, "`uuid`");

@@ -147,6 +147,21 @@ fn what_libvirt_refuses_is_refused() {
         Code::MissingAttribute,
         "`path`",
     );
+    check(
+        "<interface type='vhostuser'><source mode='client'/></interface>",
+        Code::MissingAttribute,
+        "`path`",
+    );
+    check(
+        "<interface type='vhostuser'><source type='tcp' path='/s'/></interface>",
+        Code::UnknownWord,
+        "`unix`",
+    );
+    check(
+        "<interface type='hostdev'><source><address type='drive'/></source></interface>",
+        Code::Unsupported,
+        "`usb`",
+    );
     check(&with("<mac address='01:00:5e:00:00:01'/>"), Code::BadValue, "multicast");
     check(&with("<mac address='52:54:00'/>"), Code::BadValue, "MAC");
     check(&with("<model type='e1000,mac=0'/>"), Code::InvalidArgument, "model");

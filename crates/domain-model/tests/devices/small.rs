@@ -166,3 +166,20 @@ fn ipl_parameters_have_capital_letters() {
     check(&disk("ab. 1"), &disk("AB. 1"));
     check_problem(&disk("a_b"), Code::Malformed, "`loadparm`");
 }
+
+#[test]
+fn a_missing_type_is_an_internal_error_of_libvirt() {
+    for device in ["<hub/>", "<input bus='usb'/>"] {
+        let (_, problems) = crate::read(device);
+        assert!(problems.iter().any(|(code, _)| *code == Code::Malformed), "{device}: {problems:?}");
+        let (_, problems) = crate::read(&device.replace('/', " type='?'/"));
+        assert!(problems.iter().any(|(code, _)| *code == Code::UnknownWord), "{device}: {problems:?}");
+    }
+}
+
+#[test]
+fn default_says_nothing() {
+    let (domain, problems) = crate::read("<video><model type='default'/></video>");
+    let videos = &domain.devices.videos;
+    assert_eq!((videos[0].spec.model.as_ref().unwrap().kind, problems.len()), (None, 0));
+}

@@ -27,7 +27,7 @@ words! {
     }
 }
 
-/// Recording and playback of one sound system.
+/// Recording and playback of one sound system; since libvirt 7.2.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Streams<K> {
     /// `<input>`: recording.
@@ -43,7 +43,7 @@ impl<K: StreamKind> Streams<K> {
     }
 }
 
-/// `<input>` or `<output>`: one direction of the sound.
+/// `<input>` or `<output>`: one direction of the sound; since libvirt 7.2.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Stream<K> {
     /// Whether QEMU mixes the sound of several cards.
@@ -99,7 +99,7 @@ impl<K: StreamKind> Element for Stream<K> {
     }
 }
 
-/// `<settings>`: the format of the sound.
+/// `<settings>`: the format of the sound; since libvirt 7.2.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
     /// Samples a second.
@@ -132,7 +132,7 @@ impl StreamKind for PlainStream {
     fn describe<X: Xml>(&mut self, _: &mut X) {}
 }
 
-/// ALSA.
+/// ALSA; since libvirt 7.2.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AlsaStream {
     /// The ALSA device.
@@ -145,7 +145,7 @@ impl StreamKind for AlsaStream {
     }
 }
 
-/// CoreAudio and SDL.
+/// CoreAudio and SDL; since libvirt 7.2.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BufferedStream {
     /// Number of buffers.
@@ -158,7 +158,7 @@ impl StreamKind for BufferedStream {
     }
 }
 
-/// JACK.
+/// JACK; since libvirt 7.2.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JackStream {
     /// The server to connect to.
@@ -180,7 +180,7 @@ impl StreamKind for JackStream {
     }
 }
 
-/// The Open Sound System.
+/// The Open Sound System; since libvirt 6.7.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OssStream {
     /// Path of the device.
@@ -199,7 +199,7 @@ impl StreamKind for OssStream {
     }
 }
 
-/// PulseAudio and PipeWire.
+/// PulseAudio and PipeWire; since libvirt 7.2.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NamedStream {
     /// The sink or source.

@@ -26,6 +26,7 @@ words! {
 }
 
 /// `<backingStore>`: the image below another, or without a source the statement that there is none.
+/// Since libvirt 1.2.4.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BackingStore {
     /// Where the image is; `None` ends the chain.

@@ -67,7 +67,7 @@ words! {
     }
 }
 
-/// `<driver>` of a disk.
+/// `<driver>` of a disk; since libvirt 0.1.8.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DiskDriver {
     /// The backend, `qemu` for QEMU.

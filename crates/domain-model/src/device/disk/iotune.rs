@@ -2,7 +2,7 @@
 
 use crate::xml::{Element, Meta, Xml};
 
-/// Limits of one kind, each for reading and writing together or apart.
+/// Limits of one kind, each for reading and writing together or apart; since libvirt 0.9.8.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Reading and writing together; excludes the other two.
@@ -13,7 +13,7 @@ pub struct Limits {
     pub write: Option<u64>,
 }
 
-/// `<iotune>`: limits of throughput. What is missing or 0 is not limited.
+/// `<iotune>`: limits of throughput. What is missing or 0 is not limited. Since libvirt 0.9.8.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IoTune {
     /// Bytes per second.

@@ -45,7 +45,7 @@ pub enum FilesystemSource {
     },
 }
 
-/// How much of the host's memory may be used.
+/// How much of the host's memory may be used; since libvirt 0.9.13.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RamUsage {
     /// The number of units.

@@ -23,7 +23,7 @@ words! {
     }
 }
 
-/// `<binary>`: the virtiofs daemon and its options.
+/// `<binary>`: the virtiofs daemon and its options; since libvirt 6.2.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Virtiofsd {
     /// The path of the daemon.
@@ -63,6 +63,7 @@ impl Element for Virtiofsd {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
+        xml.joined(&["thread_pool", "openfiles"]);
         xml.attribute("path", &mut self.path);
         xml.attribute("xattr", &mut self.xattr);
         xml.nested("cache", |xml| xml.attribute("mode", &mut self.cache));

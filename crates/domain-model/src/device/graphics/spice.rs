@@ -81,7 +81,7 @@ words! {
     }
 }
 
-/// A Spice server.
+/// A Spice server; since libvirt 0.8.6.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Spice {
     /// The TCP port; -1 has one chosen.
@@ -155,7 +155,7 @@ fn feature<X: Xml, T: Text>(xml: &mut X, name: &'static str, attribute: &'static
     xml.nested(name, |xml| xml.needed(attribute, value));
 }
 
-/// `<channel>`: the mode of one channel.
+/// `<channel>`: the mode of one channel; since libvirt 0.8.6.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Channel {
     /// Which channel.

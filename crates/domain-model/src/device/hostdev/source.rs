@@ -54,7 +54,7 @@ pub struct UsbHostdev {
     pub device: Option<CNumber<0xffff_ffff>>,
 }
 
-/// A PCI device of the host.
+/// A PCI device of the host; since libvirt 0.6.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PciHostdev {
     /// Whether the guest's screen is what the device draws.
@@ -73,7 +73,7 @@ pub struct PciHostdev {
     pub address: Pci,
 }
 
-/// A logical unit of a SCSI device.
+/// A logical unit of a SCSI device; since libvirt 1.0.6.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ScsiHostdev {
     /// What happens to SCSI commands of a guest without privileges; since libvirt 1.0.6.
@@ -102,7 +102,7 @@ pub enum ScsiSource {
     },
 }
 
-/// A logical unit on an adapter of the host.
+/// A logical unit on an adapter of the host; since libvirt 1.0.6.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScsiAdapter {
     /// The adapter, such as `scsi_host0`.
@@ -115,7 +115,7 @@ pub struct ScsiAdapter {
     pub unit: Option<u64>,
 }
 
-/// All logical units behind a vhost SCSI target.
+/// All logical units behind a vhost SCSI target; since libvirt 2.5.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScsiHostHostdev {
     /// Which kind of virtio device the guest gets; since libvirt 5.2.
@@ -124,7 +124,7 @@ pub struct ScsiHostHostdev {
     pub wwpn: Option<String>,
 }
 
-/// A mediated device.
+/// A mediated device; since libvirt 3.2.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MdevHostdev {
     /// The interface through which the guest gets it.
@@ -261,6 +261,9 @@ impl ScsiSource {
             }
             ScsiSource::Iscsi { hosts, .. } if hosts.len() != 1 => {
                 refuse(xml, Code::MissingElement, "an iSCSI device needs exactly one `<host>` in `<source>`");
+            }
+            ScsiSource::Iscsi { auth: Some(auth), .. } if auth.secret.kind.is_none() => {
+                refuse(xml, Code::Unsupported, "the `<secret>` of an iSCSI device has the type `iscsi`");
             }
             ScsiSource::Iscsi { .. } => {}
         }

@@ -33,7 +33,7 @@ words! {
     }
 }
 
-/// `<driver>` of a virtio card. libvirt ignores it for other cards.
+/// `<driver>` of a virtio card. libvirt ignores it for other cards. Since libvirt 0.8.8.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Driver {
     /// Who moves the packets; the kernel if it can and nothing is said. Since libvirt 0.8.8.
@@ -54,7 +54,7 @@ pub struct Driver {
     pub rss: Option<OnOff>,
     /// Whether the guest is told the hash of each packet; since libvirt 8.3.
     pub rss_hash_report: Option<OnOff>,
-    /// What all virtio devices share.
+    /// What all virtio devices share; since libvirt 3.5.
     pub virtio: VirtioOptions,
     /// `<host>`: work that the host does for the guest; since libvirt 1.2.9.
     pub host: HostOffloads,
@@ -99,7 +99,7 @@ impl Element for Driver {
     }
 }
 
-/// Work that the host does for a virtio card, each switched off with `off`.
+/// Work that the host does for a virtio card, each switched off with `off`; since libvirt 1.2.9.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HostOffloads {
     /// Checksums of packets the guest sends.
@@ -118,7 +118,7 @@ pub struct HostOffloads {
     pub mrg_rxbuf: Option<OnOff>,
 }
 
-/// Work that the guest does with a virtio card, each switched off with `off`.
+/// Work that the guest does with a virtio card, each switched off with `off`; since libvirt 1.2.9.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GuestOffloads {
     /// Packets without checksum.

@@ -225,7 +225,7 @@ impl Element for PortForward {
     }
 }
 
-/// `<range>`: some of the forwarded ports.
+/// `<range>`: some of the forwarded ports; since libvirt 9.0.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PortRange {
     /// First port of the host.

@@ -152,7 +152,7 @@ impl Element for Vlan {
     }
 }
 
-/// `<tag>`: one VLAN.
+/// `<tag>`: one VLAN; since libvirt 0.10.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VlanTag {
     /// Number of the VLAN, 0 to 4095.
@@ -203,7 +203,7 @@ impl Element for Bandwidth {
     }
 }
 
-/// A limit in one direction.
+/// A limit in one direction; since libvirt 0.9.4.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rate {
     /// Kilobytes (1000) each second in the long run.

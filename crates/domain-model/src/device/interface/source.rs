@@ -1,7 +1,7 @@
 //! What a network card is connected to.
 
 use super::ip::{Ip, Route};
-use crate::address::Address;
+use crate::address::{Address, Place};
 use crate::chardev::Reconnect;
 use crate::storage::StartupPolicy;
 use crate::values::Uuid;
@@ -205,7 +205,7 @@ impl InterfaceSource {
                 xml.attribute("type", &mut socket.kind);
                 lacks.needed(xml, "path", &mut socket.path);
                 xml.attribute("mode", &mut socket.mode);
-                if socket.path.is_some() {
+                if X::READS && socket.path.is_some() {
                     socket.kind.get_or_insert(VhostuserType::Unix);
                     socket.mode.get_or_insert(VhostuserMode::Client);
                 }
@@ -278,7 +278,7 @@ pub struct Ethernet {
     pub routes: Vec<Route>,
 }
 
-/// A vhost-user socket.
+/// A vhost-user socket; since libvirt 1.2.7.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Vhostuser {
     /// The host's interface through which packets leave, with passt; since libvirt 11.1.
@@ -405,7 +405,7 @@ pub struct Bridge {
     pub mac_table_manager: Option<MacTableManager>,
 }
 
-/// A macvtap device.
+/// A macvtap device; since libvirt 0.7.7.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Direct {
     /// The virtual network that led to the interface, only while the guest runs.
@@ -422,7 +422,7 @@ impl Default for Direct {
     }
 }
 
-/// A network card of the host.
+/// A network card of the host; since libvirt 0.9.11.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Hostdev {
     /// Whether libvirt takes the card from the host's driver and gives it back.
@@ -450,6 +450,11 @@ impl Hostdev {
         xml.nested("vendor", |xml| xml.attribute("id", &mut self.vendor));
         xml.nested("product", |xml| xml.attribute("id", &mut self.product));
         xml.child("address", &mut self.address);
+        let place = self.address.as_ref().map(|address| &address.place);
+        if X::READS && !matches!(place, None | Some(Place::Pci(_) | Place::Usb(_))) {
+            let message = "a card of the host has an address of type `pci` or `usb`";
+            xml.report(Diagnostic::error(Code::Unsupported, xml.at("address"), message));
+        }
         if X::READS && self.address.is_none() && self.vendor.is_none() {
             let message = "the source of `<interface type='hostdev'>` needs an `<address>`";
             xml.report(Diagnostic::error(Code::Unsupported, xml.at(""), message));
@@ -457,7 +462,7 @@ impl Hostdev {
     }
 }
 
-/// A port of a VMware distributed switch.
+/// A port of a VMware distributed switch; since libvirt 8.7.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vds {
     /// The switch.

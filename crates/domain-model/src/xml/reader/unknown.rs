@@ -3,19 +3,31 @@
 use std::ops::Range;
 
 use super::{Asked, Name, Reader, is_foreign, nearest, split_name, text_origin};
-use crate::source::NodeKind;
+use crate::source::{MAX_UNKNOWN_ATTRIBUTES, NodeKind};
 use crate::xml::{Anchor, Extra, namespace_uri};
 use crate::{Code, Diagnostic, Node, NodeId};
 
 impl<'d> Reader<'d> {
     /// Keeps and reports what is left of the node; its names and children stand behind these many others.
-    pub(super) fn collect_unknown(&mut self, asked: usize, read_children: usize, once: usize) {
+    ///
+    /// What is given back are twins of the node with nothing but attributes that it has too.
+    pub(super) fn collect_unknown(&mut self, asked: usize, read_children: usize, once: usize) -> Vec<String> {
         self.collect_unknown_children(asked, read_children, once);
-        self.collect_unknown_attributes(asked);
+        let (mut kept, mut second) = (0, Vec::new());
+        self.collect_unknown_attributes(self.node, asked, &mut kept, &mut second);
+        for twin in self.twins.clone() {
+            self.collect_unknown_attributes(twin, asked, &mut kept, &mut second);
+        }
+        second
     }
 
-    fn collect_unknown_attributes(&mut self, asked: usize) {
-        let node = self.node;
+    fn collect_unknown_attributes(
+        &mut self,
+        node: Node<'d>,
+        asked: usize,
+        kept: &mut usize,
+        second: &mut Vec<String>,
+    ) {
         for index in node.attribute_indices() {
             if self.seen_attributes.get(index).copied().unwrap_or(true) {
                 continue;
@@ -25,6 +37,17 @@ impl<'d> Reader<'d> {
             }
             let name = node.attribute_name_at(index);
             let span = node.attribute_span_at(index);
+            if self.attribute_index(name) != Some(index) {
+                second.push(self.second_attribute(node, index));
+                continue;
+            }
+            if *kept == MAX_UNKNOWN_ATTRIBUTES {
+                let message =
+                    format!("`<{}>` has more than {kept} attributes that are not known", node.name());
+                self.problems.push(Diagnostic::error(Code::TooMany, text_origin(span), message));
+                return;
+            }
+            *kept += 1;
             let source = self.attribute_source(index);
             self.keep(Anchor::Attribute, source);
             if name == "xmlns" || name.starts_with("xmlns:") || name.contains(':') {
@@ -60,10 +83,17 @@ impl<'d> Reader<'d> {
         let mut read_children = self.read_children.split_off(read_children);
         read_children.sort_unstable_by_key(|(id, _)| *id);
         let mut read_children = read_children.into_iter().peekable();
-        for child in node.children() {
+        for child in self.child_nodes() {
             let is_text = matches!(child.kind(), NodeKind::Text | NodeKind::CData);
             if is_text && !self.reads_text && !self.is_seen(child) {
                 let span = child.span();
+                // Text does not go on from one of the elements that are read as one to the next.
+                let before =
+                    text.take_if(|text| text.end != span.start).and_then(|text| self.stray_text(text));
+                if let Some(before) = before {
+                    waiting.push(before);
+                    comments = 0;
+                }
                 text = Some(text.map_or(span.start, |text| text.start)..span.end);
                 continue;
             }
@@ -184,7 +214,7 @@ impl<'d> Reader<'d> {
         if !node.document().has_comments() {
             return Vec::new();
         }
-        for child in self.node.children() {
+        for child in self.child_nodes() {
             if child.id() == node.id() {
                 break;
             }
