@@ -2,6 +2,8 @@
 
 mod table;
 
+use std::collections::HashSet;
+
 use domain_model::Diagnostic;
 use qemu_argv::{Inputs, review};
 use serde_json::json;
@@ -82,8 +84,9 @@ fn check(input: &Input, source: String, caps: &Capabilities) -> Checked {
         problems.extend(more);
         // What is missed by its capability need not be missed by its name too.
         let span = |problem: &Diagnostic| input.document.span(problem.origin);
+        let missed: HashSet<_> = problems.iter().map(span).collect();
         let mut unknown = review::unknown(&line, caps);
-        unknown.retain(|problem| !problems.iter().any(|other| span(other) == span(problem)));
+        unknown.retain(|problem| !missed.contains(&span(problem)));
         problems.extend(unknown);
         problems.extend(review::deprecated(&line, &resolved, inputs));
     }

@@ -1,5 +1,6 @@
 //! Several QEMUs side by side, place by place.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use domain_model::{Code, Diagnostic, Document, Severity};
@@ -45,26 +46,43 @@ struct Row<'a> {
     said: Vec<Option<&'a Diagnostic>>,
 }
 
+/// What makes two problems stand in one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Place {
+    /// They are about the same text, from one byte to another. What one QEMU is about to lose another has lost, so the
+    /// code says nothing about sameness.
+    Text(usize, usize),
+    /// They have no place, and are of one kind.
+    Nowhere(Code),
+}
+
+impl Place {
+    fn of(document: &Document, problem: &Diagnostic) -> Self {
+        let span = document.span(problem.origin);
+        span.map_or(Place::Nowhere(problem.code), |span| Place::Text(span.start, span.end))
+    }
+}
+
 /// The places in which somebody finds something wrong, in the order of the document.
 fn rows<'a>(document: &Document, results: &'a [Checked]) -> Vec<Row<'a>> {
     let mut rows: Vec<Row<'a>> = Vec::new();
+    let mut at_place: HashMap<Place, Vec<usize>> = HashMap::new();
     for (column, checked) in results.iter().enumerate() {
+        // How many problems this QEMU has had at a place: each has a row of its own.
+        let mut seen: HashMap<Place, usize> = HashMap::new();
         for problem in &checked.problems {
-            // What one QEMU is about to lose another has lost, so the code says nothing about sameness.
-            let is_same = |row: &&mut Row<'_>| {
-                let place = document.span(row.problem.origin);
-                let is_free = row.said.get(column).is_some_and(Option::is_none);
-                is_free
-                    && place == document.span(problem.origin)
-                    && (place.is_some() || row.problem.code == problem.code)
-            };
-            match rows.iter_mut().find(is_same) {
+            let place = Place::of(document, problem);
+            let seen = seen.entry(place).or_default();
+            let at_place = at_place.entry(place).or_default();
+            match at_place.get(*seen).and_then(|row| rows.get_mut(*row)) {
                 Some(row) => row.said.iter_mut().skip(column).take(1).for_each(|cell| *cell = Some(problem)),
                 None => {
                     let said = (0..results.len()).map(|index| (index == column).then_some(problem));
+                    at_place.push(rows.len());
                     rows.push(Row { problem, said: said.collect() });
                 }
             }
+            *seen += 1;
         }
     }
     rows.sort_by_key(|row| document.span(row.problem.origin).map(|span| span.start));
