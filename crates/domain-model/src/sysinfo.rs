@@ -227,10 +227,13 @@ impl<N: Field> Element for Entry<N> {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.required("name", &mut self.name);
+        let mut name = (!X::READS).then_some(self.name);
+        xml.lenient("name", &mut name);
         let mut value = Some(std::mem::take(&mut self.value));
         xml.text(&mut value);
-        self.value = value.unwrap_or_default();
+        // libvirt looks for the entries that it knows; any other says nothing.
+        self.value = value.filter(|_| name.is_some()).unwrap_or_default();
+        self.name = name.unwrap_or_default();
     }
 }
 

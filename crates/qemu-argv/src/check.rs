@@ -30,6 +30,11 @@ impl<'a> Problems<'a> {
         self.list.push(Diagnostic::error(code, origin, message));
     }
 
+    /// Warns of something that libvirt lets pass.
+    pub(crate) fn warn(&mut self, code: Code, origin: Origin, message: impl Into<String>) {
+        self.list.push(Diagnostic::warning(code, origin, message));
+    }
+
     /// Refuses what neither QEMU nor the machine type can do.
     pub(crate) fn unsupported(&mut self, origin: Origin, message: impl Into<String>) {
         self.refuse(Code::Unsupported, origin, message);

@@ -118,7 +118,7 @@ fn what_libvirt_refuses() {
     check("<keywrap><cipher name='aes' state='on'/></keywrap>", "only guests of IBM Z wrap keys");
     for limits in [
         "<defaultiothread thread_pool_max='5'/>",
-        "<iothreads>1</iothreads><iothreadids><iothread id='1' thread_pool_min='3'/></iothreadids>",
+        "<iothreads>1</iothreads><iothreadids><iothread id='1' thread_pool_min='3' thread_pool_max='3'/></iothreadids>",
     ] {
         check(
             &format!("<vcpu>1</vcpu>{limits}"),

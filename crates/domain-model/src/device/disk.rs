@@ -177,14 +177,15 @@ pub struct Target {
     pub meta: Meta,
 }
 
-/// `<geometry>`: cylinders, heads and sectors; since libvirt 0.10.
+/// `<geometry>`: cylinders, heads and sectors; since libvirt 0.10. What QEMU is told
+/// of a part of them is written only if there is a number of each.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Geometry {
-    /// The number of cylinders.
+    /// The number of cylinders; 0 if it is not said.
     pub cyls: u32,
-    /// The number of heads.
+    /// The number of heads; 0 if it is not said.
     pub heads: u32,
-    /// The number of sectors in a track.
+    /// The number of sectors in a track; 0 if it is not said.
     pub secs: u32,
     /// How the BIOS translates sectors.
     pub trans: Option<Translation>,
@@ -300,7 +301,9 @@ impl Family for Disk {
         self.source.describe(xml);
         xml.child("backingStore", &mut self.backing_store);
         xml.nested("backenddomain", |xml| xml.attribute("name", &mut self.backend_domain));
-        xml.child("geometry", &mut self.geometry);
+        if X::READS || self.geometry.as_ref().is_some_and(|geometry| geometry.is_whole()) {
+            xml.child("geometry", &mut self.geometry);
+        }
         xml.child("blockio", &mut self.blockio);
         xml.child("mirror", &mut self.mirror);
         xml.section("target", &mut self.target);
@@ -335,15 +338,22 @@ impl Element for Target {
     }
 }
 
+impl Geometry {
+    /// Whether there are cylinders, heads and sectors.
+    pub fn is_whole(&self) -> bool {
+        ![self.cyls, self.heads, self.secs].contains(&0)
+    }
+}
+
 impl Element for Geometry {
     fn meta(&mut self) -> &mut Meta {
         &mut self.meta
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.required("cyls", &mut self.cyls);
-        xml.required("heads", &mut self.heads);
-        xml.required("secs", &mut self.secs);
+        xml.defaulted("cyls", &mut self.cyls);
+        xml.defaulted("heads", &mut self.heads);
+        xml.defaulted("secs", &mut self.secs);
         xml.attribute("trans", &mut self.trans);
     }
 }

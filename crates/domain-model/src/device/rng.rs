@@ -61,7 +61,7 @@ impl Family for Rng {
 /// `<rate>`: how much the guest may take; since libvirt 1.0.4.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rate {
-    /// Bytes in a period.
+    /// Bytes in a period; 0, as if nothing is said, for any number.
     pub bytes: u32,
     /// Length of a period in milliseconds; a second if nothing is said.
     pub period: Option<u32>,
@@ -75,7 +75,7 @@ impl Element for Rate {
     }
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
-        xml.required("bytes", &mut self.bytes);
+        xml.defaulted("bytes", &mut self.bytes);
         xml.optional("period", &mut self.period);
     }
 }

@@ -63,7 +63,7 @@ pub struct Sound {
     pub model: SoundModel,
     /// USB: whether there are more than two channels; since libvirt 9.4.
     pub multichannel: Option<YesNo>,
-    /// Virtio: number of streams; since libvirt 10.4.
+    /// Virtio: number of streams; others have none. Since libvirt 10.4.
     pub streams: Option<NonZeroU32>,
     /// HD Audio: the codecs behind the card; since libvirt 0.9.13.
     pub codecs: Vec<Codec>,
@@ -76,15 +76,16 @@ pub struct Sound {
 impl Family for Sound {
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.required("model", &mut self.model);
+        xml.attribute("streams", &mut self.streams);
         match self.model {
             SoundModel::Usb => xml.attribute("multichannel", &mut self.multichannel),
-            SoundModel::Virtio => xml.attribute("streams", &mut self.streams),
             SoundModel::Ich6 | SoundModel::Ich9 => xml.children("codec", &mut self.codecs),
             SoundModel::Sb16
             | SoundModel::Es1370
             | SoundModel::Pcspk
             | SoundModel::Ac97
-            | SoundModel::Ich7 => {}
+            | SoundModel::Ich7
+            | SoundModel::Virtio => {}
         }
         xml.nested("audio", |xml| xml.needed("id", &mut self.audio));
     }

@@ -186,12 +186,14 @@ impl Domain {
                 let message = "a pool has room for at least one thread";
                 out.add(Code::Unsupported, meta, "@thread_pool_max", message);
             }
-            if let (Some(min), Some(max)) = (min, max)
-                && min > max
-            {
-                let message = format!("a pool of {max} threads at most cannot keep {min}");
-                out.add(Code::Unsupported, meta, "@thread_pool_min", message);
-            }
+            let message = match (min, max) {
+                (Some(min), Some(max)) if min > max => {
+                    format!("a pool of {max} threads at most cannot keep {min}")
+                }
+                (Some(_), None) => "`thread_pool_min` needs `thread_pool_max`".to_owned(),
+                _ => continue,
+            };
+            out.add(Code::Unsupported, meta, "@thread_pool_min", message);
         }
     }
 

@@ -101,6 +101,8 @@ fn what_libvirt_refuses_is_refused() {
     let (domain, problems) = crate::read(&format!("<serial type='tcp'>{twice}</serial>"));
     assert!(problems.iter().any(|(code, _)| *code == Code::RepeatedElement), "{problems:?}");
     assert_eq!(domain.devices.serials.len(), 1);
+    check("<serial type='null'><source/><source/></serial>", Code::RepeatedElement, "`<source>`");
+    check("<serial type='null'><protocol/><protocol/></serial>", Code::RepeatedElement, "`<protocol>`");
     check("<serial type='file'/>", Code::Malformed, "`path`");
     check("<serial type='unix'/>", Code::Malformed, "`path`");
     check("<console type='unix'><target type='serial'/></console>", Code::Malformed, "`path`");

@@ -266,7 +266,6 @@ fn what_libvirt_refuses_is_refused() {
     check_problem(&file("<vendor>much too long</vendor>"), Code::Unsupported, "8 characters");
     check_problem(&file("<product>\u{e9}</product>"), Code::BadValue, "cannot be printed");
     check_problem(&file("<wwn>12</wwn>"), Code::Malformed, "16 hexadecimal digits");
-    check_problem(&file("<geometry cyls='1' heads='2'/>"), Code::MissingAttribute, "`secs`");
     check_problem(&file("<driver rerror_policy='enospace'/>"), Code::Unsupported, "`enospace`");
     check_problem(&file("<driver iothread='0'/>"), Code::BadValue, "from 1");
     check_problem(

@@ -208,6 +208,22 @@ fn what_libvirt_refuses_is_refused() {
         ("<virtualport/>", Code::MissingAttribute, "`type`"),
         ("<virtualport type='midonet'/>", Code::MissingAttribute, "`interfaceid`"),
         ("<virtualport type='802.1Qbh'/>", Code::MissingAttribute, "`profileid`"),
+        (
+            "<virtualport type='openvswitch'><parameters managerid='1'/></virtualport>",
+            Code::Conflict,
+            "`managerid`",
+        ),
+        (
+            "<virtualport type='802.1Qbh'><parameters profileid='p' typeidversion='1'/></virtualport>",
+            Code::Conflict,
+            "`typeidversion`",
+        ),
+        (
+            "<virtualport type='802.1Qbg'><parameters managerid='1' typeid='2' typeidversion='3' profileid='p'/>\
+             </virtualport>",
+            Code::Conflict,
+            "`profileid`",
+        ),
     ] {
         check(&format!("<interface type='bridge'><source bridge='b'/>{port}</interface>"), code, part);
     }

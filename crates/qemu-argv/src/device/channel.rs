@@ -2,7 +2,7 @@
 
 use caps_parser::Capability;
 use domain_model::address::Place;
-use domain_model::chardev::{CharSource, Unix};
+use domain_model::chardev::{CharSource, SocketMode, Unix};
 use domain_model::device::channel::{Channel, ChannelTarget, Guestfwd, NamedPort};
 use domain_model::{Code, Device, Diagnostic, Domain};
 
@@ -32,7 +32,14 @@ impl QemuDevice for Channel {
             if let CharSource::Unix(unix) = &mut channel.spec.chardev.source
                 && (unix.path.is_none() || is_libvirts_choice(unix, name, &cx.inputs.config.channel_dir))
             {
-                *unix = Unix::default();
+                // QEMU listens where libvirt chooses the path, and only who connects can connect again: that is
+                // left to be refused.
+                let reconnect = unix.reconnect.take();
+                let listens = unix.path.is_none() || unix.mode == SocketMode::Bind;
+                *unix = match reconnect.filter(|_| listens) {
+                    None => Unix::default(),
+                    reconnect => Unix { mode: SocketMode::Bind, reconnect, ..Unix::default() },
+                };
             }
         }
     }

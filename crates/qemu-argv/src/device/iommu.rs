@@ -29,6 +29,7 @@ impl QemuDevice for Iommu {
     }
 
     fn defaults(device: &mut Device<Self>, _: usize, cx: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
+        device.spec.aw_bits.take_if(|bits| *bits == 0);
         if needs_eim(&cx.domain) && device.spec.model == IommuModel::Intel {
             device.spec.intremap.get_or_insert(OnOff::On);
             device.spec.eim.get_or_insert(OnOff::On);
@@ -149,7 +150,7 @@ impl QemuDevice for Iommu {
                     .set_at("caching-mode", iommu.caching_mode, device.at("driver/@caching_mode"))
                     .set_at("eim", iommu.eim.map(OnOff::as_str), device.at("driver/@eim"))
                     .set_at("device-iotlb", iommu.iotlb, device.at("driver/@iotlb"))
-                    .set_at("aw-bits", iommu.aw_bits.filter(|bits| *bits > 0), device.at("driver/@aw_bits"))
+                    .set_at("aw-bits", iommu.aw_bits, device.at("driver/@aw_bits"))
                     .set_at("dma-translation", iommu.dma_translation, device.at("driver/@dma_translation"));
                 out.props("-device", props);
             }

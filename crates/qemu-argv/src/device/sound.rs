@@ -27,6 +27,8 @@ impl QemuDevice for Sound {
     fn defaults(device: &mut Device<Self>, _: usize, _: &Resolving<'_>, _: &mut Vec<Diagnostic>) {
         if device.spec.model == SoundModel::Virtio {
             device.spec.streams.get_or_insert(STREAMS);
+        } else {
+            device.spec.streams = None;
         }
     }
 

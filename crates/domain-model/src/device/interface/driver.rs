@@ -74,7 +74,10 @@ impl Element for Driver {
         xml.attribute("txmode", &mut self.txmode);
         xml.attribute("ioeventfd", &mut self.ioeventfd);
         xml.attribute("event_idx", &mut self.event_idx);
-        xml.attribute("queues", &mut self.queues);
+        let mut queues = self.queues.map(NonZeroU32::get);
+        xml.attribute("queues", &mut queues);
+        // None at all is as many as there are if nothing is said.
+        self.queues = queues.and_then(NonZeroU32::new);
         xml.attribute("rx_queue_size", &mut self.rx_queue_size);
         xml.attribute("tx_queue_size", &mut self.tx_queue_size);
         xml.attribute("rss", &mut self.rss);

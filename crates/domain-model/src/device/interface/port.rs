@@ -74,6 +74,27 @@ impl VirtualPort {
             Some(VirtualPortType::None | VirtualPortType::Openvswitch) | None => Vec::new(),
         }
     }
+
+    /// The parameters that a port of this kind has no use for, and whether they are there. libvirt drops
+    /// those of MidoNet, and refuses others.
+    fn useless(&self) -> Vec<(&'static str, bool)> {
+        let mut vepa = vec![
+            ("managerid", self.managerid.is_some()),
+            ("typeid", self.typeid.is_some()),
+            ("typeidversion", self.typeidversion.is_some()),
+            ("instanceid", self.instanceid.is_some()),
+        ];
+        let interface = ("interfaceid", self.interfaceid.is_some());
+        match self.kind {
+            Some(VirtualPortType::Ieee8021Qbg) => vec![("profileid", self.profileid.is_some()), interface],
+            Some(VirtualPortType::Ieee8021Qbh) => {
+                vepa.push(interface);
+                vepa
+            }
+            Some(VirtualPortType::Openvswitch) => vepa,
+            Some(VirtualPortType::Midonet | VirtualPortType::None) | None => Vec::new(),
+        }
+    }
 }
 
 impl Element for VirtualPort {
@@ -98,6 +119,12 @@ impl Element for VirtualPort {
             if !is_there {
                 let message = format!("a `<virtualport>` of this type needs the parameter `{name}`");
                 xml.report(Diagnostic::error(Code::MissingAttribute, xml.at("parameters"), message));
+            }
+        }
+        for (name, is_there) in self.useless() {
+            if is_there {
+                let message = format!("a `<virtualport>` of this type does not have the parameter `{name}`");
+                xml.report(Diagnostic::error(Code::Conflict, xml.at("parameters"), message));
             }
         }
         if self.profileid.as_ref().is_some_and(|profile| profile.len() > 39) {

@@ -10,6 +10,13 @@ impl<'d> Reader<'d> {
         self.node.children().chain(self.twins.clone().into_iter().flat_map(|twin| twin.children()))
     }
 
+    /// Whether this is a child `name`, and not the first.
+    pub(super) fn occurs_again(&self, child: Node<'d>, name: &'static str) -> bool {
+        let name = Name::new(name);
+        let mut earlier = self.child_nodes().take_while(|other| other.id() != child.id());
+        self.is_named(child, name) && earlier.any(|other| self.is_named(other, name))
+    }
+
     /// The number of an attribute of the first of these elements that has it.
     pub(super) fn attribute_index(&self, name: &str) -> Option<usize> {
         let twin = || self.twins.iter().find_map(|twin| twin.attribute_index(name));

@@ -117,7 +117,9 @@ impl<'d> Reader<'d> {
                 continue;
             }
             let repeated = self.asked_children(asked).find(|name| self.is_named(child, Name::new(name)));
-            if let Some(name) = repeated.filter(|name| self.once.iter().skip(once).any(|once| once == name)) {
+            if let Some(name) =
+                self.once.iter().skip(once).copied().find(|name| self.occurs_again(child, name))
+            {
                 let message = format!("`<{}>` must not have more than one `<{name}>`", node.name());
                 let origin = text_origin(child.tag_span());
                 self.problems.push(Diagnostic::error(Code::RepeatedElement, origin, message));

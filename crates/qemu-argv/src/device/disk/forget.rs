@@ -36,7 +36,9 @@ pub(super) fn forget(disk: &mut Disk) {
         driver.queue_size.take_if(|size| *size == 0);
     }
     // A drive without a medium is a drive for files.
-    if disk.source.is_empty() && matches!(disk.source.kind, SourceKind::Network(_) | SourceKind::Volume(_)) {
+    if disk.source.is_empty()
+        && matches!(disk.source.kind, SourceKind::Dir { .. } | SourceKind::Network(_) | SourceKind::Volume(_))
+    {
         disk.source.kind = SourceKind::default();
     }
     if matches!(disk.source.kind, SourceKind::VhostUser(_)) {
@@ -73,11 +75,12 @@ pub(crate) fn source(source: &mut Source) {
         _ => return,
     };
     foreign(network);
-    let Some(port) = network.protocol.and_then(default_port) else { return };
-    for host in &mut network.hosts {
-        let Host { transport, port: written, .. } = host;
-        if transport.is_none_or(|transport| transport == Transport::Tcp) {
-            written.get_or_insert(port);
+    let port = network.protocol.and_then(default_port);
+    for Host { transport, port: written, .. } in &mut network.hosts {
+        written.take_if(|port| *port == 0);
+        transport.take_if(|transport| *transport == Transport::Tcp);
+        if transport.is_none() {
+            *written = written.or(port);
         }
     }
 }

@@ -255,8 +255,8 @@ fn driver(device: &Resolved<'_, Disk>, out: &mut Problems<'_>) {
         }
     }
     if let Some(size) = driver.queue_size.filter(|size| !size.is_power_of_two()) {
-        let message = format!("the size of a queue is a power of 2, not {size}");
-        out.unsupported(device.at("driver/@queue_size"), message);
+        let message = format!("the size of a queue is a power of 2, not {size}; QEMU will not start");
+        out.warn(Code::Unsupported, device.at("driver/@queue_size"), message);
     }
     if driver.iothread.is_some() && driver.iothreads.is_some() {
         let message = "a disk has either `iothread` or `<iothreads>`, not both";

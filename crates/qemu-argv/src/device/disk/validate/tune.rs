@@ -151,7 +151,7 @@ fn options(device: &Resolved<'_, Disk>, bus: DiskBus, out: &mut Problems<'_>) {
         out.refuse(Code::Conflict, at("source/@startupPolicy"), message);
     }
     if let Some(geometry) = &disk.geometry {
-        let has_numbers = geometry.cyls > 0 && geometry.heads > 0 && geometry.secs > 0;
+        let has_numbers = geometry.is_whole();
         if has_numbers && matches!(bus, DiskBus::Usb | DiskBus::Sd) {
             let message = format!("disks on the bus `{bus}` have no geometry that could be chosen");
             out.unsupported(geometry.meta.origin, message);
