@@ -1,5 +1,7 @@
 //! `<numa>`: the guest's NUMA cells, their distances and caches.
 
+use std::collections::BTreeSet;
+
 use caps_parser::Capability;
 use domain_model::cpu::{
     CacheAssociativity, CachePolicy, Cell, CellCache, Cpu, Interconnect, InterconnectKind, Numa, Sibling,
@@ -154,6 +156,13 @@ fn symmetric(cells: &mut [Cell]) {
                 cell.distances.sort_by_key(|sibling| sibling.id);
             }
         }
+    }
+    // Of several distances to one cell the last holds, whatever the first has implied.
+    for cell in cells {
+        let mut seen = BTreeSet::new();
+        cell.distances.reverse();
+        cell.distances.retain(|sibling| seen.insert(sibling.id));
+        cell.distances.reverse();
     }
 }
 

@@ -155,30 +155,12 @@ impl Element for Cell {
         xml.nested("distances", |xml| {
             xml.children("sibling", &mut self.distances);
             values::need_element(xml, !self.distances.is_empty(), "distances", "sibling");
-            if X::READS {
-                last_of_each(xml, &mut self.distances);
-            }
         });
         xml.children("cache", &mut self.caches);
         if X::READS && self.memory.is_none() {
             values::missing(xml, "cell", "memory");
         }
     }
-}
-
-/// Keeps the last of several distances to one cell, as libvirt does.
-fn last_of_each<X: Xml>(xml: &mut X, distances: &mut Vec<Sibling>) {
-    let last: BTreeMap<u32, usize> =
-        distances.iter().enumerate().map(|(index, sibling)| (sibling.id, index)).collect();
-    let mut index = 0..;
-    distances.retain(|sibling| {
-        let is_last = last.get(&sibling.id).copied() == index.next();
-        if !is_last {
-            let message = format!("the distance to cell {} occurs again; this one is ignored", sibling.id);
-            xml.report(Diagnostic::warning(Code::RepeatedElement, sibling.meta.origin, message));
-        }
-        is_last
-    });
 }
 
 /// `<sibling>`: how far it is to a cell; since libvirt 3.10.

@@ -177,8 +177,7 @@ pub struct Target {
     pub meta: Meta,
 }
 
-/// `<geometry>`: cylinders, heads and sectors; since libvirt 0.10. What QEMU is told
-/// of a part of them is written only if there is a number of each.
+/// `<geometry>`: cylinders, heads and sectors, or some of them; since libvirt 0.10.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Geometry {
     /// The number of cylinders; 0 if it is not said.
@@ -301,9 +300,7 @@ impl Family for Disk {
         self.source.describe(xml);
         xml.child("backingStore", &mut self.backing_store);
         xml.nested("backenddomain", |xml| xml.attribute("name", &mut self.backend_domain));
-        if X::READS || self.geometry.as_ref().is_some_and(|geometry| geometry.is_whole()) {
-            xml.child("geometry", &mut self.geometry);
-        }
+        xml.child("geometry", &mut self.geometry);
         xml.child("blockio", &mut self.blockio);
         xml.child("mirror", &mut self.mirror);
         xml.section("target", &mut self.target);

@@ -165,7 +165,7 @@ fn what_libvirt_refuses_is_refused() {
     check(&with("<mac address='01:00:5e:00:00:01'/>"), Code::BadValue, "multicast");
     check(&with("<mac address='52:54:00'/>"), Code::BadValue, "MAC");
     check(&with("<model type='e1000,mac=0'/>"), Code::InvalidArgument, "model");
-    check(&with("<driver queues='0'/>"), Code::BadValue, "from 1");
+    check(&with("<driver queues='-1'/>"), Code::BadValue, "`queues`");
     check(&with("<driver txmode='slow'/>"), Code::BadValue, "`iothread`");
     check(&with("<link state='maybe'/>"), Code::UnknownWord, "`up`");
     check(&with("<vlan/>"), Code::MissingElement, "tag");

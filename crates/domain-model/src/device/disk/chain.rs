@@ -123,8 +123,7 @@ impl Element for Mirror {
                 (SourceKind::File(FileSource { path, .. }), Some(file)) => *path = Some(file.clone()),
                 _ => {
                     let message = "`<mirror>` needs a `<source>`";
-                    // A defined disk has none, so that nothing rests on it.
-                    xml.report(Diagnostic::warning(Code::MissingElement, xml.at(""), message));
+                    xml.report(Diagnostic::error(Code::MissingElement, xml.at(""), message));
                 }
             }
         }
