@@ -101,6 +101,12 @@ fn what_libvirt_refuses_is_refused() {
     let (domain, problems) = crate::read(&format!("<serial type='tcp'>{twice}</serial>"));
     assert!(problems.iter().any(|(code, _)| *code == Code::RepeatedElement), "{problems:?}");
     assert_eq!(domain.devices.serials.len(), 1);
+    // Where nobody asks for a protocol one is unknown, and two are refused.
+    for (count, refused) in [(1, false), (2, true)] {
+        let protocols = "<protocol type='raw'/>".repeat(count);
+        let (_, problems) = crate::read(&format!("<serial type='pty'>{protocols}</serial>"));
+        assert_eq!(problems.iter().any(|(code, _)| *code == Code::RepeatedElement), refused, "{problems:?}");
+    }
     check("<serial type='file'/>", Code::Malformed, "`path`");
     check("<serial type='unix'/>", Code::Malformed, "`path`");
     check("<console type='unix'><target type='serial'/></console>", Code::Malformed, "`path`");

@@ -80,6 +80,7 @@ impl<'d> Reader<'d> {
         let mut waiting: Vec<String> = Vec::new();
         let mut comments = 0;
         let mut text: Option<Range<usize>> = None;
+        let mut unasked: Vec<&'static str> = Vec::new();
         let mut read_children = self.read_children.split_off(read_children);
         read_children.sort_unstable_by_key(|(id, _)| *id);
         let mut read_children = read_children.into_iter().peekable();
@@ -117,7 +118,12 @@ impl<'d> Reader<'d> {
                 continue;
             }
             let repeated = self.asked_children(asked).find(|name| self.is_named(child, Name::new(name)));
-            if let Some(name) = repeated.filter(|name| self.once.iter().skip(once).any(|once| once == name)) {
+            let single =
+                self.once.iter().skip(once).find(|name| self.is_named(child, Name::new(name))).copied();
+            // One that nobody asked for may be there once; it is as unknown as any other.
+            let again = single.filter(|name| repeated.is_some() || unasked.contains(name));
+            unasked.extend(single);
+            if let Some(name) = again {
                 let message = format!("`<{}>` must not have more than one `<{name}>`", node.name());
                 let origin = text_origin(child.tag_span());
                 self.problems.push(Diagnostic::error(Code::RepeatedElement, origin, message));
