@@ -98,8 +98,8 @@ fn placement(cx: &mut Resolving<'_>) {
     let memory = domain.numatune.as_ref().and_then(|tune| tune.memory.as_ref());
     let auto_memory = memory.is_some_and(|memory| memory.placement == Some(Placement::Auto));
     let vcpu = domain.vcpu.as_ref();
-    let auto_cpus = vcpu.and_then(|vcpu| vcpu.placement) == Some(Placement::Auto)
-        || auto_memory && !pinned && vcpu.is_none_or(|vcpu| vcpu.cpuset.is_none());
+    let vcpu_auto = vcpu.and_then(|vcpu| vcpu.placement) == Some(Placement::Auto);
+    let auto_cpus = vcpu_auto || auto_memory && !pinned && vcpu.is_none_or(|vcpu| vcpu.cpuset.is_none());
     let chosen = if auto_cpus { Placement::Auto } else { Placement::Static };
     let origin = match vcpu {
         Some(vcpu) => vcpu.meta.at("@placement").implies("memory is placed where the processors are"),
@@ -107,6 +107,11 @@ fn placement(cx: &mut Resolving<'_>) {
     };
     if let Some(vcpu) = &mut domain.vcpu {
         vcpu.placement = Some(chosen);
+        vcpu.current.take_if(|current| *current == vcpu.count.unwrap_or(1));
+        if vcpu_auto {
+            // Who leaves the choice to numad has not chosen.
+            vcpu.cpuset = None;
+        }
     }
     if auto_cpus && memory.is_none() {
         let meta = Meta::from_origin(origin);

@@ -53,6 +53,28 @@ fn check_whole(xml: &str, flags: &[&str], expected: &[&str]) {
     assert_eq!(if errors.is_empty() { lines } else { errors }, expected);
 }
 
+/// What `<vcpu>` has left to say once everything is decided: `cpuset` and `current`.
+#[test]
+fn processors_say_what_matters() {
+    fn check(vcpu: &str, cpuset: Option<&str>, current: Option<u32>) {
+        let xml = format!(
+            "<domain type='kvm'><name>g</name><memory>65536</memory>{vcpu}<os><type arch='x86_64' machine='pc'>hvm\
+             </type></os></domain>"
+        );
+        let Ok(document) = Document::parse("", &xml) else { return assert_eq!(xml, "well-formed") };
+        let (caps, host, config) =
+            (Capabilities::from_flags([Capability::Blockdev]), RecordedHost::default(), Config::default());
+        let inputs = Inputs { caps: &caps, host: &host, config: &config };
+        let (resolved, _) = qemu_argv::resolve(&Domain::read(&document).0, inputs);
+        let found = resolved.vcpu.map(|vcpu| (vcpu.cpuset.map(|set| set.to_string()), vcpu.current));
+        assert_eq!(found, Some((cpuset.map(str::to_owned), current)), "{vcpu}");
+    }
+    check("<vcpu cpuset='1-2' current='1'>2</vcpu>", Some("1-2"), Some(1));
+    check("<vcpu placement='auto' cpuset='1-2'>2</vcpu>", None, None);
+    check("<vcpu current='2'>2</vcpu>", None, None);
+    check("<vcpu current='1'/>", None, None);
+}
+
 #[test]
 fn processors_and_memory() {
     for (body, flag, expected) in [

@@ -342,7 +342,13 @@ impl Family for Controller {
 
     fn describe_behind_alias<X: Xml>(&mut self, xml: &mut X) {
         if let ControllerKind::Usb { master_startport, .. } = &mut self.kind {
-            xml.nested("master", |xml| xml.attribute("startport", master_startport));
+            xml.nested("master", |xml| {
+                xml.attribute("startport", master_startport);
+                if X::READS {
+                    // A companion that does not say which port is the first starts at the first of all.
+                    master_startport.get_or_insert(0);
+                }
+            });
         }
     }
 

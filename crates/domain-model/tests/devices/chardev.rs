@@ -102,6 +102,7 @@ fn what_libvirt_refuses_is_refused() {
         // These have neither, and still not two of them.
         ("null", "<source path='/s'/>"),
         ("stdio", "<protocol type='raw'/>"),
+        ("pty", "<protocol type='raw'/>"),
     ] {
         let (domain, problems) = crate::read(&format!("<serial type='{kind}'>{child}{child}</serial>"));
         let repeated = problems.iter().filter(|(code, _)| *code == Code::RepeatedElement).count();

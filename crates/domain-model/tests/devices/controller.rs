@@ -37,6 +37,10 @@ fn a_companion_follows_its_alias() {
   <address type='pci' domain='0x0000' bus='0x00' slot='0x1d' function='0x1'/>
 </controller>",
     );
+    check(
+        "<controller type='usb' index='0' model='ich9-uhci2'><master/></controller>",
+        "<controller type='usb' index='0' model='ich9-uhci2'>\n  <master startport='0'/>\n</controller>\n",
+    );
 }
 
 #[test]
