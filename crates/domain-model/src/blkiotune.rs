@@ -63,16 +63,12 @@ impl Element for BlkiotuneDevice {
 
     fn describe<X: Xml>(&mut self, xml: &mut X) {
         xml.value("path", &mut self.path);
-        xml.blamed_as(Code::UnknownWord, |xml| xml.optional_value("weight", &mut self.weight));
-        xml.blamed_as(Code::UnknownWord, |xml| xml.optional_value("read_iops_sec", &mut self.read_iops_sec));
         xml.blamed_as(Code::UnknownWord, |xml| {
-            xml.optional_value("write_iops_sec", &mut self.write_iops_sec)
-        });
-        xml.blamed_as(Code::UnknownWord, |xml| {
-            xml.optional_value("read_bytes_sec", &mut self.read_bytes_sec)
-        });
-        xml.blamed_as(Code::UnknownWord, |xml| {
-            xml.optional_value("write_bytes_sec", &mut self.write_bytes_sec)
+            xml.optional_value("weight", &mut self.weight);
+            xml.optional_value("read_iops_sec", &mut self.read_iops_sec);
+            xml.optional_value("write_iops_sec", &mut self.write_iops_sec);
+            xml.optional_value("read_bytes_sec", &mut self.read_bytes_sec);
+            xml.optional_value("write_bytes_sec", &mut self.write_bytes_sec);
         });
         if X::READS && self.path.as_deref().is_none_or(str::is_empty) {
             xml.report(Diagnostic::error(Code::Unsupported, xml.at(""), "`<device>` needs a `<path>`"));

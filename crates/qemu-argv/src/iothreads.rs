@@ -60,12 +60,14 @@ pub(crate) fn ids(domain: &Domain) -> Vec<u32> {
 /// Refuses limits of pools of threads that QEMU cannot set.
 pub(crate) fn check(out: &mut Problems<'_>) {
     let domain = out.cx.domain;
-    let threads = domain.iothread_ids.iter().map(|thread| {
-        (thread.thread_pool_min.is_some() || thread.thread_pool_max.is_some(), thread.meta.origin)
-    });
-    // One without limits has been dropped.
-    let main = domain.default_iothread.as_ref().map(|main| (true, main.meta.origin));
-    if let Some((_, origin)) = threads.chain(main).find(|(has_limits, _)| *has_limits) {
+    let limited = domain
+        .iothread_ids
+        .iter()
+        .filter(|thread| thread.thread_pool_min.is_some() || thread.thread_pool_max.is_some())
+        .map(|thread| thread.meta.origin);
+    // A main loop without limits has been dropped.
+    let main = domain.default_iothread.iter().map(|main| main.meta.origin);
+    if let Some(origin) = limited.chain(main).next() {
         out.requires(Capability::IothreadThreadPoolMax, "thread_pool_max", origin);
     }
 }
